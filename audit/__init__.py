@@ -1,0 +1,1 @@
+"""Audit: see docs/architecture.md."""

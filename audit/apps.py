@@ -1,0 +1,10 @@
+"""The app's configuration."""
+
+from django.apps import AppConfig
+
+
+class AuditConfig(AppConfig):
+    """Audit."""
+
+    name = "audit"
+    default_auto_field = "django.db.models.BigAutoField"

@@ -1,0 +1,1 @@
+"""Clusters: see docs/architecture.md."""

@@ -1,0 +1,1 @@
+"""The neutral model of meshes, their adapters, and the inventory."""

@@ -1,0 +1,254 @@
+"""The neutral model: what decides where a service's requests go, the same for every mesh. Pure, frozen, no Django.
+
+Weights are basis points (0.01 %); the weights of a rule sum to FULL. Native weights are kept as read beside them.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+import msgspec
+
+if TYPE_CHECKING:
+    from clusters.clients import ObjectRef, PatchOperation
+    from meshui.lib.jsontypes import JsonObject
+
+FULL = 10_000
+"""Basis points of the whole."""
+
+StringMatchType = Literal["exact", "prefix", "suffix", "regex", "present"]
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Version:
+    """A product's version; unknown parts are 0. `text` is as found (tag, digest)."""
+
+    major: int
+    minor: int
+    patch: int
+    text: str
+
+    @classmethod
+    def parse(cls, text: str) -> Version:
+        """The first n.n[.n] of `text`: `1.31.0-dev` → 1.31.0. Nothing found: 0.0.0, which nobody takes for known."""
+        found = re.search(r"(\d+)\.(\d+)(?:\.(\d+))?", text)
+        if found is None:
+            return cls(0, 0, 0, text)
+        return cls(int(found[1]), int(found[2]), int(found[3] or 0), text)
+
+
+@dataclass(frozen=True, slots=True)
+class PathMatch:
+    """`prefix` is by string (`/api` takes `/apix`), as Istio does it; segment prefixes come as `prefix` ending in `/`."""
+
+    type: Literal["exact", "prefix", "regex"]
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class HeaderMatch:
+    """A header by lower-case name."""
+
+    name: str
+    type: StringMatchType
+    value: str = ""
+    is_inverted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class QueryMatch:
+    """A query parameter."""
+
+    name: str
+    type: StringMatchType
+    value: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """All parts must hold (AND). `opaque`: native parts the model has no words for, as (path, canonical JSON) pairs."""
+
+    path: PathMatch | None = None
+    methods: tuple[str, ...] = ()
+    headers: tuple[HeaderMatch, ...] = ()
+    query: tuple[QueryMatch, ...] = ()
+    opaque: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """What receives requests. Two backends are the same if their `key` is; `labels` explain a subset, nothing more."""
+
+    kind: Literal["service", "subset"]
+    service: str
+    namespace: str
+    port: int | None = None
+    subset: str = ""
+    labels: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def key(self) -> str:
+        """`shop/checkout:9080#v2`: the same over clusters and meshes."""
+        port = f":{self.port}" if self.port is not None else ""
+        return f"{self.namespace}/{self.service}{port}" + (f"#{self.subset}" if self.subset else "")
+
+    @property
+    def name(self) -> str:
+        """What people call it: the subset, else the service."""
+        return self.subset or self.service
+
+
+@dataclass(frozen=True, slots=True)
+class WeightedBackend:
+    """A backend and its share. `native_weight` as read: None = absent; text keeps 99.5 or 500m."""
+
+    backend: Backend
+    weight_bp: int
+    native_weight: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule of a route, in order; matches are OR-ed, none = all requests.
+
+    `name` is unique in the route (the native name, else `rule-1` …). `extras` names what else the native rule carries
+    (retries, mirror, fault …), shown and kept, never ours to change.
+    """
+
+    name: str
+    matches: tuple[Match, ...] = ()
+    backends: tuple[WeightedBackend, ...] = ()
+    timeout_ms: int | None = None
+    extras: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Root:
+    """What clients call."""
+
+    service: str
+    namespace: str
+    port: int | None = None
+    hosts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """What decides where the requests of one root service go (mesh-reference §11.1)."""
+
+    root: Root
+    rules: tuple[Rule, ...]
+    protocol: Literal["http", "grpc", "tcp"] = "http"
+    scope: str = "producer"
+
+    def to_json(self) -> JsonObject:
+        """For storage; `from_json` is its inverse."""
+        return cast("JsonObject", msgspec.to_builtins(self))
+
+    @classmethod
+    def from_json(cls, data: Any) -> Route:
+        """Raises msgspec.ValidationError on anything that `to_json` did not make."""
+        return msgspec.convert(data, cls)
+
+    def intent(self) -> JsonObject:
+        """The part that people approve and the digest covers: root, scope, rules, matches, backends; nothing native."""
+        rules: list[JsonObject] = [
+            {
+                "name": rule.name,
+                "matches": msgspec.to_builtins(rule.matches),
+                "backends": [{"key": b.backend.key, "weight_bp": b.weight_bp} for b in rule.backends],
+            }
+            for rule in self.rules
+        ]
+        root: JsonObject = {"service": self.root.service, "namespace": self.root.namespace}
+        if self.root.port is not None:
+            root["port"] = self.root.port
+        return {"root": root, "scope": self.scope, "protocol": self.protocol, "rules": cast("Any", rules)}
+
+
+@dataclass(frozen=True, slots=True)
+class LiveRoute:
+    """A route as one cluster holds it: the neutral reading and the native body it came from."""
+
+    route: Route
+    ref: ObjectRef
+    body: JsonObject
+
+    @property
+    def metadata(self) -> JsonObject:
+        """metadata of the native object."""
+        return cast("JsonObject", self.body.get("metadata") or {})
+
+    @property
+    def uid(self) -> str:
+        return str(self.metadata.get("uid") or "")
+
+    @property
+    def resource_version(self) -> str:
+        return str(self.metadata.get("resourceVersion") or "")
+
+    @property
+    def generation(self) -> int:
+        value = self.metadata.get("generation")
+        return value if isinstance(value, int) else 0
+
+    @property
+    def annotations(self) -> dict[str, str]:
+        found = self.metadata.get("annotations")
+        return {str(k): str(v) for k, v in found.items()} if isinstance(found, dict) else {}
+
+
+@dataclass(frozen=True, slots=True)
+class Projection:
+    """The part of a live object that decides routing; weights by ratio, so 9/1 and 90/10 are the same.
+
+    `content` is canonical-JSON safe. `hash` = SHA-256(canonical(uid + content)), hex: the base of a plan.
+    """
+
+    content: JsonObject
+    hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """A field the mesh cannot hold exactly. `moves_requests` True: refused, never approved."""
+
+    path: str
+    reason: str
+    moves_requests: bool = False
+    error_bp: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class NativeWrite:
+    """One native object to change: the body as wanted, and the JSON Patch of its spec (old values tested first).
+
+    The operations name the very indices of the body that was read: they hold only under its resourceVersion, which the
+    writer's caller tests, with uid and mark.
+    """
+
+    ref: ObjectRef
+    body: JsonObject
+    operations: tuple[PatchOperation, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """What an adapter makes of a desired route: native writes in order, and what could not be held exactly."""
+
+    objects: tuple[NativeWrite, ...]
+    losses: tuple[Loss, ...] = ()
+    quantisation_error_bp: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a check says. `severity` block or warn; `where` a path; `message` says the mend too."""
+
+    id: str
+    severity: Literal["block", "warn"]
+    where: str
+    message: str
+    targets: tuple[str, ...] = field(default=())

@@ -1,0 +1,1 @@
+"""MeshUI: one pane of glass for the traffic of every mesh in every cluster."""

@@ -1,0 +1,43 @@
+"""The ASGI application: Django, and in the embedded default the worker thread beside it."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from django.conf import settings
+from django.core.asgi import get_asgi_application
+
+from meshui.lib.queue import EmbeddedWorker
+
+if TYPE_CHECKING:
+    from asgiref.typing import ASGI3Application, ASGIReceiveCallable, ASGISendCallable, Scope
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "meshui.settings")
+django_application = get_asgi_application()
+
+
+def with_lifespan(inner: ASGI3Application) -> ASGI3Application:
+    """`inner`, and the embedded worker started and stopped with the server (when no broker is set)."""
+
+    async def application(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+        if scope["type"] != "lifespan":
+            await inner(scope, receive, send)
+            return
+        worker = None if settings.BROKER_URL else EmbeddedWorker()
+        while True:
+            message = await receive()
+            if message["type"] == "lifespan.startup":
+                if worker is not None:
+                    worker.start()
+                await send({"type": "lifespan.startup.complete"})
+            elif message["type"] == "lifespan.shutdown":
+                if worker is not None:
+                    worker.stop()
+                await send({"type": "lifespan.shutdown.complete"})
+                return
+
+    return application
+
+
+application = with_lifespan(django_application)

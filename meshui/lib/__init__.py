@@ -1,0 +1,1 @@
+"""Pieces every app may use; knows no app."""

@@ -1,0 +1,8 @@
+"""Types of what JSON can hold."""
+
+from __future__ import annotations
+
+from typing import TypeAlias, Union
+
+Json: TypeAlias = Union[None, bool, int, float, str, "list[Json]", "dict[str, Json]"]
+JsonObject: TypeAlias = dict[str, Json]

@@ -1,0 +1,1 @@
+"""Changes: proposed, approved, applied, verified, proved."""
