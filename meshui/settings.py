@@ -18,6 +18,7 @@ DATA_DIR = Path(env.text("DATA_DIR") or Path.home() / ".local" / "share" / "mesh
 SITE_URL = env.text("SITE_URL", "http://127.0.0.1:8080")
 IS_HTTPS = SITE_URL.startswith("https://")
 
+VERSION = "0.1.0"
 DEBUG = False
 SECRET_KEY = env.text("SECRET_KEY") or secretkeys.kept_in(DATA_DIR, "secret.key", IS_PRODUCTION)
 CREDENTIAL_KEYS = env.words("CREDENTIAL_KEYS") or secretkeys.fernet_kept_in(DATA_DIR, IS_PRODUCTION)

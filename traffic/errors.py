@@ -1,0 +1,58 @@
+"""What the verbs of a change answer when they refuse."""
+
+from __future__ import annotations
+
+from meshui.lib.errors import DeniedError, GoneError, InvalidError, MissingError, RefusedError, StaleError
+
+__all__ = [
+    "ChangeGoneError",
+    "ChangeMissingError",
+    "DeniedError",
+    "InvalidChangeError",
+    "LeaseLostError",
+    "RefusedError",
+    "StaleChangeError",
+    "StalePlanError",
+]
+
+
+class ChangeMissingError(MissingError):
+    """No such change, or not one this actor may know of."""
+
+    def __init__(self) -> None:
+        super().__init__("There is no such change request.")
+
+
+class InvalidChangeError(InvalidError):
+    """The proposal cannot stand as it is."""
+
+
+class StaleChangeError(StaleError):
+    """The change moved since it was read."""
+
+    def __init__(self, *, seen: int, current: int) -> None:
+        super().__init__(
+            f"This change request moved on since you opened it (version {seen}, now {current}).",
+            mend="Read it again below, then decide.",
+        )
+
+
+class StalePlanError(StaleError):
+    """Another plan is in force than the one that was read."""
+
+    def __init__(self, *, seen: str, current: str) -> None:
+        super().__init__(
+            f"The plan you read ({seen[:7] or 'none'}) is no longer the one in force ({current[:7] or 'none'}).",
+            mend="Read the new plan below, then decide.",
+        )
+
+
+class ChangeGoneError(GoneError):
+    """The change is no longer in a state in which this can be done."""
+
+
+class LeaseLostError(GoneError):
+    """Another runner holds the target: this one stops and touches nothing."""
+
+    def __init__(self) -> None:
+        super().__init__("Another runner holds this target now.")

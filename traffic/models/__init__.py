@@ -1,0 +1,20 @@
+"""Rows of a change: what is wanted (change), what was approved (plan), what is done (run)."""
+
+from traffic.models.change import Change, ChangeNumber, ChangeTarget, Revision
+from traffic.models.plan import Plan, PlanTarget, Vote
+from traffic.models.run import Attempt, AttemptOutcome, Lease, Rollout, TargetStep
+
+__all__ = [
+    "Attempt",
+    "AttemptOutcome",
+    "Change",
+    "ChangeNumber",
+    "ChangeTarget",
+    "Lease",
+    "Plan",
+    "PlanTarget",
+    "Revision",
+    "Rollout",
+    "TargetStep",
+    "Vote",
+]

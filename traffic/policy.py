@@ -1,0 +1,96 @@
+"""Who may decide, and when it is decided. Read from grants under the lock, never from the session; superuser is nobody.
+
+Until approval policies exist, the built-in rule stands, which nothing removes: two approvals where a target's cluster
+is tagged `production`, else one; by distinct people, none of whom wrote the change.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from accounts.models import User
+from meshui.lib.rights import may
+from traffic.errors import ChangeGoneError, DeniedError
+from traffic.types import State
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from django.db.models import QuerySet
+
+    from audit.types import Actor
+    from meshui.lib.rights import Place
+    from traffic.models import Change, Plan, Vote
+
+POLICY = "built-in/1"
+PRODUCTION = "production"
+
+
+def rules_for(environments: Iterable[str]) -> list[dict[str, Any]]:
+    """The approvals a plan needs, frozen into it: [{name, n}]."""
+    needed = 2 if PRODUCTION in environments else 1
+    return [{"name": "approvals", "n": needed}]
+
+
+def require_right(actor: Actor, verb: str, change: Change) -> User:
+    """The person behind `actor`, who has `verb` on every target. Raises DeniedError, naming the right."""
+    return require_right_at(actor, verb, change.places)
+
+
+def require_right_at(actor: Actor, verb: str, places: list[Place]) -> User:
+    """The person behind `actor`, who has `verb` on every one of `places`. Raises DeniedError, naming the right."""
+    user = person_of(actor)
+    if not may(user, verb, places):
+        raise DeniedError(f"You have no grant of “{verb}” that covers every target.", mend="Ask an Access admin for it.")
+    return user
+
+
+def person_of(actor: Actor) -> User:
+    """The live account of a person; tokens, services and the system never decide. Raises DeniedError."""
+    user = User.objects.filter(pk=actor.user_id).first() if actor.kind == "person" and actor.user_id else None
+    if user is None or not user.is_active:
+        raise DeniedError("Only a signed-in person may do this.")
+    return user
+
+
+def writers_of(change: Change) -> set[str]:
+    """Ids of everybody who wrote a revision of this change, and of its author. One query."""
+    return {str(pk) for pk in change.revisions.values_list("editor_id", flat=True)} | {str(change.author_id)}
+
+
+def require_vote(actor: Actor, plan: Plan) -> User:
+    """The person, if their vote on `plan` counts (change-control §4.4). Under the lock of the change. Raises DeniedError."""
+    change = plan.change
+    user = require_right(actor, "change.vote", change)
+    if str(user.pk) in writers_of(change):
+        raise DeniedError("You wrote this change: someone else has to decide on it.")
+    if change.state == State.IN_REVIEW and change.current_plan_id != plan.pk:
+        raise ChangeGoneError("This change is being planned again.", mend="Wait for the new plan, then decide.")
+    return user
+
+
+def standing(plan: Plan) -> QuerySet[Vote]:
+    """Votes on `plan` that are neither revoked nor voided."""
+    return plan.votes.filter(revoked_at__isnull=True, voided_at__isnull=True)
+
+
+def counting(plan: Plan) -> list[Vote]:
+    """Approvals that count now: standing, on this very digest, by active people who still may and did not write it."""
+    writers = writers_of(plan.change)
+    places = plan.change.places
+    return [
+        vote
+        for vote in standing(plan).filter(decision="approve").select_related("voter")
+        if vote.digest == plan.digest
+        and str(vote.voter_id) not in writers
+        and vote.voter.is_active
+        and may(vote.voter, "change.vote", places)
+    ]
+
+
+def is_met(plan: Plan) -> bool:
+    """Enough distinct approvals on this digest and no standing denial."""
+    if standing(plan).filter(decision="deny").exists():
+        return False
+    people = {vote.voter_id for vote in counting(plan)}
+    return all(len(people) >= rule["n"] for rule in plan.rules)

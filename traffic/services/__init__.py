@@ -1,0 +1,1 @@
+"""The path, readable from `ls`: propose, plan, approve, apply, verify, rollback."""
