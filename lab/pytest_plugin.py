@@ -1,0 +1,74 @@
+"""Fixtures for tests against real servers; started when the first test asks, shared by all, ended with pytest.
+
+Import the fixtures into a conftest, or name this module in `pytest_plugins` of the topmost one. Either way there is
+one lab per pytest run, whichever folders ask for it.
+"""
+
+import os
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from lab.cluster import Cluster
+from lab.processes import ServerError
+from lab.sessions import NAMES, Lab, session
+
+_LAB = pytest.StashKey[Lab]()
+_CRDS_VARIABLE = "MESHUI_LAB_CRDS"
+_GATEWAY_API = "gateway-api-*/standard"
+
+
+@pytest.fixture(scope="session")
+def lab(request: pytest.FixtureRequest) -> Lab:
+    """Two real clusters, `east` and `west`, with kwok and istiod each."""
+    running = _running(request.config)
+    _clusters(running, list(NAMES[:2]))
+    return running
+
+
+@pytest.fixture(scope="session")
+def lab_cluster(request: pytest.FixtureRequest) -> Cluster:
+    """One real cluster of its own, `contract`; with the Gateway API where MESHUI_LAB_CRDS names a folder."""
+    running = _running(request.config)
+    is_new = not any(cluster.name == "contract" for cluster in running.clusters)
+    cluster = _clusters(running, ["contract"])[0]
+    folder = os.environ.get(_CRDS_VARIABLE)
+    if is_new and folder:
+        for file in gateway_api_files(Path(folder)):
+            cluster.load(file)
+    return cluster
+
+
+@pytest.fixture(scope="session")
+def lab_crds() -> Path:
+    """The folder of other meshes' CRDs; without it the test is skipped, and says why."""
+    folder = os.environ.get(_CRDS_VARIABLE)
+    if not folder:
+        pytest.skip(f"{_CRDS_VARIABLE} names no folder of other meshes' CRDs")
+    return Path(folder)
+
+
+def gateway_api_files(folder: Path) -> list[Path]:
+    """The Gateway API's standard CRDs in a folder laid out as <project>-<version>/."""
+    return sorted(folder.glob(f"{_GATEWAY_API}/*.yaml"))
+
+
+def _running(config: pytest.Config) -> Lab:
+    """The one lab of this pytest run, empty at first; it ends when pytest does."""
+    if _LAB not in config.stash:
+        stack = ExitStack()
+        config.add_cleanup(stack.close)
+        config.stash[_LAB] = stack.enter_context(session(clusters=0))
+    return config.stash[_LAB]
+
+
+def _clusters(running: Lab, names: list[str]) -> list[Cluster]:
+    """The clusters called `names`, started if they are not there yet; fails with one line that says what to do."""
+    known = {cluster.name for cluster in running.clusters}
+    try:
+        running.add_clusters([name for name in names if name not in known])
+    except (FileNotFoundError, ServerError) as error:
+        pytest.fail(str(error), pytrace=False)
+    found = {cluster.name: cluster for cluster in running.clusters}
+    return [found[name] for name in names]
