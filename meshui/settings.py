@@ -1,4 +1,4 @@
-"""Settings, all from the environment (docs/operations.md lists them). MESHUI_ENV is `embedded` (default) or `production`."""
+"""Settings, all from the environment (docs/operations.md). MESHUI_ENV is `embedded` (default) or `production`."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ def mark_operations(live: LiveRoute, mark: str) -> tuple[PatchOperation, ...]:
 def rebased(operations: list[JsonObject], body: JsonObject) -> tuple[PatchOperation, ...]:
     """A plan's operations with each `test` holding the literal value that `body` has there now.
 
-    The projection is equal (the caller compared its hash), so only the writing of equal weights (1/1, 50/50) may differ.
+    The projection is equal (the caller compared its hash), so only the form of equal weights (1/1, 50/50) may differ.
     Raises PathMissingError.
     """
     return tuple(

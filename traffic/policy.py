@@ -41,7 +41,9 @@ def require_right_at(actor: Actor, verb: str, places: list[Place]) -> User:
     """The person behind `actor`, who has `verb` on every one of `places`. Raises DeniedError, naming the right."""
     user = person_of(actor)
     if not may(user, verb, places):
-        raise DeniedError(f"You have no grant of “{verb}” that covers every target.", mend="Ask an Access admin for it.")
+        raise DeniedError(
+            f"You have no grant of “{verb}” that covers every target.", mend="Ask an Access admin for it."
+        )
     return user
 
 
@@ -59,11 +61,11 @@ def writers_of(change: Change) -> set[str]:
 
 
 def require_vote(actor: Actor, plan: Plan) -> User:
-    """The person, if their vote on `plan` counts (change-control §4.4). Under the lock of the change. Raises DeniedError."""
+    """The person, if their vote on `plan` counts (change-control §4.4). Under the lock. Raises DeniedError."""
     change = plan.change
-    user = require_right(actor, "change.vote", change)
-    if str(user.pk) in writers_of(change):
+    if str(person_of(actor).pk) in writers_of(change):
         raise DeniedError("You wrote this change: someone else has to decide on it.")
+    user = require_right(actor, "change.vote", change)
     if change.state == State.IN_REVIEW and change.current_plan_id != plan.pk:
         raise ChangeGoneError("This change is being planned again.", mend="Wait for the new plan, then decide.")
     return user

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from traffic.services import apply, plan, sweep as sweeping
+from traffic.services import apply, plan
+from traffic.services import sweep as sweeping
 from traffic.services.leasing import leased_step
 from traffic.services.write import write_target
 

@@ -57,7 +57,9 @@ INVALIDATE = _move(
 ABANDON = _move("C10", "planning again failed", (S.IN_REVIEW,), S.DRAFT, "plan_failed", outcome="failure")
 QUEUE = _move("C12", "start", (S.APPROVED,), S.QUEUED, "queued", phase="PENDING")
 BEGIN = _move("C13", "begin", (S.QUEUED,), S.APPLYING, "started", phase="WRITING")
-CONFLICT_FIRST = _move("C10", "moved before the first write", (S.APPLYING,), S.IN_REVIEW, "invalidated", phase="DROPPED")
+CONFLICT_FIRST = _move(
+    "C10", "moved before the first write", (S.APPLYING,), S.IN_REVIEW, "invalidated", phase="DROPPED"
+)
 PAUSE = _move("C16", "pause", (S.APPLYING,), S.PAUSED, "paused", phase="HELD")
 RESUME = _move("C17", "resume", (S.PAUSED,), S.APPLYING, "resumed", phase="WRITING")
 ROLL_BACK = _move("C18", "roll back", (S.APPLYING, S.PAUSED), S.ROLLING_BACK, "rollback_started", phase="RESTORING")
@@ -152,18 +154,24 @@ def move_step(step: TargetStep, to: StepState, *, actor: Actor, message: str = "
         bad = to in {SP.CONFLICT, SP.FAILED, SP.UNREACHABLE, SP.ROLLBACK_CONFLICT}
         outcome = "unknown" if to is SP.UNKNOWN else "failure" if bad else "success"
         record(
-            action, actor=actor, target=about_step(step), reason=message, outcome=outcome, state_before=before, **details
+            action,
+            actor=actor,
+            target=about_step(step),
+            reason=message,
+            outcome=outcome,
+            state_before=before,
+            **details,
         )
     return True
 
 
 def take_step(step: TargetStep, *, fence: int) -> bool:
-    """Give the step this runner's fence; an intent of the runner before it becomes unknown. False: it moved meanwhile."""
+    """Give the step this runner's fence; an intent of the runner before it becomes unknown. False: it moved."""
     to = StepState.UNKNOWN if step.state == SP.INTENT else step.state
     taken = TargetStep.objects.filter(pk=step.pk, state=step.state, fence=step.fence).update(
-        fence=fence, state=to, state_changed_at=db_now()
+        fence=fence, state=to, state_changed_at=db_now(), next_action_at=None
     )
-    step.fence, step.state = fence, str(to)
+    step.fence, step.state, step.next_action_at = fence, str(to), None
     return bool(taken)
 
 

@@ -42,15 +42,7 @@ def without_nulls(value: object) -> object:
 
 
 def _faults(value: object, path: str) -> Iterator[tuple[str, str]]:
-    if isinstance(value, bool):
-        return
-    if isinstance(value, int):
-        if not -LIMIT < value < LIMIT:
-            yield path, "an integer beyond 2^53"
-    elif isinstance(value, str):
-        if any("\ud800" <= char <= "\udfff" for char in value):
-            yield path, "a lone surrogate"
-    elif isinstance(value, dict):
+    if isinstance(value, dict):
         for key, item in value.items():
             if not isinstance(key, str) or not key.isascii():
                 yield path, "a key that is not ASCII text"
@@ -58,5 +50,15 @@ def _faults(value: object, path: str) -> Iterator[tuple[str, str]]:
     elif isinstance(value, list | tuple):
         for index, item in enumerate(value):
             yield from _faults(item, f"{path}[{index}]")
-    else:
-        yield path, f"{type(value).__name__} has no canonical form"
+    elif why := _scalar_fault(value):
+        yield path, why
+
+
+def _scalar_fault(value: object) -> str:
+    if isinstance(value, bool):
+        return ""
+    if isinstance(value, int):
+        return "" if -LIMIT < value < LIMIT else "an integer beyond 2^53"
+    if isinstance(value, str):
+        return "a lone surrogate" if any("\ud800" <= char <= "\udfff" for char in value) else ""
+    return f"{type(value).__name__} has no canonical form"

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from django.db.backends.base.base import BaseDatabaseWrapper
     from django.db.models.sql.compiler import SQLCompiler
 
-UTC = dt.timezone.utc
+UTC = dt.UTC
 _offset = dt.timedelta()
 
 
@@ -50,7 +50,7 @@ class _DbNow(Func):
 
 
 def db_now(*, plus: float = 0.0) -> Func:
-    """SQL for the database's time `plus` seconds, for filters and updates. PostgreSQL: clock_timestamp(); SQLite: ms."""
+    """SQL for the database's time `plus` seconds, for filters and updates (PostgreSQL µs, SQLite ms)."""
     return _DbNow(plus)
 
 

@@ -44,8 +44,8 @@ def number(name: str, default: float) -> float:
 
 
 def words(name: str) -> list[str]:
-    """A list, separated by commas or spaces."""
-    return os.environ.get(PREFIX + name, "").replace(",", " ").split()
+    """A list, separated by commas, spaces or (in a file) lines."""
+    return text(name).replace(",", " ").split()
 
 
 def database(url: str, data_dir: Path) -> dict[str, Any]:

@@ -48,16 +48,17 @@ def free() -> Q:
 
 
 def claim(rows: QuerySet[M], *, owner: str, seconds: float | None = None) -> int | None:
-    """Take the one row of `rows` (filtered to it and its states) if it is free; its new fence, else None. One update."""
+    """Take the one row of `rows` (filtered to it and its states) if it is free; its new fence, else None."""
     seconds = settings.LEASE_SECONDS if seconds is None else seconds
     taken = rows.filter(free()).update(
-        lease_owner=owner, lease_until=db_now(plus=seconds), lease_fence=F("lease_fence") + 1, attempts=F("attempts") + 1
+        lease_owner=owner,
+        lease_until=db_now(plus=seconds),
+        lease_fence=F("lease_fence") + 1,
+        attempts=F("attempts") + 1,
     )
     if not taken:
         return None
-    return rows.model._default_manager.filter(pk__in=rows.values("pk"), lease_owner=owner).values_list(
-        "lease_fence", flat=True
-    ).first()
+    return rows.filter(lease_owner=owner).values_list("lease_fence", flat=True).first()
 
 
 def renew(rows: QuerySet[M], *, owner: str, fence: int, seconds: float | None = None) -> bool:

@@ -83,7 +83,7 @@ def run_task(task: str, pk: str = "") -> None:
     function: Callable[..., object] = import_string(task)
     try:
         function(*([pk] if pk else []))
-    except Exception:  # noqa: BLE001 - the border of the worker: one bad task must not end the loop
+    except Exception:
         log.exception("Task %s(%s) failed; its row stays due.", task, pk)
     finally:
         close_old_connections()

@@ -26,7 +26,7 @@ AXES = ("environment", "mesh", "cluster", "namespace", "service")
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where something is, on the axes of a scope. An axis that does not apply stays empty and matches no restriction."""
+    """Where something is, on the axes of a scope. An axis that does not apply is empty: no restriction fits it."""
 
     environment: str = ""
     mesh: str = ""

@@ -31,7 +31,10 @@ if TYPE_CHECKING:
 
 @verb("traffic.change.submitted")
 def submit_change(*, actor: Actor, seen: Seen) -> Change:
-    """C5: ask for review of the plan in force. Raises StaleChangeError, StalePlanError, InvalidChangeError, DeniedError."""
+    """C5: ask for review of the plan in force.
+
+    Raises StaleChangeError, StalePlanError, InvalidChangeError, DeniedError.
+    """
     change, plan = get_planned(seen)
     policy.require_right(actor, "change.submit", change)
     if change.kind != "route" and change.state != State.DRAFT:
@@ -70,7 +73,7 @@ def approve_change(*, actor: Actor, change_id: UUID, version: int, digest: str, 
 
 @verb("traffic.change.rejected")
 def deny_change(*, actor: Actor, change_id: UUID, version: int, digest: str, comment: str) -> Vote:
-    """C8: one denial with its reason rejects the change. Raises as approve_change, InvalidChangeError without a reason."""
+    """C8: one denial, with its reason, rejects the change. Raises as approve_change; InvalidChangeError without one."""
     plan = _voting_plan(change_id, digest)
     user = policy.require_vote(actor, plan)
     _require_moment(plan, version, (State.IN_REVIEW, State.APPROVED))
@@ -138,7 +141,7 @@ def void_votes(change: Change, *, actor: Actor, cause: str) -> int:
 
 
 def invalidate(change: Change, *, cause: str, evidence: Evidence | None = None, move: Move = INVALIDATE) -> None:
-    """C10: votes void, the plan out of force, the same revision is planned again. The change is locked; inside a verb."""
+    """C10: votes void, the plan out of force, the same revision planned again. The change is locked; in a verb."""
     void_votes(change, actor=SYSTEM, cause=cause)
     change.current_plan = None
     change.attempts = 0

@@ -54,13 +54,11 @@ class Work:
 
 def held(work: Work) -> QuerySet[Lease]:
     """The lease row, if runner and fence are still ours and the time is not up."""
-    return Lease.objects.filter(
-        pk=work.lease_id, runner=work.runner, fence=work.step.fence, runner_until__gt=db_now()
-    )
+    return Lease.objects.filter(pk=work.lease_id, runner=work.runner, fence=work.step.fence, runner_until__gt=db_now())
 
 
 def reserve(change: Change, targets: Sequence[PlanTarget]) -> Lease | None:
-    """Reserve every target for `change`, in one order, or none: the lease that is held elsewhere is returned. In a verb."""
+    """Reserve every target for `change`, in one order; else the lease that is held elsewhere. In a verb."""
     for target in sorted(targets, key=lambda t: (str(t.cluster_id), target_key(t))):
         key = target_key(target)
         Lease.objects.get_or_create(cluster_id=target.cluster_id, target_key=key, defaults={"uid": target.uid})
@@ -102,9 +100,7 @@ def _claim(step_id: UUID | str) -> Work | None:
         step = _due_step(step_id)
         if step is None:
             return None
-        lease = Lease.objects.filter(
-            cluster_id=step.cluster_id, target_key=step.target_key, change_id=step.change_id
-        )
+        lease = Lease.objects.filter(cluster_id=step.cluster_id, target_key=step.target_key, change_id=step.change_id)
         free = lease.filter(Q(runner="") | Q(runner_until__lt=db_now()))
         until = db_now(plus=settings.LEASE_SECONDS)
         if not free.update(runner=runner, runner_until=until, fence=F("fence") + 1):
@@ -126,10 +122,18 @@ def _due_step(step_id: UUID | str) -> TargetStep | None:
     if step is None:
         return None
     if step.change.state in ACTIVE[step.direction]:
-        return step
-    if step.change.state == State.PAUSED and step.state in RESOLVING:
-        return step
+        return None if _waits_for_apply(step) else step
+    if step.change.state in {State.PAUSED, State.ROLLING_BACK} and step.state in RESOLVING:
+        return step  # what was sent is found out by reading, whatever was decided meanwhile
     return None
+
+
+def _waits_for_apply(step: TargetStep) -> bool:
+    """A restore begins only when it is known what became of the send it undoes."""
+    if step.direction == "apply":
+        return False
+    sent = TargetStep.objects.filter(rollout_id=step.rollout_id, plan_target_id=step.plan_target_id, direction="apply")
+    return sent.filter(state__in=RESOLVING).exists()
 
 
 def _heartbeat(work: Work, stop: threading.Event) -> None:

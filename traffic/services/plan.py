@@ -135,7 +135,9 @@ def _move_on(change: Change, plan: Plan, actor: Actor, found: Sequence[DryRun]) 
 def queue_rollback(change: Change, plan: Plan, *, actor: Actor) -> None:
     """C22: every live object is still what we wrote, so the restoring change needs no quorum. Inside a verb."""
     make_rollout(change, plan, executor_name=change.author_name, executor_id=str(change.author_id))
-    transition(change, PLANNED_AND_QUEUED, actor=actor, cause="Every target is still as we wrote it.", digest=plan.digest)
+    transition(
+        change, PLANNED_AND_QUEUED, actor=actor, cause="Every target is still as we wrote it.", digest=plan.digest
+    )
     enqueue("traffic.tasks.advance_change", change.pk)
 
 

@@ -72,7 +72,9 @@ def edit_change(*, actor: Actor, seen: Seen, proposal: Proposal) -> Change:
         Change.objects.filter(pk=change.pk).update(version=change.version + 1)
         change.version += 1
         evidence = Evidence(diff=diff)
-        record("traffic.change.edited", actor=actor, target=change, reason=proposal.reason, evidence=evidence, move="C2")
+        record(
+            "traffic.change.edited", actor=actor, target=change, reason=proposal.reason, evidence=evidence, move="C2"
+        )
     else:
         transition(change, EDIT, actor=actor, cause=proposal.reason, evidence=Evidence(diff=diff))
     return change
@@ -152,9 +154,7 @@ def _intent_of_target(target: dict[str, object]) -> dict[str, object]:
     return {"cluster": target["cluster"], "object": target["object"], **intent}
 
 
-def _write_revision(
-    change: Change, proposal: Proposal, user: User, routes: Sequence[StoredRoute]
-) -> Revision:
+def _write_revision(change: Change, proposal: Proposal, user: User, routes: Sequence[StoredRoute]) -> Revision:
     targets: list[dict[str, object]] = [
         {
             "cluster": str(route.cluster_id),
@@ -194,7 +194,8 @@ def _require_writable(routes: Sequence[StoredRoute]) -> None:
     observed = sorted({route.cluster.slug for route in routes if route.cluster.is_observe_only})
     if observed:
         raise InvalidChangeError(
-            f"MeshUI only observes {', '.join(observed)}.", mend="A Cluster admin can allow writes on the cluster's page."
+            f"MeshUI only observes {', '.join(observed)}.",
+            mend="A Cluster admin can allow writes on the cluster's page.",
         )
 
 

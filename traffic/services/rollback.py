@@ -1,4 +1,4 @@
-"""Roll back: to the snapshot of each target, by the same guarded path, without quorum; never over somebody else's write."""
+"""Roll back: to the snapshot of each target, by the same guarded path, without quorum; never over a foreign write."""
 
 from __future__ import annotations
 

@@ -25,13 +25,14 @@ from clusters.clients import (
 from clusters.connect import writer_for
 from meshui.lib.clock import read_db_now
 from meshui.lib.crash import crashpoint
-from meshui.lib.errors import RefusedError
+from meshui.lib.errors import RefusedError, UnavailableError
 from meshui.lib.queue import enqueue
 from traffic.errors import LeaseLostError
 from traffic.marks import PathMissingError, mark_of, mark_operations, rebased
 from traffic.models import Attempt, AttemptOutcome, Change, TargetStep
 from traffic.services.dryrun import stored_body
 from traffic.services.reading import hash_of, identity_fault, live_of
+from traffic.services.verify import confirm, mismatch
 from traffic.transitions import about_step, move_step
 from traffic.types import STEP_OPEN, StepState
 
@@ -43,27 +44,37 @@ if TYPE_CHECKING:
     from traffic.services.leasing import Work
 
 MAX_BACKOFF = 30.0
+OUTCOMES: dict[type[ClusterError], str] = {
+    LostRaceError: "lost_race",
+    ThrottledError: "refused",
+    NotSentError: "not_sent",
+}
 S = StepState
 
 
 def write_target(work: Work) -> None:
-    """Bring the claimed step as far as it goes now: to an end, or to the time of its next try. Never raises ClusterError."""
+    """Bring the claimed step as far as it goes now: to an end, or to the time of its next try."""
     step = work.step
     for _ in range(settings.CONFLICT_RETRIES + 4):
         if step.state not in STEP_OPEN or step.next_action_at is not None or not work.is_held():
             break
-        try:
-            _act(work, writer_for(step.cluster))
-        except NotSentError as error:
-            postpone(work, error.message)
-        except ThrottledError as error:
-            postpone(work, error.message, seconds=error.retry_after)
-        except OutcomeUnknownError as error:
-            postpone(work, error.message)
-        except (ClusterError, RefusedError) as error:
-            give_up(actor=SYSTEM, work=work, message=str(error))
-            break
+        _try(work)
     enqueue("traffic.tasks.advance_change", step.change_id)
+
+
+def _try(work: Work) -> None:
+    try:
+        _act(work, writer_for(work.step.cluster))
+    except ThrottledError as error:
+        postpone(work, error.message, seconds=error.retry_after)
+    except (NotSentError, OutcomeUnknownError) as error:
+        postpone(work, error.message)
+    except LeaseLostError:
+        work.lost.set()
+    except UnavailableError:
+        raise  # history cannot be written: nothing else happens either, the step stays due
+    except (ClusterError, RefusedError) as error:
+        give_up(actor=SYSTEM, work=work, message=str(error))
 
 
 def _act(work: Work, writer: Writer) -> None:
@@ -72,8 +83,11 @@ def _act(work: Work, writer: Writer) -> None:
         _preflight_and_send(work, writer)
     elif step.state == S.UNKNOWN:
         _resolve(work, writer)
-    else:
-        _read_back(work, writer)
+    elif live := read_live(work, writer):
+        if why := mismatch(step, live):
+            conflict(actor=SYSTEM, work=work, live=live, why=why)
+        else:
+            confirm(actor=SYSTEM, work=work, live=live)
 
 
 def _preflight_and_send(work: Work, writer: Writer) -> None:
@@ -81,7 +95,7 @@ def _preflight_and_send(work: Work, writer: Writer) -> None:
     if step.state == S.PENDING and not move_step(step, S.PREFLIGHT, actor=SYSTEM):
         work.lost.set()
         return
-    live = _read(work, writer)
+    live = read_live(work, writer)
     if live is None:
         return
     live_hash = hash_of(step.plan_target, live)
@@ -95,7 +109,7 @@ def _preflight_and_send(work: Work, writer: Writer) -> None:
         _send(work, writer, live)
 
 
-def _read(work: Work, writer: Writer) -> LiveRoute | None:
+def read_live(work: Work, writer: Writer) -> LiveRoute | None:
     step = work.step
     if why := identity_fault(writer, step.plan_target):
         conflict(actor=SYSTEM, work=work, live=None, why=why)
@@ -110,32 +124,32 @@ def _read(work: Work, writer: Writer) -> LiveRoute | None:
 
 def _send(work: Work, writer: Writer, live: LiveRoute) -> None:
     step = work.step
-    mark = mark_for(step)
     try:
-        operations = (*mark_operations(live, mark), *rebased(step.operations, live.body))
+        operations = (*mark_operations(live, mark_for(step)), *rebased(step.operations, live.body))
     except PathMissingError as error:
         conflict(actor=SYSTEM, work=work, live=live, why=f"It has no {error} any more.")
         return
+    patch = GuardedPatch(step.ref, operations)
     crashpoint("before_intent")
-    attempt = intend(actor=SYSTEM, work=work, patch=GuardedPatch(step.ref, operations), live=live)
+    attempt = intend(actor=SYSTEM, work=work, patch=patch, live=live)
     if attempt is None:
+        work.lost.set()
         return
     crashpoint("after_intent")
+    _send_once(work, writer, patch, attempt)
+
+
+def _send_once(work: Work, writer: Writer, patch: GuardedPatch, attempt: Attempt) -> None:
     crashpoint("before_send")
     try:
-        body = writer.write(GuardedPatch(step.ref, operations))
-    except LostRaceError as error:
-        settle(actor=SYSTEM, work=work, attempt=attempt, outcome="lost_race", message=error.message)
-    except ThrottledError as error:
-        settle(actor=SYSTEM, work=work, attempt=attempt, outcome="refused", message=error.message)
-        postpone(work, error.message, seconds=error.retry_after)
-    except NotSentError as error:
-        settle(actor=SYSTEM, work=work, attempt=attempt, outcome="not_sent", message=error.message)
-        postpone(work, error.message)
+        body = writer.write(patch)
     except OutcomeUnknownError as error:
         lose_sight(actor=SYSTEM, work=work, message=error.message)
     except ClusterError as error:
-        settle(actor=SYSTEM, work=work, attempt=attempt, outcome="failed", message=error.message)
+        outcome = OUTCOMES.get(type(error), "failed")
+        settle(actor=SYSTEM, work=work, attempt=attempt, outcome=outcome, message=error.message)
+        if isinstance(error, ThrottledError | NotSentError):
+            postpone(work, error.message, seconds=getattr(error, "retry_after", None))
     else:
         crashpoint("after_send")
         crashpoint("before_outcome")
@@ -147,7 +161,7 @@ def _resolve(work: Work, writer: Writer) -> None:
     """UNKNOWN: read, never resend blindly. Our mark and the expected hash: written. The base and an older mark: not."""
     step = work.step
     attempt = step.attempts.filter(outcome__isnull=True).last()
-    live = _read(work, writer)
+    live = read_live(work, writer)
     if live is None or attempt is None:
         if attempt is None and live is not None:
             move_step(step, S.PREFLIGHT, actor=SYSTEM)
@@ -159,17 +173,9 @@ def _resolve(work: Work, writer: Writer) -> None:
     elif not ours and live_hash == step.base_hash:
         settle(actor=SYSTEM, work=work, attempt=attempt, outcome="not_applied")
     else:
-        conflict(actor=SYSTEM, work=work, live=live, why="After a lost answer it is neither as it was nor as we sent it.")
-
-
-def _read_back(work: Work, writer: Writer) -> None:
-    live = _read(work, writer)
-    if live is None:
-        return
-    if hash_of(work.step.plan_target, live) != work.step.expected_hash:
-        conflict(actor=SYSTEM, work=work, live=live, why="Read back, it is not what was written.")
-        return
-    confirm(actor=SYSTEM, work=work, live=live)
+        conflict(
+            actor=SYSTEM, work=work, live=live, why="After a lost answer it is neither as it was nor as we sent it."
+        )
 
 
 @verb("traffic.write.intended")
@@ -197,7 +203,7 @@ def intend(*, actor: Actor, work: Work, patch: GuardedPatch, live: LiveRoute) ->
 
 
 @verb("traffic.write.settled")
-def settle(  # noqa: PLR0913 - one outcome, six facts
+def settle(
     *,
     actor: Actor,
     work: Work,
@@ -206,7 +212,7 @@ def settle(  # noqa: PLR0913 - one outcome, six facts
     message: str = "",
     body: JsonObject | None = None,
 ) -> None:
-    """The outcome of one send, under the fence it was sent with; a zombie's is dropped whole (CAS on state and fence)."""
+    """The outcome of one send, under the fence it was sent with; a zombie's is dropped whole."""
     step = work.step
     about(step.change)
     live = live_of(step.plan_target, body) if body is not None else None
@@ -278,9 +284,7 @@ def conflict(*, actor: Actor, work: Work, live: LiveRoute | None, why: str) -> N
     about(work.step.change)
     open_attempt = work.step.attempts.filter(outcome__isnull=True).last()
     if open_attempt is not None:
-        AttemptOutcome.objects.create(
-            attempt=open_attempt, outcome="overtaken", message=why, created_at=read_db_now()
-        )
+        AttemptOutcome.objects.create(attempt=open_attempt, outcome="overtaken", message=why, created_at=read_db_now())
         facts = {"attempt_outcome": "overtaken", "fence": work.step.fence}
         record("traffic.write.settled", actor=actor, target=about_step(work.step), reason=why, **facts)
     if not _to_conflict(work.step, live, why):
@@ -305,21 +309,6 @@ def give_up(*, actor: Actor, work: Work, message: str) -> None:
             work.lost.set()
     else:
         _delay(work.step, message, MAX_BACKOFF)
-
-
-@verb("traffic.step.verified")
-def confirm(*, actor: Actor, work: Work, live: LiveRoute) -> None:
-    """ACCEPTED, VERIFIED (apply) or REVERTED (restore): read back and equal: level L1. Istio reports no acceptance."""
-    step = work.step
-    about(step.change)
-    seen = {"level": "L1", "accepted": "cannot be observed", "generation": live.generation, "uid": live.uid}
-    seen["resource_version"] = live.resource_version
-    if step.state == S.WRITTEN and not move_step(step, S.ACCEPTED, actor=actor, acceptance="cannot be observed"):
-        work.lost.set()
-        return
-    to = S.REVERTED if step.direction == "restore" else S.VERIFIED
-    if not move_step(step, to, actor=actor, set_evidence=seen, level="L1"):
-        work.lost.set()
 
 
 def postpone(work: Work, message: str, *, seconds: float | None = None) -> None:
