@@ -1,0 +1,1 @@
+"""The playground: clusters that need nothing but Python. The product never imports it."""

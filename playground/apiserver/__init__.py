@@ -1,0 +1,1 @@
+"""A small Kubernetes API server: standard library, cryptography and nothing of the product."""

@@ -1,0 +1,25 @@
+"""Our own CustomResourceDefinitions, read from playground/schemas."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import yaml
+
+if TYPE_CHECKING:
+    from playground.apiserver.jsontypes import Json
+
+FOLDER = Path(__file__).parent / "schemas"
+
+
+def definition(name: str) -> Json:
+    """Return the CustomResourceDefinition in a file, like "istio-virtualservice"."""
+    document: Json = yaml.safe_load((FOLDER / f"{name}.yaml").read_text())
+    found: Json = document["definition"]
+    return found
+
+
+def definitions() -> list[Json]:
+    """Return all of them."""
+    return [definition(path.stem) for path in sorted(FOLDER.glob("*.yaml"))]
