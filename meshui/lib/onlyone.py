@@ -25,7 +25,7 @@ def only_process_on(database: Path) -> Iterator[None]:
         except BlockingIOError as error:
             raise UnavailableError(
                 f"MeshUI already runs on {database} (process {file.read().strip() or 'unknown'}).",
-                mend="Stop that one, choose another folder with MESHUI_DATA_DIR, or use PostgreSQL for several processes.",
+                mend="Stop that one, choose another folder with MESHUI_DATA_DIR, or use PostgreSQL for more.",
             ) from error
         file.truncate()
         file.write(str(os.getpid()))

@@ -1,0 +1,90 @@
+# One command each; every target installs what it needs. Nothing but Python 3.11–3.13 and make is asked for.
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
+	if $$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null; then echo $$p; break; fi; done)
+VENV := .venv
+BIN := $(VENV)/bin
+RUN_STAMP := $(VENV)/run-$(shell cat requirements.txt | cksum | cut -d' ' -f1)
+DEV_STAMP := $(VENV)/dev-$(shell cat requirements.txt requirements-dev.txt | cksum | cut -d' ' -f1)
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --require-hashes
+# One hash seed and no bytecode of other interpreters: the same run everywhere.
+export PYTHONDONTWRITEBYTECODE := 1
+
+.PHONY: help venv lock demo run check test test-fast lab test-lab bench clean
+
+help:
+	@echo "make demo      two emulated clusters, people, changes: MeshUI with something in it"
+	@echo "make run       MeshUI, empty, for real clusters"
+	@echo "make test      all tests, with real PostgreSQL, Valkey and Chromium"
+	@echo "make check     format, lint, types, layers, templates, migrations, deployment"
+	@echo "make lab       build the real Kubernetes and Istio servers (needs Go)"
+	@echo "make test-lab  the tests that run on them"
+	@echo "make bench     the performance table"
+	@echo "make lock      compile requirements*.in (needs uv)"
+	@echo "make clean     remove caches; the virtual environment stays"
+
+# --- packages -------------------------------------------------------------------------------------------------------
+venv: $(DEV_STAMP)
+
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { echo "MeshUI needs Python 3.11, 3.12 or 3.13. Install one, or name it: make PYTHON=/path/to/python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	  echo "$(PYTHON) cannot make virtual environments: it lacks ensurepip. On Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(RUN_STAMP): requirements.txt | $(BIN)/python
+	@echo "Installing packages into $(VENV) ..."
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(BIN)/python -m ensurepip --upgrade >/dev/null
+	@$(PIP) -r requirements.txt
+	@rm -f $(VENV)/run-* && touch $@
+
+$(DEV_STAMP): requirements.txt requirements-dev.txt $(RUN_STAMP)
+	@echo "Installing the tools of check and test ..."
+	@$(PIP) -r requirements.txt -r requirements-dev.txt
+	@rm -f $(VENV)/dev-* && touch $@
+
+lock:
+	uv pip compile --universal --generate-hashes --python-version 3.11 --quiet --no-header requirements.in -o requirements.txt
+	uv pip compile --universal --generate-hashes --python-version 3.11 --quiet --no-header requirements-dev.in -o requirements-dev.txt
+
+# --- running --------------------------------------------------------------------------------------------------------
+demo: $(RUN_STAMP)
+	@exec $(BIN)/python -m playground $(ARGS)
+
+run: $(RUN_STAMP)
+	@MESHUI_ALLOW_LOOPBACK=1 exec $(BIN)/python manage.py serve $(ARGS)
+
+# --- judging --------------------------------------------------------------------------------------------------------
+check: $(DEV_STAMP)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy .
+	$(BIN)/lint-imports
+	$(BIN)/djlint --check --lint templates
+	$(BIN)/codespell
+	$(BIN)/deptry .
+	$(BIN)/python -m pytest -q -p no:cacheprovider tests/test_budgets.py tests/test_words.py tests/test_layers.py
+	$(BIN)/python -m tests.throwaway manage.py makemigrations --check --dry-run
+	$(BIN)/python -m tests.production manage.py check --deploy --fail-level WARNING
+
+COVERAGE_FLOOR := $(shell cat tests/coverage_floor 2>/dev/null)
+
+test: $(DEV_STAMP)
+	$(BIN)/python -m tests.chromium --install
+	rm -f .coverage .coverage.*
+	$(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-report= $(ARGS)
+	MESHUI_TEST_DATABASE=postgres $(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-append --cov-report= -m "not lab and (services or commits)" $(ARGS)
+	$(BIN)/coverage report --skip-covered --fail-under=$(COVERAGE_FLOOR)
+
+lab:
+	@test -n "$(PYTHON)" || { echo "MeshUI needs Python 3.11, 3.12 or 3.13." >&2; exit 1; }
+	$(PYTHON) -m lab.build $(ARGS)
+
+test-lab: $(DEV_STAMP)
+	$(BIN)/python -m tests.chromium --install
+	$(BIN)/python -m pytest -m lab $(ARGS)
+
+clean:
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage .coverage.* htmlcov
+	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +

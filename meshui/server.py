@@ -1,0 +1,75 @@
+"""The web server of `serve` and of the demo: uvicorn on one socket, ended cleanly by Ctrl-C and SIGTERM."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import sys
+from typing import TYPE_CHECKING
+
+import uvicorn
+
+from meshui.lib.errors import UnavailableError
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+GRACE_SECONDS = 10
+
+
+def listen(host: str, port: int, *, or_any: bool = False) -> socket.socket:
+    """A listening socket on `host`:`port`; with `or_any` on another free port if that one is taken.
+
+    Raises UnavailableError if the port is taken.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    for wanted in (port, 0) if or_any else (port,):
+        made = socket.socket(family)
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            made.bind((host, wanted))
+            made.listen(2048)
+        except OSError as error:
+            made.close()
+            refused = UnavailableError(
+                f"Cannot listen on {host}:{wanted}: {error.strerror}.", mend="Choose another --port."
+            )
+            refused.__cause__ = error
+        else:
+            return made
+    raise refused
+
+
+def address(listening: socket.socket) -> str:
+    """`http://host:port` of `listening`."""
+    host, port = listening.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def leave_on_sigterm() -> None:
+    """From now on SIGTERM ends the process like Ctrl-C does: everything that was begun is ended first."""
+
+    def leave(_signal: int, _frame: FrameType | None) -> None:
+        sys.exit(0)
+
+    signal.signal(signal.SIGTERM, leave)
+
+
+def serve(listening: socket.socket) -> None:
+    """Answer requests on `listening` until Ctrl-C or SIGTERM, then let those under way finish.
+
+    uvicorn hands the signal on when it is done; `leave_on_sigterm` makes that an end and not a kill.
+    """
+    config = uvicorn.Config(
+        "meshui.asgi:application",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+    )
+    try:
+        uvicorn.Server(config).run(sockets=[listening])
+    except KeyboardInterrupt:
+        return

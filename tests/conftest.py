@@ -1,0 +1,183 @@
+"""What every test may ask for; which database and folder they run on stands in tests/environment.py."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+from django.apps import apps
+from django.conf import settings as django_settings
+from django.db import connections
+from zeal import zeal_context
+from zeal.constants import initialize_app_registry
+from zeal.patch import patch as watch_for_repeated_queries
+
+from meshui.celery import app as celery_app
+from meshui.lib import clock
+from meshui.lib.queue import drain
+from tests.environment import data_dir
+from tests.query_counts import QueryCounts
+from tests.servers import Process, ValkeyServer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
+    from pytest_django.fixtures import SettingsWrapper
+
+
+def is_postgres() -> bool:
+    """Whether this run is the one on PostgreSQL (MESHUI_TEST_DATABASE=postgres)."""
+    return os.environ.get("MESHUI_TEST_DATABASE") == "postgres"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """`services` tests run only beside real servers; what commits is marked `commits` and runs on both databases."""
+    skip = pytest.mark.skip(reason="needs PostgreSQL and Valkey: MESHUI_TEST_DATABASE=postgres")
+    for item in items:
+        if item.get_closest_marker("services") and not is_postgres():
+            item.add_marker(skip)
+        fixtures = getattr(item, "fixturenames", ())
+        marker = item.get_closest_marker("django_db")
+        if "transactional_db" in fixtures or (marker is not None and marker.kwargs.get("transaction")):
+            item.add_marker(pytest.mark.commits)
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None) -> None:
+    """SQLite: the file that subprocesses find too, without fsync. PostgreSQL: as pytest-django has it."""
+    settings = connections["default"].settings_dict
+    if connections["default"].vendor == "sqlite":
+        settings["TEST"]["NAME"] = str(data_dir() / "meshui.sqlite3")
+        settings["OPTIONS"]["init_command"] += " PRAGMA synchronous=OFF;"
+
+
+@pytest.fixture(scope="session")
+def watched_models() -> None:
+    """django-zeal's patch of Django; pure modules are tested without Django too (`-p no:django`)."""
+    if apps.ready:
+        initialize_app_registry()
+        watch_for_repeated_queries()
+
+
+@pytest.fixture(autouse=True)
+def repeated_queries(watched_models: None) -> Iterator[None]:
+    """A query that is sent once per row of a list fails the test (django-zeal)."""
+    with zeal_context():
+        yield
+
+
+@pytest.fixture(autouse=True)
+def still_state() -> Iterator[None]:
+    """No test leaves a moved clock or a rung bell to the next."""
+    yield
+    clock.shift_for_tests(clock.dt.timedelta())
+    discard_rung()
+
+
+def discard_rung() -> None:
+    """Forget what was rung and not run."""
+    from meshui.lib import queue  # noqa: PLC0415 - the module, not the name: its queue is private
+
+    while not queue._messages.empty():
+        queue._messages.get_nowait()
+
+
+@pytest.fixture
+def run_rung() -> Callable[[], int]:
+    """Run all tasks that were rung, in this thread, as the embedded worker would; how many."""
+    return drain
+
+
+@pytest.fixture
+def count_queries() -> Callable[[str], AbstractContextManager[None]]:
+    """`with count_queries("fleet-page"): …` holds the block to the count committed in tests/query_counts.json."""
+    return QueryCounts().hold
+
+
+@pytest.fixture
+def product_environment(transactional_db: None) -> dict[str, str]:
+    """Environment for processes of the product that share this test's database, key files and folder."""
+    env = dict(os.environ)
+    settings = connections["default"].settings_dict
+    if connections["default"].vendor == "postgresql":
+        host, port = settings["HOST"], settings["PORT"]
+        env["MESHUI_DATABASE_URL"] = f"postgresql://{settings['USER']}@{host}:{port}/{settings['NAME']}"
+    env["MESHUI_BROKER_URL"] = django_settings.BROKER_URL
+    env["DJANGO_SETTINGS_MODULE"] = "meshui.settings"
+    return env
+
+
+@pytest.fixture(scope="session")
+def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyServer]:
+    """A Valkey with a password, one per test process."""
+    server = ValkeyServer(tmp_path_factory.mktemp("valkey"))
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def broker(valkey: ValkeyServer, settings: SettingsWrapper) -> Iterator[str]:
+    """The doorbell is Celery over Valkey, in this process and in those started with `product_environment`; its URL."""
+    before = celery_app.conf.broker_url
+    settings.BROKER_URL = valkey.url
+    celery_app.conf.broker_url = valkey.url
+    yield valkey.url
+    celery_app.pool.force_close_all()
+    celery_app.conf.broker_url = before
+
+
+class CeleryWorkers:
+    """Starts workers and beat as processes of the product; ends all at the end of the test."""
+
+    def __init__(self, env: dict[str, str], folder: Path) -> None:
+        self._env = env
+        self._folder = folder
+        self._running: list[Process] = []
+
+    def start_worker(self, **env: str) -> Process:
+        """A ready worker for all queues; `env` arms crash points and the like."""
+        name = f"worker{len(self._running)}"
+        options = [
+            "-P",
+            "threads",
+            "-c",
+            "4",
+            "-Q",
+            "discover,apply,default",
+            "-n",
+            f"{name}@localhost",
+            "--without-gossip",
+        ]
+        worker = self._start(name, ["worker", "-l", "INFO", *options], env)
+        worker.wait_for_output("ready.", seconds=60)
+        return worker
+
+    def start_beat(self) -> Process:
+        """Beat, which rings the periodic table."""
+        schedule = str(self._folder / "beat")
+        beat = self._start("beat", ["beat", "-l", "INFO", "-s", schedule, "--pidfile="], {})
+        beat.wait_for_output("beat: Starting", seconds=60)
+        return beat
+
+    def stop(self) -> None:
+        """Kill them all: nothing may depend on a goodbye."""
+        while self._running:
+            self._running.pop().kill()
+
+    def _start(self, name: str, arguments: list[str], env: dict[str, str]) -> Process:
+        command = [sys.executable, "-m", "celery", "-A", "meshui", *arguments]
+        process = Process(command, log=self._folder / f"{name}.log", env=self._env | env)
+        self._running.append(process)
+        return process
+
+
+@pytest.fixture
+def celery_workers(broker: str, product_environment: dict[str, str], tmp_path: Path) -> Iterator[CeleryWorkers]:
+    """Celery as in production: `start_worker()`, `start_beat()`; mark the test `services`."""
+    workers = CeleryWorkers(product_environment | {"MESHUI_BROKER_URL": broker}, tmp_path)
+    yield workers
+    workers.stop()
