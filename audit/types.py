@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final, Literal, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from meshui.lib.jsontypes import JsonObject
 
 ActorKind = Literal["person", "token", "service", "system"]
@@ -121,3 +124,65 @@ class Recordable(Protocol):
 
     def to_audit(self) -> About:
         """Names as values."""
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """One event before it has its place in the chain."""
+
+    action: str
+    actor: Actor
+    about: About | None = None
+    reason: str = ""
+    evidence: Evidence = field(default_factory=Evidence)
+    outcome: Outcome = "success"
+    details: JsonObject = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ChainReport:
+    """What a walk along the chain found. `first_bad_seq` is 0 when every stored event is as it was written."""
+
+    checked: int
+    last_seq: int
+    head_hash: str
+    first_bad_seq: int = 0
+    reason: str = ""
+
+    @property
+    def is_intact(self) -> bool:
+        """Whether nothing is missing, altered or out of order."""
+        return self.first_bad_seq == 0
+
+
+class UnknownActionError(LookupError):
+    """An action that no app has registered: a slip of the programmer, never of the user."""
+
+
+SUFFIX: Final[Mapping[Outcome, str]] = MappingProxyType(
+    {"success": "OK", "denied": "DENIED", "failure": "FAIL", "unknown": "UNKNOWN"}
+)
+_codes: dict[str, str] = {}
+
+
+def register_actions(actions: Mapping[str, str]) -> None:
+    """Make `actions` (action → stable code) known. Apps call it from AppConfig.ready. Duplicates: ValueError."""
+    for action, code in actions.items():
+        if action in _codes or code in _codes.values():
+            raise ValueError(f"The audit action {action} or its code {code} is registered already.")
+        _codes[action] = code
+
+
+def code_of(action: str, outcome: Outcome) -> str:
+    """The stable code of one outcome of `action`, such as CHG.APPROVE.OK. Raises UnknownActionError."""
+    try:
+        return f"{_codes[action]}.{SUFFIX[outcome]}"
+    except KeyError as error:
+        raise UnknownActionError(
+            f"The audit action {action!r} is not registered: add it to ACTIONS in the app's actions.py."
+        ) from error
+
+
+def known_actions() -> tuple[str, ...]:
+    """Every registered action, in alphabetical order: for filters."""
+    return tuple(sorted(_codes))

@@ -1,0 +1,138 @@
+"""People, what they were granted, one-time links, and the counters of failed sign-ins."""
+
+from __future__ import annotations
+
+import zoneinfo
+from typing import TYPE_CHECKING, ClassVar
+
+from django.contrib.auth.models import AbstractUser
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.db.models import Q
+
+from accounts.types import ROLE_LABELS, ROLES, Scope
+from audit.types import About
+from meshui.lib.clock import db_now, now
+from meshui.lib.ids import new_id
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+
+def check_time_zone(value: str) -> None:
+    """Refuse what the time zone database does not know."""
+    if value not in zoneinfo.available_timezones():
+        raise ValidationError(f"{value} is not a time zone: write one such as Europe/Berlin or UTC.")
+
+
+def check_scope(value: object) -> None:
+    """Refuse what is not a scope."""
+    try:
+        Scope.parsed(value)
+    except ValueError as error:
+        raise ValidationError(str(error)) from error
+
+
+class User(AbstractUser):
+    """A person. Rights come from grants alone; `is_superuser` opens nothing."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    first_name = None  # type: ignore[assignment]  # one name, as people write it
+    last_name = None  # type: ignore[assignment]  # as above
+    display_name = models.CharField(max_length=150)
+    time_zone = models.CharField(max_length=64, default="UTC", validators=[check_time_zone])
+    idp_sub = models.CharField(max_length=255, blank=True, default="")
+
+    if TYPE_CHECKING:
+        grants: models.Manager[Grant]
+
+    def __str__(self) -> str:
+        return self.display_name or self.username
+
+    def get_full_name(self) -> str:
+        """The name people know."""
+        return str(self)
+
+    def get_short_name(self) -> str:
+        """The name people know."""
+        return str(self)
+
+    def to_audit(self) -> About:
+        """Names as values."""
+        return About(kind="user", id=str(self.pk), name=self.username)
+
+
+class GrantQuerySet(models.QuerySet["Grant"]):
+    """Grants, by what they are good for."""
+
+    def live(self) -> GrantQuerySet:
+        """Not expired by the database's clock, of people who are active."""
+        return self.filter(Q(expires_at__isnull=True) | Q(expires_at__gt=db_now()), user__is_active=True)
+
+    def of(self, user_id: UUID) -> GrantQuerySet:
+        """Of one person."""
+        return self.filter(user_id=user_id)
+
+    def carrying(self, verb: str) -> GrantQuerySet:
+        """Whose role carries `verb`; none if no role does."""
+        return self.filter(role__in=[role for role, verbs in ROLES.items() if verb in verbs])
+
+
+class Grant(models.Model):
+    """A role for a person, within a scope, perhaps for a time. Grants add up; there is none that denies."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="grants")
+    role = models.CharField(max_length=20, choices=list(ROLE_LABELS.items()))
+    scope = models.JSONField(default=dict, blank=True, validators=[check_scope])
+    expires_at = models.DateTimeField(null=True, blank=True)
+    created_by_id = models.CharField(max_length=64, blank=True)
+    created_by_name = models.CharField(max_length=200)
+    created_at = models.DateTimeField(default=now)
+
+    objects = GrantQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["role", "created_at", "pk"]
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.CheckConstraint(condition=Q(role__in=list(ROLES)), name="grant_role_known"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{ROLE_LABELS[self.role]} for {self.user.username} ({self.bounds})"
+
+    @property
+    def bounds(self) -> Scope:
+        """The scope as a value. Raises ValueError if the row holds none: better no right than a wrong one."""
+        return Scope.parsed(self.scope)
+
+    def to_audit(self) -> About:
+        """Names as values."""
+        return About(kind="grant", id=str(self.pk), name=str(self))
+
+
+class OneTimeLink(models.Model):
+    """A link that works once: only the hash of its token is kept. Without a user it makes the first administrator."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    token_hash = models.CharField(max_length=64, unique=True)
+    user = models.ForeignKey(User, on_delete=models.CASCADE, null=True, blank=True, related_name="links")
+    expires_at = models.DateTimeField()
+    used_at = models.DateTimeField(null=True, blank=True)
+
+    def __str__(self) -> str:
+        return f"link for {self.user or 'the first administrator'}"
+
+
+class SignInTries(models.Model):
+    """Failed sign-ins of one bucket (account and device, or address) since `since`: never evicted, unlike a cache."""
+
+    bucket = models.CharField(max_length=64, primary_key=True)
+    since = models.DateTimeField()
+    count = models.PositiveIntegerField()
+
+    class Meta:
+        verbose_name_plural = "sign-in tries"
+
+    def __str__(self) -> str:
+        return f"{self.count} tries since {self.since}"
