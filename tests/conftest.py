@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,16 +18,23 @@ from zeal.patch import patch as watch_for_repeated_queries
 from meshui.celery import app as celery_app
 from meshui.lib import clock
 from meshui.lib.queue import drain
+from playground import worlds
+from playground.cluster import EmulatedCluster
+from tests.audit.ledger_fixture import _ledger_anew  # noqa: F401 - a fixture: the ledger anew after what commits
 from tests.environment import data_dir
+from tests.people import make_person
 from tests.query_counts import QueryCounts
 from tests.servers import Process, ValkeyServer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from contextlib import AbstractContextManager
     from pathlib import Path
 
     from pytest_django.fixtures import SettingsWrapper
+
+    from accounts.models import User
+    from playground.apiserver.jsontypes import Json
 
 
 def is_postgres() -> bool:
@@ -128,6 +136,68 @@ def broker(valkey: ValkeyServer, settings: SettingsWrapper) -> Iterator[str]:
     yield valkey.url
     celery_app.pool.force_close_all()
     celery_app.conf.broker_url = before
+
+
+@pytest.fixture
+def person(db: None) -> Callable[..., User]:
+    """`person("maria", ["author"], scope={"environment": ["staging"]})` makes a user by the product's verbs."""
+    return make_person
+
+
+@pytest.fixture
+def author(db: None) -> User:
+    """Author and Executor, everywhere."""
+    return make_person("author")
+
+
+@pytest.fixture
+def approver(db: None) -> User:
+    """Approver, everywhere."""
+    return make_person("approver")
+
+
+@pytest.fixture
+def viewer(db: None) -> User:
+    """Viewer, everywhere."""
+    return make_person("viewer")
+
+
+@pytest.fixture
+def admin(db: None) -> User:
+    """Cluster, Access and Policy admin, and Auditor."""
+    return make_person("admin")
+
+
+@pytest.fixture
+def stranger(db: None) -> User:
+    """Somebody without any grant."""
+    return make_person("stranger")
+
+
+@pytest.fixture
+def emulate() -> Iterator[Callable[..., EmulatedCluster]]:
+    """`emulate("eu-west", worlds.eu_west())` starts an emulated cluster, loads it and waits until it is still."""
+    with ExitStack() as running:
+
+        def start(name: str, objects: Iterable[Json] = ()) -> EmulatedCluster:
+            cluster = running.enter_context(EmulatedCluster(name))
+            cluster.load(objects)
+            cluster.settle()
+            return cluster
+
+        yield start
+
+
+@pytest.fixture
+def eu_west(emulate: Callable[..., EmulatedCluster]) -> EmulatedCluster:
+    """The first cluster of the playground: shop/checkout splits 90/10."""
+    return emulate("eu-west", worlds.eu_west())
+
+
+@pytest.fixture
+def us_east(emulate: Callable[..., EmulatedCluster]) -> EmulatedCluster:
+    """The second: the same shop, written by another hand (9/1, full host names, a rule before)."""
+    return emulate("us-east", worlds.us_east())
 
 
 class CeleryWorkers:

@@ -1,0 +1,193 @@
+"""A real browser against the real product: `manage.py serve` in a process, on the database of the test."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import sync_playwright
+
+from tests.chromium import installed_chromium
+from tests.people import give_password
+from tests.servers import Process, free_port
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request
+
+    from accounts.models import User
+
+AXE_TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+WIDE, NARROW = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
+# A refused form answers 403, 409, 412, 422 or 428: the browser logs it as an error, and it is none.
+ANSWERED = re.compile(r"Failed to load resource: the server responded with a status of (?:403|409|412|422|428)\b")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Everything here needs Chromium."""
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.e2e)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """The Chromium that `make test` found or installed."""
+    before = os.environ.get("DJANGO_ALLOW_ASYNC_UNSAFE")
+    # Playwright runs a loop in this thread; the ORM calls of tests are not inside it.
+    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
+    with sync_playwright() as playwright:
+        sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []
+        made = playwright.chromium.launch(executable_path=installed_chromium(), args=sandbox)
+        yield made
+        made.close()
+    if before is None:
+        del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
+
+
+@dataclass
+class Site:
+    """A running MeshUI."""
+
+    url: str
+    process: Process
+
+
+@pytest.fixture
+def serve_site(product_environment: dict[str, str], tmp_path: Path) -> Iterator[Callable[..., Site]]:
+    """`serve_site(**env)` starts `manage.py serve` on a free port, with the embedded worker if there is no broker."""
+    running: list[Process] = []
+
+    def start(**env: str) -> Site:
+        port = free_port()
+        url = f"http://127.0.0.1:{port}"
+        command = [sys.executable, "manage.py", "serve", "--port", str(port)]
+        log = tmp_path / f"serve{len(running)}.log"
+        process = Process(command, log=log, env=product_environment | {"MESHUI_SITE_URL": url} | env)
+        running.append(process)
+        process.wait_for_output(f"MeshUI answers on {url}", seconds=60)
+        return Site(url, process)
+
+    yield start
+    for process in running:
+        process.stop()
+
+
+@pytest.fixture
+def site(serve_site: Callable[..., Site]) -> Site:
+    """One running MeshUI for this test."""
+    return serve_site()
+
+
+@dataclass
+class Watch:
+    """What a page must not do. `allow(pattern)` excuses console lines that a test provokes."""
+
+    origin: str
+    faults: list[str] = field(default_factory=list)
+    allowed: list[re.Pattern[str]] = field(default_factory=lambda: [ANSWERED])
+
+    def allow(self, pattern: str) -> None:
+        """Console errors that match are part of this test."""
+        self.allowed.append(re.compile(pattern))
+
+    def on_console(self, message: ConsoleMessage) -> None:
+        """Errors and CSP reports."""
+        text = message.text
+        is_csp = "Content Security Policy" in text
+        if (message.type == "error" or is_csp) and not any(pattern.search(text) for pattern in self.allowed):
+            self.faults.append(f"console: {text} ({message.location.get('url', '')})")
+
+    def on_error(self, error: Exception) -> None:
+        """A script that failed."""
+        self.faults.append(f"script: {error}")
+
+    def on_request(self, request: Request) -> None:
+        """Everything comes from the one origin."""
+        if not request.url.startswith((f"{self.origin}/", "data:", "blob:")):
+            self.faults.append(f"request off the origin: {request.url}")
+
+
+@pytest.fixture
+def watch(site: Site) -> Watch:
+    """The watch of this test's pages."""
+    return Watch(site.url)
+
+
+@pytest.fixture
+def new_page(browser: Browser, site: Site, watch: Watch) -> Iterator[Callable[..., Page]]:
+    """`new_page(**options)` opens a page of a fresh session; any fault of any of them fails the test at its end."""
+    contexts: list[BrowserContext] = []
+
+    def open_page(**options: Any) -> Page:
+        context = browser.new_context(base_url=site.url, **({"viewport": WIDE} | options))
+        context.set_default_timeout(15_000)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", watch.on_console)
+        page.on("pageerror", watch.on_error)
+        page.on("request", watch.on_request)
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert watch.faults == []
+
+
+@pytest.fixture
+def page(new_page: Callable[..., Page]) -> Page:
+    """A page of a fresh session, wide, in the light theme."""
+    return new_page()
+
+
+@pytest.fixture
+def sign_in() -> Callable[[Page, User], None]:
+    """`sign_in(page, person)` through the form, as people do."""
+
+    def through_the_form(page: Page, person: User) -> None:
+        page.goto("/sign-in/")
+        page.locator("input[name=login]").fill(person.username)
+        page.locator("input[name=password]").fill(give_password(person))
+        page.locator("form button.pri").click()
+        page.wait_for_url(lambda url: "/sign-in/" not in url)
+
+    return through_the_form
+
+
+@pytest.fixture
+def axe() -> Callable[[Page], None]:
+    """`axe(page)` fails on any violation of WCAG 2.2 A and AA."""
+
+    def judge(page: Page) -> None:
+        found = Axe().run(page, options={"runOnly": {"type": "tag", "values": AXE_TAGS}})
+        faults = [
+            f"{rule['id']}: {rule['help']}: " + " | ".join(node["html"][:160] for node in rule["nodes"][:5])
+            for rule in found.response["violations"]
+        ]
+        assert faults == [], json.dumps(faults, indent=1)
+
+    return judge
+
+
+@pytest.fixture
+def screenshot(tmp_path: Path) -> Callable[[Page, str], Path]:
+    """`screenshot(page, "fleet-light")` writes a PNG into MESHUI_SCREENSHOTS (or the test's folder); its path."""
+    folder = Path(os.environ.get("MESHUI_SCREENSHOTS") or tmp_path)
+
+    def take(page: Page, name: str) -> Path:
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / f"{name}.png"
+        page.screenshot(path=path, full_page=True, animations="disabled")
+        return path
+
+    return take
