@@ -69,7 +69,11 @@ def _only_builder() -> Iterator[None]:
     """One builder at a time per cache; a second one waits. What a killed builder left is removed."""
     cache_folder().mkdir(parents=True, exist_ok=True)
     with (cache_folder() / ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print(f"lab: another build is running in {cache_folder()}; waiting for it ...", flush=True)
+            fcntl.flock(lock, fcntl.LOCK_EX)
         for left in cache_folder().glob(f"{_BUILDING}*"):
             shutil.rmtree(left)
         yield

@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -81,6 +82,7 @@ class Server:
     command: Sequence[str | Path]
     place: Place
     environment: Mapping[str, str] = field(default_factory=dict)
+    patience: float = STOP_SECONDS
     _process: subprocess.Popen[bytes] | None = field(default=None, init=False, repr=False)
 
     @property
@@ -135,12 +137,12 @@ class Server:
             os.kill(self.pid, signal.SIGCONT)
 
     def stop(self) -> None:
-        """Ask it to stop and wait; one that does not within 20 s is killed. Nothing happens if it is not running."""
+        """Ask it to stop and wait; after `patience` seconds it is killed. Nothing happens if it is not running."""
         self.ask_to_stop()
         if self._process is None:
             return
         try:
-            self._process.wait(timeout=STOP_SECONDS)
+            self._process.wait(timeout=self.patience)
         except subprocess.TimeoutExpired:
             self.kill()
 
@@ -180,10 +182,10 @@ def start_on_free_ports(
         server = make(ports)
         server.start()
         try:
-            server.wait_ready(lambda asked=ports: is_ready(asked))  # type: ignore[misc]  # mypy cannot type a default
-        except ServerError as error:
+            server.wait_ready(partial(is_ready, ports))
+        except BaseException as error:
             server.kill()
-            if attempt == _ATTEMPTS or _LOST_RACE not in str(error):
+            if attempt == _ATTEMPTS or not isinstance(error, ServerError) or _LOST_RACE not in str(error):
                 raise
         else:
             return server, ports

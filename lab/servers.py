@@ -26,7 +26,6 @@ _CONTROLLERS = (
 _NODE_STAGES = ("node-initialize.yaml", "node-heartbeat-with-lease.yaml")
 _POD_STAGES = ("pod-ready.yaml", "pod-complete.yaml", "pod-delete.yaml")
 _SMALL = {"GOGC": "40", "GOMEMLIMIT": "160MiB"}
-_PROBE = urllib3.PoolManager(cert_reqs="CERT_NONE", retries=False, timeout=2.0, maxsize=1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +63,15 @@ class Files:
         """The administrator's kubeconfig, which the other servers sign in with."""
         return self.path("kubeconfig")
 
+    @property
+    def serving_flags(self) -> tuple[str, ...]:
+        """What makes a Kubernetes server answer with the cluster's own certificate."""
+        return (f"--tls-cert-file={self.path('server.crt')}", f"--tls-private-key-file={self.path('server.key')}")
+
+    def is_healthy(self, port: int) -> bool:
+        """Whether a server of this cluster says so on `port`."""
+        return answers(f"https://{LOCALHOST}:{port}/healthz", ca_pem=self.authority.pem)
+
     def path(self, file: str) -> Path:
         """Where `file` of this cluster is."""
         return self.place.folder / file
@@ -75,14 +83,13 @@ class Files:
         return Client(url, ca_pem=self.authority.pem, **admin)
 
 
-def answers(url: str) -> bool:
-    """Whether a GET of `url` is answered with 200; its certificate is not looked at."""
-    try:
-        return _PROBE.request("GET", url).status == 200
-    except urllib3.exceptions.HTTPError:
-        return False
-    finally:
-        _PROBE.clear()
+def answers(url: str, *, ca_pem: bytes = b"") -> bool:
+    """Whether a GET of `url` is answered with 200, over TLS by somebody that `ca_pem` vouches for."""
+    with urllib3.PoolManager(ca_cert_data=ca_pem.decode() or None, retries=False, timeout=2.0) as pool:
+        try:
+            return pool.request("GET", url).status == 200
+        except urllib3.exceptions.HTTPError:
+            return False
 
 
 def start_etcd(place: Place) -> tuple[Server, int]:
@@ -112,7 +119,13 @@ def start_api_server(name: str, files: Files, etcd_port: int) -> tuple[Server, i
     def make(ports: tuple[int, ...]) -> Server:
         clients[:] = [files.client(ports[0])]
         command = _api_server_command(name, files, etcd_port, ports[0])
-        return Server(name="kube-apiserver", command=command, place=files.place, environment=_SMALL)
+        return Server(
+            name="kube-apiserver",
+            command=command,
+            place=files.place,
+            environment=_SMALL,
+            patience=3.0,  # then only watches are left, which would hold it for a minute
+        )
 
     server, ports = start_on_free_ports(1, make, lambda _ports: clients[0].is_ready())
     return server, ports[0], clients[0]
@@ -127,8 +140,7 @@ def _api_server_command(name: str, files: Files, etcd_port: int, port: int) -> S
         f"--secure-port={port}",
         f"--advertise-address={LOCALHOST}",
         "--endpoint-reconciler-type=none",
-        f"--tls-cert-file={files.path('server.crt')}",
-        f"--tls-private-key-file={files.path('server.key')}",
+        *files.serving_flags,
         f"--client-ca-file={files.path('ca.crt')}",
         f"--cert-dir={files.path('api-server')}",
         f"--service-account-issuer=https://{name}.lab.local",
@@ -157,11 +169,11 @@ def start_controllers(files: Files) -> Server:
             f"--controllers={','.join(_CONTROLLERS)}",
             f"--service-account-private-key-file={files.path('accounts.key')}",
             f"--root-ca-file={files.path('ca.crt')}",
-            f"--cert-dir={files.path('controllers')}",
+            *files.serving_flags,
         )
         return Server(name="kube-controller-manager", command=command, place=files.place)
 
-    return start_on_free_ports(1, make, lambda ports: answers(f"https://{LOCALHOST}:{ports[0]}/healthz"))[0]
+    return start_on_free_ports(1, make, lambda ports: files.is_healthy(ports[0]))[0]
 
 
 def start_scheduler(files: Files) -> Server:
@@ -174,11 +186,11 @@ def start_scheduler(files: Files) -> Server:
             f"--bind-address={LOCALHOST}",
             f"--secure-port={ports[0]}",
             "--leader-elect=false",
-            f"--cert-dir={files.path('scheduler')}",
+            *files.serving_flags,
         )
         return Server(name="kube-scheduler", command=command, place=files.place)
 
-    return start_on_free_ports(1, make, lambda ports: answers(f"https://{LOCALHOST}:{ports[0]}/healthz"))[0]
+    return start_on_free_ports(1, make, lambda ports: files.is_healthy(ports[0]))[0]
 
 
 def start_kwok(files: Files) -> Server:
