@@ -2,10 +2,11 @@
 
 import time
 from datetime import UTC, datetime
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar, cast
 
 Json: TypeAlias = dict[str, Any]
 Objects: TypeAlias = list[Json]
+T = TypeVar("T")
 
 
 def timestamp(seconds: float | None = None) -> str:
@@ -14,10 +15,11 @@ def timestamp(seconds: float | None = None) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def clone(value: Any) -> Any:
+def clone(value: T) -> T:
     """Return a copy of a JSON value that shares nothing with it."""
+    copied: Any = value
     if isinstance(value, dict):
-        return {key: clone(child) for key, child in value.items()}
-    if isinstance(value, list):
-        return [clone(child) for child in value]
-    return value
+        copied = {key: clone(child) for key, child in value.items()}
+    elif isinstance(value, list):
+        copied = [clone(child) for child in value]
+    return cast("T", copied)
