@@ -58,12 +58,13 @@ def append(drafts: Sequence[Draft]) -> list[int]:
 
 def _reserve() -> tuple[int, bytes]:
     """Lock the head; where the chain ends. (On SQLite BEGIN IMMEDIATE is the lock.)"""
-    if connection.vendor == "postgresql":
-        with connection.cursor() as cursor:
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
             cursor.execute("SELECT next_seq - 1 FROM audit.reserve()")
             return int(cursor.fetchone()[0]), b""  # append() itself knows the hash before
-    head = Head.objects.get()
-    return head.seq, bytes(head.hash)
+        cursor.execute("SELECT seq, hash FROM audit_head")
+        seq, head = cursor.fetchone()
+        return int(seq), bytes(head)
 
 
 def _write(seq: int, previous: bytes, body: str) -> bytes:

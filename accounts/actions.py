@@ -1,0 +1,16 @@
+"""Audit actions of accounts and their stable codes (never reused)."""
+
+from __future__ import annotations
+
+from typing import Final
+
+ACTIONS: Final = {
+    "accounts.user.created": "USER.CREATE",
+    "accounts.administrator.created": "USER.FIRST_ADMIN",
+    "accounts.grant.created": "GRANT.CREATE",
+    "accounts.grant.revoked": "GRANT.REVOKE",
+    "accounts.link.created": "LINK.CREATE",
+    "accounts.password.set": "PASSWORD.SET",
+    "accounts.session.started": "SESSION.START",
+    "accounts.session.ended": "SESSION.END",
+}
