@@ -185,7 +185,8 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 10.0
 CELERY_WORKER_ENABLE_SOFT_SHUTDOWN_ON_IDLE = True
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
-CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 60, "unacked_restore_interval": 1}
+# max_retries: a bell that cannot ring must not hold up the page that rings it (kombu waits 6 s by default).
+CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 60, "unacked_restore_interval": 1, "max_retries": 0}
 CELERY_TASK_DEFAULT_QUEUE = "default"
 CELERY_TASK_ROUTES = {"traffic.tasks.*": {"queue": "apply"}, "meshes.tasks.*": {"queue": "discover"}}
 # What is rung without anybody asking: task → seconds. Celery beat and the embedded loop read the same table.

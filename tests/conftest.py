@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING
 
 import pytest
+import redis
 from django.apps import apps
 from django.conf import settings as django_settings
 from django.db import connections
@@ -15,12 +16,12 @@ from zeal import zeal_context
 from zeal.constants import initialize_app_registry
 from zeal.patch import patch as watch_for_repeated_queries
 
-from meshui.celery import app as celery_app
 from meshui.lib import clock
 from meshui.lib.queue import drain
 from playground import worlds
 from playground.cluster import EmulatedCluster
 from tests.audit.ledger_fixture import _ledger_anew  # noqa: F401 - a fixture: the ledger anew after what commits
+from tests.bell import ring_by
 from tests.environment import data_dir
 from tests.people import make_person
 from tests.query_counts import QueryCounts
@@ -130,12 +131,12 @@ def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyServer]:
 @pytest.fixture
 def broker(valkey: ValkeyServer, settings: SettingsWrapper) -> Iterator[str]:
     """The doorbell is Celery over Valkey, in this process and in those started with `product_environment`; its URL."""
-    before = celery_app.conf.broker_url
     settings.BROKER_URL = valkey.url
-    celery_app.conf.broker_url = valkey.url
+    ring_by(valkey.url)
+    with closing(redis.Redis.from_url(valkey.url)) as client:
+        client.flushall()
     yield valkey.url
-    celery_app.pool.force_close_all()
-    celery_app.conf.broker_url = before
+    ring_by(None)
 
 
 @pytest.fixture

@@ -6,10 +6,13 @@ import ast
 import re
 from pathlib import Path
 
+from django.conf import settings
+
 from meshui import refusals
 
 ROOT = Path(__file__).resolve().parent.parent
 OPERATIONS = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+SECURITY = (ROOT / "docs" / "security.md").read_text(encoding="utf-8")
 ROW = re.compile(r"^\| `MESHUI_(\w+)` \| (?:`([^`]*)`)? ?\|", re.MULTILINE)
 
 
@@ -44,3 +47,18 @@ def test_operations__refusals__all_there() -> None:
     source = Path(refusals.__file__).read_text(encoding="utf-8")
 
     assert set(re.findall(r"SYS\d{3}", source)) == set(re.findall(r"^\| (SYS\d{3}) \|", OPERATIONS, re.MULTILINE))
+
+
+def test_security__rows_with_a_test_by_name__have_one() -> None:
+    tests = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("test_*.py"))
+    named = re.findall(r"^\| S\d+ \|.*`(test_s\d\d_)`", SECURITY, re.MULTILINE)
+
+    missing = [prefix for prefix in named if f"def {prefix}" not in tests]
+
+    assert missing == []
+
+
+def test_meshes__kinds__all_have_a_row() -> None:
+    rows = re.findall(r"^\| `(\w+)` \|", (ROOT / "docs" / "adding-a-mesh.md").read_text(encoding="utf-8"), re.MULTILINE)
+
+    assert rows == sorted(settings.MESH_ADAPTERS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,6 +12,7 @@ from django.db import connection, transaction
 from meshui.celery import app
 from meshui.lib import queue
 from meshui.lib.queue import EmbeddedWorker, drain, enqueue, run_task
+from tests.bell import ring_by
 from tests.servers import free_port, wait_until
 
 if TYPE_CHECKING:
@@ -77,15 +79,18 @@ def test_drain__task_rings_another__both_run_in_order() -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_enqueue__broker_down__caller_goes_on_and_the_log_says_so(
-    settings: SettingsWrapper, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    settings: SettingsWrapper, caplog: pytest.LogCaptureFixture
 ) -> None:
     settings.BROKER_URL = f"redis://127.0.0.1:{free_port()}/0"
-    monkeypatch.setattr(app.conf, "broker_url", settings.BROKER_URL)
+    ring_by(settings.BROKER_URL)
+    begun = time.monotonic()
 
     with caplog.at_level(logging.WARNING), transaction.atomic():
         enqueue("traffic.tasks.sweep")
 
+    ring_by(None)
     assert "traffic.tasks.sweep did not ring" in caplog.text
+    assert time.monotonic() - begun < 3
     assert drain() == 0
 
 

@@ -1,0 +1,11 @@
+"""Which broker this test process rings."""
+
+from __future__ import annotations
+
+from meshui.celery import app
+
+
+def ring_by(url: str | None) -> None:
+    """Celery of this process talks to `url` from now on; its pooled connections to another broker go."""
+    app.conf.broker_url = url
+    app._after_fork()
