@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 from django.db import connection, models
@@ -44,9 +45,9 @@ def test_has__inactive_or_expired__nothing() -> None:
     sleeper = person("sleeper", is_active=False)
     grant(sleeper, "viewer")
     guest = person("guest")
-    grant(guest, "viewer", expires_at=clock.now() - clock.dt.timedelta(seconds=1))
+    grant(guest, "viewer", expires_at=clock.now() - timedelta(seconds=1))
     member = person("member")
-    grant(member, "viewer", expires_at=clock.now() + clock.dt.timedelta(hours=1))
+    grant(member, "viewer", expires_at=clock.now() + timedelta(hours=1))
 
     assert [rights.has(user, "inventory.read") for user in (sleeper, guest, member)] == [False, False, True]
     User.objects.filter(pk=member.pk).update(is_active=False)
@@ -117,6 +118,8 @@ class Shelf(models.Model):
         app_label = "accounts"
         managed = False
 
+    objects: ClassVar[models.Manager[Shelf]] = models.Manager()
+
     def __str__(self) -> str:
         return f"shelf {self.pk}"
 
@@ -133,6 +136,8 @@ class Book(models.Model):
     class Meta:
         app_label = "accounts"
         managed = False
+
+    objects: ClassVar[models.Manager[Book]] = models.Manager()
 
     def __str__(self) -> str:
         return f"{self.env}/{self.ns}"
