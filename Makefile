@@ -8,8 +8,6 @@ BIN := $(VENV)/bin
 RUN_STAMP := $(VENV)/run-$(shell cat requirements.txt | cksum | cut -d' ' -f1)
 DEV_STAMP := $(VENV)/dev-$(shell cat requirements.txt requirements-dev.txt | cksum | cut -d' ' -f1)
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --require-hashes
-# One hash seed and no bytecode of other interpreters: the same run everywhere.
-export PYTHONDONTWRITEBYTECODE := 1
 
 .PHONY: help venv lock demo run check test test-fast lab test-lab bench clean
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from django.conf import settings
 from django.core.asgi import get_asgi_application
@@ -40,4 +40,4 @@ def with_lifespan(inner: ASGI3Application) -> ASGI3Application:
     return application
 
 
-application = with_lifespan(django_application)
+application = with_lifespan(cast("ASGI3Application", django_application))

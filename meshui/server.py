@@ -14,6 +14,7 @@ from meshui.lib.errors import UnavailableError
 if TYPE_CHECKING:
     from types import FrameType
 
+BACKLOG = 2048
 GRACE_SECONDS = 10
 
 
@@ -22,22 +23,18 @@ def listen(host: str, port: int, *, or_any: bool = False) -> socket.socket:
 
     Raises UnavailableError if the port is taken.
     """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    for wanted in (port, 0) if or_any else (port,):
-        made = socket.socket(family)
-        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            made.bind((host, wanted))
-            made.listen(2048)
-        except OSError as error:
-            made.close()
-            refused = UnavailableError(
-                f"Cannot listen on {host}:{wanted}: {error.strerror}.", mend="Choose another --port."
-            )
-            refused.__cause__ = error
-        else:
-            return made
-    raise refused
+    made = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        made.bind((host, port))
+        made.listen(BACKLOG)
+    except OSError as error:
+        made.close()
+        if or_any and port:
+            return listen(host, 0)
+        text = f"Cannot listen on {host}:{port}: {error.strerror}."
+        raise UnavailableError(text, mend="Choose another --port.") from error
+    return made
 
 
 def address(listening: socket.socket) -> str:

@@ -89,6 +89,7 @@ DATABASE_ROUTERS: list[str] = []
 
 AUTH_USER_MODEL = "accounts.User"
 RIGHTS = "accounts.rights"
+ACTOR_OF = "accounts.selectors.actor_of"  # audit lies below accounts, so its pages ask by name
 AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
 AUTH_PASSWORD_VALIDATORS = [
@@ -104,6 +105,8 @@ ACCOUNT_LOGIN_METHODS = {"username"}
 ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*"]
 ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_REAUTHENTICATION_TIMEOUT = 300
+ACCOUNT_RATE_LIMITS = False  # tries are counted in rows (accounts.services), which no cache evicts
+ACCOUNT_SESSION_REMEMBER = False  # one lifetime for all; accounts.views sets it
 ALLAUTH_TRUSTED_PROXY_COUNT = int(env.number("TRUSTED_PROXIES", 0))
 
 SESSION_ENGINE = "django.contrib.sessions.backends.db"

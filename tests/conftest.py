@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 import sys
 from contextlib import ExitStack, closing
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
-    from pytest_django.fixtures import SettingsWrapper
+    from pytest_django import Settings
 
     from accounts.models import User
     from playground.apiserver.jsontypes import Json
@@ -83,7 +84,7 @@ def repeated_queries(watched_models: None) -> Iterator[None]:
 def still_state() -> Iterator[None]:
     """No test leaves a moved clock or a rung bell to the next."""
     yield
-    clock.shift_for_tests(clock.dt.timedelta())
+    clock.shift_for_tests(dt.timedelta())
     discard_rung()
 
 
@@ -129,7 +130,7 @@ def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyServer]:
 
 
 @pytest.fixture
-def broker(valkey: ValkeyServer, settings: SettingsWrapper) -> Iterator[str]:
+def broker(valkey: ValkeyServer, settings: Settings) -> Iterator[str]:
     """The doorbell is Celery over Valkey, in this process and in those started with `product_environment`; its URL."""
     settings.BROKER_URL = valkey.url
     ring_by(valkey.url)

@@ -6,6 +6,7 @@ PostgreSQL, started once and shared by the processes of xdist (each makes its ow
 
 from __future__ import annotations
 
+import atexit
 import os
 import shutil
 import tempfile
@@ -59,6 +60,12 @@ def _start_postgres(folder: Path) -> str:
 
 @pytest.hookimpl(trylast=True)
 def pytest_unconfigure() -> None:
+    """The end of a run that began."""
+    _end()
+
+
+@atexit.register  # a run that could not even begin (settings that raise) is never unconfigured
+def _end() -> None:
     """End what was started here and remove the folder."""
     while _servers:
         _servers.pop().stop()

@@ -29,11 +29,10 @@ def _settings() -> dict[str, str]:
     """Setting → default, of every call of meshui.lib.env in settings.py."""
     found: dict[str, str] = {}
     for node in ast.walk(ast.parse((ROOT / "meshui" / "settings.py").read_text(encoding="utf-8"))):
-        is_call = isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
-        if not is_call or not isinstance(node.func.value, ast.Name) or node.func.value.id != "env":
+        if not (isinstance(node, ast.Call) and ast.unparse(node.func).startswith("env.") and node.args):
             continue
-        if node.args and isinstance(node.args[0], ast.Constant):
-            found[node.args[0].value] = _value(node.args[1]) if len(node.args) > 1 else ""
+        if isinstance(node.args[0], ast.Constant):
+            found[str(node.args[0].value)] = _value(node.args[1]) if len(node.args) > 1 else ""
     return found
 
 

@@ -13,7 +13,7 @@ from tests.production import production_environment
 ROOT = Path(__file__).resolve().parent.parent
 IMPORT_WEB = ["-c", "import meshui.asgi"]
 KEY = "q8Zt3vN1xR5kLw7Yc0Bf2Hs4Md6Pg9Ja-_EuTiOoXnVlCrDyWzQbSmKh"
-UNSAFE = {
+UNSAFE: dict[str, tuple[dict[str, str | None], str]] = {
     "short_secret_key": ({"MESHUI_SECRET_KEY": KEY[:49]}, "SYS003"),
     "one_letter_secret_key": ({"MESHUI_SECRET_KEY": "a" * 64}, "SYS003"),
     "known_secret_key": ({"MESHUI_SECRET_KEY": f"django-insecure-{KEY}"}, "SYS004"),

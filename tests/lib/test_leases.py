@@ -5,10 +5,10 @@ from __future__ import annotations
 import datetime as dt
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import pytest
-from django.db import connection
+from django.db import connection, models
 
 from meshui.lib import clock, leases
 
@@ -22,6 +22,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 class Work(leases.LeasedRow):
     """A row that is work and nothing else."""
+
+    objects: ClassVar[models.Manager[Work]] = models.Manager()
 
     class Meta:
         app_label = "lease_tests"

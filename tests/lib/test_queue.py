@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import logging
 import time
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
+import redis
 from django.db import connection, transaction
 
-from meshui.celery import app
 from meshui.lib import queue
 from meshui.lib.queue import EmbeddedWorker, drain, enqueue, run_task
 from tests.bell import ring_by
 from tests.servers import free_port, wait_until
 
 if TYPE_CHECKING:
-    from pytest_django.fixtures import SettingsWrapper
+    from pytest_django import Settings
 
 ran: list[tuple[str, str]] = []
 QUEUES = ("apply", "discover", "default")
@@ -79,7 +80,7 @@ def test_drain__task_rings_another__both_run_in_order() -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_enqueue__broker_down__caller_goes_on_and_the_log_says_so(
-    settings: SettingsWrapper, caplog: pytest.LogCaptureFixture
+    settings: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
     settings.BROKER_URL = f"redis://127.0.0.1:{free_port()}/0"
     ring_by(settings.BROKER_URL)
@@ -103,7 +104,7 @@ def test_run_task__fault__logged_with_its_trace_and_swallowed(caplog: pytest.Log
 
 
 @pytest.mark.django_db(transaction=True)
-def test_embedded_worker__rung_and_periodic__both_run_and_a_fault_ends_nothing(settings: SettingsWrapper) -> None:
+def test_embedded_worker__rung_and_periodic__both_run_and_a_fault_ends_nothing(settings: Settings) -> None:
     settings.PERIODIC = {name("note"): 0.05, name("fail"): 0.05}
     worker = EmbeddedWorker()
     worker.start()
@@ -126,7 +127,7 @@ def test_enqueue__broker__message_goes_to_the_queue_of_its_route(broker: str) ->
         enqueue("meshes.tasks.sweep")
         enqueue("clusters.tasks.sweep")
 
-    with app.connection_for_read(broker) as link:
-        waiting = {each: link.default_channel.queue_declare(each, passive=True).message_count for each in QUEUES}
+    with closing(redis.Redis.from_url(broker)) as client:
+        waiting = {each: client.llen(each) for each in QUEUES}
     assert waiting == dict.fromkeys(QUEUES, 1)
     assert queue._messages.empty()
