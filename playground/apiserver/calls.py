@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from playground.apiserver.admission import Admission
     from playground.apiserver.auth import Authenticator
+    from playground.apiserver.jsontypes import Json
     from playground.apiserver.messages import Request, Target, User
     from playground.apiserver.rbac import Authorizer
     from playground.apiserver.resources import Registry
@@ -81,7 +82,7 @@ class Call:
         """Refuse query parameters of a write that mean nothing. Raises ApiError 422."""
         query, faults = self.request.query, []
         if query.get("dryRun", "All") != "All":
-            text = f'Unsupported value: "{query["dryRun"]}": supported values: "All"'
+            text = f'Unsupported value: ["{query["dryRun"]}"]: supported values: "All"'
             faults.append(FieldError("dryRun", text, "FieldValueNotSupported"))
         if query.get("fieldValidation", "Warn") not in {*FIELD_VALIDATIONS, ""}:
             known = ", ".join(f'"{each}"' for each in FIELD_VALIDATIONS)
@@ -94,17 +95,17 @@ class Call:
             kind = OPTIONS[self.request.method]
             raise errors.invalid(Resource("meta.k8s.io", "v1", "", kind), "", faults)
 
-    def complain(self, complaints: list[str]) -> None:
+    def complain(self, obj: Json, complaints: list[str]) -> None:
         """Treat what strict decoding found as `fieldValidation` says: refuse, warn (the default), or ignore."""
         if not complaints or self.request.query.get("fieldValidation") == "Ignore":
             return
         if self.request.query.get("fieldValidation") == "Strict":
-            raise errors.bad_request(self._strict(", ".join(complaints)))
+            raise self.cannot_be_handled(obj, f"strict decoding error: {', '.join(complaints)}")
         self.warnings += complaints
 
-    def _strict(self, complaints: str) -> str:
-        text = f"strict decoding error: {complaints}"
+    def cannot_be_handled(self, obj: Json, why: str) -> errors.ApiError:
+        """Return the refusal of an object that cannot be decoded: 422 for what a patch makes, else 400."""
         if self.request.method == "PATCH":
-            return text
+            return errors.invalid_result(obj, why)
         kind, version = self.resource.kind, self.resource.version
-        return f'{kind} in version "{version}" cannot be handled as a {kind}: {text}'
+        return errors.bad_request(f'{kind} in version "{version}" cannot be handled as a {kind}: {why}')

@@ -74,18 +74,10 @@ def _is_held(call: Call, entry: Entry) -> bool:
 
 
 def _check_preconditions(call: Call, entry: Entry, wanted: Json) -> None:
-    metadata = entry.object["metadata"]
-    uid, version = wanted.get("uid"), wanted.get("resourceVersion")
-    if uid and uid != metadata["uid"]:
-        why = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {metadata['uid']}"
-    elif version and version != metadata["resourceVersion"]:
-        found = metadata["resourceVersion"]
-        why = (
-            f"Precondition failed: ResourceVersion in precondition: {version}, ResourceVersion in object meta: {found}"
-        )
-    else:
-        return
-    raise errors.conflict(call.resource, entry.name, why)
+    for field in errors.PRECONDITIONS:
+        found = entry.object["metadata"][field]
+        if wanted.get(field, found) != found:
+            raise errors.changed(call.resource, entry.name, field, wanted[field], found)
 
 
 def _mark(call: Call, entry: Entry) -> Entry | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,10 @@ if TYPE_CHECKING:
 
 GENERIC_NOT_FOUND = "the server could not find the requested resource"
 MODIFIED = "the object has been modified; please apply your changes to the latest version and try again"
+PRECONDITIONS = {
+    "uid": ("UID", "The object might have been deleted and then recreated"),
+    "resourceVersion": ("ResourceVersion", "The object might have been modified"),
+}
 EXPIRED_CONTINUE = (
     "The provided continue parameter is too old to display a consistent list result. You can start a new list without "
     "the continue parameter, or use the continue token in this response to retrieve the remainder of the results. "
@@ -120,6 +125,22 @@ def invalid(resource: Resource, name: str, faults: Sequence[FieldError]) -> ApiE
 def invalid_patch() -> ApiError:
     """422: a JSON Patch cannot be applied, its `test` included; the real server keeps the reason to itself."""
     return ApiError(422, "Invalid", "the server rejected our request due to an error in our request", {})
+
+
+def invalid_result(document: Json, why: str) -> ApiError:
+    """422: a patch can be applied, and what comes out is no object."""
+    fault = FieldError("patch", f"Invalid value: {json.dumps(json.dumps(document, separators=(',', ':')))}: {why}")
+    causes = [{"reason": fault.cause, "message": fault.text, "field": fault.field}]
+    return ApiError(422, "Invalid", f' "" is invalid: {fault}', {"causes": causes})
+
+
+def changed(resource: Resource, name: str, precondition: str, wanted: str, found: str) -> ApiError:
+    """409: a precondition of a delete does not hold; here the real server names the kind, not the plural."""
+    what, hint = PRECONDITIONS[precondition]
+    subject = f"{resource.kind}.{resource.group}" if resource.group else resource.kind
+    text = f"the {what} in the precondition ({wanted}) does not match the {what} in record ({found}). {hint}"
+    message = f'Operation cannot be fulfilled on {subject} "{name}": {text}'
+    return ApiError(409, "Conflict", message, _details(resource, name, resource.kind))
 
 
 def method_not_allowed() -> ApiError:

@@ -87,11 +87,21 @@ def _check_key(field: str, key: str) -> Iterator[FieldError]:
 def wrong_metadata_type(metadata: object) -> str:
     """Return what is wrong with the shape of `metadata`, in the words of a Go decoder; empty if it is sound."""
     if not isinstance(metadata, dict):
-        return "metadata: Invalid value: must be an object"
+        return f"json: cannot unmarshal {_go_type(metadata)} into Go value of type v1.ObjectMeta"
     for field in ("labels", "annotations"):
         values = metadata.get(field)
         if values is None:
             continue
-        if not isinstance(values, dict) or not all(isinstance(value, str) for value in values.values()):
-            return f"json: cannot unmarshal into Go struct field ObjectMeta.metadata.{field} of type string"
+        if not isinstance(values, dict):
+            return f"json: cannot unmarshal {_go_type(values)} into Go struct field ObjectMeta.{field}"
+        for value in values.values():
+            if not isinstance(value, str):
+                return (
+                    f"json: cannot unmarshal {_go_type(value)} into Go struct field ObjectMeta.{field} of type string"
+                )
     return ""
+
+
+def _go_type(value: object) -> str:
+    names = {bool: "bool", int: "number", float: "number", str: "string", list: "array", dict: "object"}
+    return names.get(type(value), "null")

@@ -1,7 +1,12 @@
-"""JSON Patch (RFC 6902) and JSON Merge Patch (RFC 7386)."""
+"""JSON Patch (RFC 6902, as the API server's Go library reads it) and JSON Merge Patch (RFC 7386).
+
+Where the library leaves the RFC: `replace` of an absent member adds it, `copy` of an absent member copies null, `test`
+takes an absent member for null (but not an absent index), and indices may be negative.
+"""
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from playground.apiserver import errors
@@ -16,7 +21,6 @@ STRATEGIC_PATCH = "application/strategic-merge-patch+json"
 APPLY_PATCH = "application/apply-patch+yaml"
 MOST_OPERATIONS = 10_000
 OPERATIONS = frozenset({"add", "remove", "replace", "move", "copy", "test"})
-_MISSING = object()
 
 
 def merge(target: Any, patch: Any) -> Any:
@@ -39,7 +43,7 @@ def apply_json_patch(document: Json, operations: Any) -> Json:
     """
     if not isinstance(operations, list) or not all(isinstance(each, dict) for each in operations):
         raise errors.bad_request(
-            "error decoding patch: json: cannot unmarshal object into Go value of type jsonpatch.Patch"
+            "error decoding patch: json: cannot unmarshal object into Go value of type []handlers.jsonPatchOp"
         )
     if len(operations) > MOST_OPERATIONS:
         text = f"The allowed maximum operations in a JSON patch is {MOST_OPERATIONS}, got {len(operations)}"
@@ -58,8 +62,7 @@ def _apply(document: Any, operation: Json) -> Any:
         raise errors.invalid_patch()
     path = _pointer(operation["path"])
     if name == "test":
-        found = _find(document, path, default=None)
-        if not _equal(found, operation.get("value")):
+        if not _equal(_find(document, path), operation.get("value")):
             raise errors.invalid_patch()
         return document
     if name == "remove":
@@ -74,9 +77,9 @@ def _apply(document: Any, operation: Json) -> Any:
 
 
 def _equal(left: Any, right: Any) -> bool:
-    """Compare JSON values: true is not 1, but 1.0 is 1."""
-    if isinstance(left, bool) or isinstance(right, bool):
-        return left is right
+    """Compare JSON values as the server's library does: true is not 1, and 1.0 is not 1."""
+    if type(left) is not type(right) and not (isinstance(left, dict) and isinstance(right, dict)):
+        return False
     if isinstance(left, dict) and isinstance(right, dict):
         return left.keys() == right.keys() and all(_equal(left[key], right[key]) for key in left)
     if isinstance(left, list) and isinstance(right, list):
@@ -92,27 +95,24 @@ def _pointer(text: str) -> list[str]:
     return [part.replace("~1", "/").replace("~0", "~") for part in text[1:].split("/")]
 
 
-def _index(key: str, limit: int) -> int:
-    """Return a list index below `limit`; negative ones are refused."""
-    if not key.isascii() or not key.isdigit() or int(key) >= limit:
+def _index(key: str, size: int) -> int:
+    """Return an index into a list of `size`; negative ones count from its end."""
+    if not re.fullmatch("-?[0-9]+", key) or not -size <= int(key) < size:
         raise errors.invalid_patch()
-    return int(key)
+    return int(key) % size
 
 
-def _step(value: Any, key: str, default: Any) -> Any:
-    if isinstance(value, dict) and key in value:
-        return value[key]
-    if isinstance(value, list) and (default is _MISSING or (key.isdigit() and int(key) < len(value))):
-        return value[_index(key, len(value))]
-    if default is _MISSING:
-        raise errors.invalid_patch()
-    return default
-
-
-def _find(document: Any, path: list[str], default: Any = _MISSING) -> Any:
-    for key in path:
-        document = _step(document, key, default)
-    return document
+def _find(document: Any, path: list[str]) -> Any:
+    """Return what stands at a path: None for an absent member, refused where a list or the way there ends."""
+    found = document
+    for number, key in enumerate(path):
+        if isinstance(found, dict) and (key in found or number == len(path) - 1):
+            found = found.get(key)
+        elif isinstance(found, list):
+            found = found[_index(key, len(found))]
+        else:
+            raise errors.invalid_patch()
+    return found
 
 
 def _set(document: Any, path: list[str], value: Any, *, is_replace: bool) -> Any:
@@ -120,8 +120,6 @@ def _set(document: Any, path: list[str], value: Any, *, is_replace: bool) -> Any
         return value
     parent, key = _find(document, path[:-1]), path[-1]
     if isinstance(parent, dict):
-        if is_replace and key not in parent:
-            raise errors.invalid_patch()
         parent[key] = value
     elif isinstance(parent, list) and is_replace:
         parent[_index(key, len(parent))] = value

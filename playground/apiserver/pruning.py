@@ -49,15 +49,20 @@ def _schema_of(schema: Json, key: str) -> Json | None:
 
 
 def fill_in(schema: Json, value: Any) -> None:
-    """Set defaults where nothing stands; a null that may not be one gives way to its default."""
+    """Set defaults where nothing stands; a null in a field that may not be null counts as nothing."""
     if isinstance(value, list):
         for child in value:
             fill_in(schema.get("items") or {}, child)
     elif isinstance(value, dict):
+        _drop_nulls(schema, value)
         for key, child_schema in (schema.get("properties") or {}).items():
-            if "default" not in child_schema:
-                continue
-            if key not in value or (value[key] is None and not child_schema.get("nullable")):
+            if "default" in child_schema and key not in value:
                 value[key] = clone(child_schema["default"])
         for key, child in value.items():
             fill_in(_schema_of(schema, key) or {}, child)
+
+
+def _drop_nulls(schema: Json, value: Json) -> None:
+    for key in [key for key, child in value.items() if child is None]:
+        if not (_schema_of(schema, key) or {PRESERVE: True}).keys() & {"nullable", PRESERVE}:
+            del value[key]

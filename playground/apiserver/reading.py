@@ -57,6 +57,8 @@ def list_objects(call: Call) -> Response:
     fits = selection(call)
     found = [entry for entry in entries if entry.key >= start and fits(entry.object)]
     metadata: Json = {"resourceVersion": str(version)}
+    if call.resource.is_custom and not call.wants_partial:
+        metadata["continue"] = ""
     if limit and len(found) > limit:
         metadata["continue"] = _token(version, found[limit - 1].key + "\0")
         if not _has_selector(call):
@@ -114,4 +116,4 @@ def _read_token(token: str) -> tuple[int, str]:
         value = json.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
         return int(value["rv"]), str(value["start"])
     except (ValueError, KeyError, TypeError) as error:
-        raise errors.bad_request(f"continue key is not valid: {error}") from error
+        raise errors.bad_request(f"invalid continue token: continue key is not valid: {error}") from error

@@ -108,6 +108,10 @@ class Registry:
         """Return the kind of a URL, or None."""
         return self._kinds.get((group, version, plural))
 
+    def is_built_in(self, group: str) -> bool:
+        """Tell whether a group is one of the server's own: unknown kinds of others are no API at all."""
+        return any(kind.group == group for kind in BUILT_IN)
+
     def for_object(self, api_version: str, kind: str) -> Resource | None:
         """Return the kind of an object, or None."""
         for resource in self:
@@ -118,7 +122,7 @@ class Registry:
     def named(self, name: str) -> Resource:
         """Return the kind that is called `name`: a kind ("Pod") or a key ("pods"). Raises KeyError."""
         for resource in self:
-            if name in {resource.kind, resource.key}:
+            if name in {resource.kind, resource.key, f"{resource.kind}.{resource.group}"}:
                 return resource
         raise KeyError(f"This server has no kind {name!r}.")
 

@@ -60,6 +60,8 @@ class Router:
         self._violations += violations_of(request, user.name, is_custom=bool(resource and resource.is_custom))
         self._core.authorizer.require(user, target)
         if resource is None:
+            if not self._core.registry.is_built_in(target.group):
+                return _no_page()
             raise errors.no_such_resource()
         call = Call(self._core, request, user, target, resource)
         response = _function(target, resource)(call)
@@ -74,8 +76,12 @@ class Router:
             return Response(200, b"ok", "text/plain; charset=utf-8")
         found = discover(request.path, self._core.registry)
         if found is None:
-            return Response(404, b"404 page not found\n", "text/plain; charset=utf-8")
+            return _no_page()
         return answer(200, found)
+
+
+def _no_page() -> Response:
+    return Response(404, b"404 page not found\n", "text/plain; charset=utf-8")
 
 
 def _quoted(text: str) -> str:
@@ -92,7 +98,8 @@ def _function(target: Target, resource: Resource) -> Callable[[Call], Response]:
     if target.subresource:
         return _subresource(target, resource)
     function = VERBS.get(target.verb)
-    if function is None or (target.verb == "create" and target.name):
+    is_named = target.verb == "create" and target.name and not resource.is_custom  # custom kinds do not mind
+    if function is None or is_named:
         raise errors.method_not_allowed()
     return function
 

@@ -6,10 +6,8 @@ import time
 from typing import TYPE_CHECKING
 
 from playground.apiserver import errors
-from playground.apiserver.errors import FieldError
 from playground.apiserver.messages import Response
 from playground.apiserver.reading import select, selection
-from playground.apiserver.resources import Resource
 from playground.apiserver.store import CompactedError, encode
 from playground.apiserver.views import META, entry_json
 
@@ -26,10 +24,6 @@ PULSE = 1.0  # how often a silent watch looks whether its client is still there
 
 def watch(call: Call) -> Response:
     """Start a watch. Raises ApiError for what can be refused at once."""
-    if call.request.query.get("sendInitialEvents"):
-        text = "Forbidden: sendInitialEvents is forbidden for watch unless the WatchList feature gate is enabled"
-        fault = FieldError("sendInitialEvents", text, "FieldValueForbidden")
-        raise errors.invalid(Resource("meta.k8s.io", "v1", "", "ListOptions"), "", [fault])
     selection(call)
     return Response(200, stream=_Watch(call).lines())
 
@@ -59,7 +53,7 @@ class _Watch:
         """Yield events until the time is over, the server stops, or the history is too short."""
         wanted = self._call.request.query.get("resourceVersion", "")
         try:
-            if wanted in {"", "0"}:
+            if wanted in {"", "0"} or self._call.request.asks("sendInitialEvents"):
                 yield from self._initial()
             else:
                 self._version = int(wanted)
@@ -76,6 +70,8 @@ class _Watch:
             entries, self._version = select(self._call), self._store.revision
         for entry in entries:
             yield _line("ADDED", entry_json(self._call, entry))
+        if self._call.request.asks("sendInitialEvents") and self._wants_bookmarks:
+            yield self._bookmark({"annotations": {"k8s.io/initial-events-end": "true"}})
 
     def _is_over(self) -> bool:
         core = self._call.core
@@ -104,12 +100,12 @@ class _Watch:
         if kind:
             yield _line(kind, entry_json(self._call, event.entry))
 
-    def _bookmark(self) -> bytes:
+    def _bookmark(self, more: Json | None = None) -> bytes:
         resource = self._call.resource
         kind, api_version = resource.kind, resource.api_version
         if self._call.wants_partial:
             kind, api_version = "PartialObjectMetadata", META
-        metadata = {"resourceVersion": str(self._version), "creationTimestamp": None}
+        metadata = {"resourceVersion": str(self._version), "creationTimestamp": None, **(more or {})}
         return _line("BOOKMARK", encode({"kind": kind, "apiVersion": api_version, "metadata": metadata}))
 
     def _gone(self, oldest: int) -> bytes:

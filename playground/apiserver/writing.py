@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import secrets
 import uuid
 from typing import TYPE_CHECKING
@@ -72,19 +74,33 @@ def create_object(call: Call, obj: Json, complaints: list[str]) -> Entry | Json:
 
 
 def _check_kind(call: Call, obj: Json) -> None:
+    resource = call.resource
+    if not resource.is_custom:  # a URL says what a built-in kind is; custom ones must say it themselves
+        obj.setdefault("kind", resource.kind)
+        obj.setdefault("apiVersion", resource.api_version)
     kind, api_version = obj.get("kind"), obj.get("apiVersion")
-    if not kind or not api_version:
-        missing = "Kind" if not kind else "apiVersion"
-        raise errors.bad_request(f"Object '{missing}' is missing in '{obj}'")
-    if api_version != call.resource.api_version:
+    if not kind:
+        text = json.dumps(obj)
+        why = f"the object provided is unrecognized (must be of type {resource.kind}): Object 'Kind' is missing in"
+        raise errors.bad_request(f"{why} '{text}' ({text[:40]} ...)")
+    if api_version != resource.api_version:
         text = f"the API version in the data ({api_version}) does not match the expected API version"
-        raise errors.bad_request(f"{text} ({call.resource.api_version})")
-    if kind != call.resource.kind:
-        text = f"the kind in the data ({kind}) does not match the expected kind ({call.resource.kind})"
-        raise errors.bad_request(text)
+        raise errors.bad_request(f"{text} ({resource.api_version})")
     problem = wrong_metadata_type(obj.setdefault("metadata", {}))
     if problem:
-        raise errors.bad_request(problem)
+        raise call.cannot_be_handled(obj, problem)
+    if kind != resource.kind:
+        raise _wrong_kind(call, obj)
+
+
+def _wrong_kind(call: Call, obj: Json) -> errors.ApiError:
+    resource, kind = call.resource, obj["kind"]
+    if not resource.is_custom:
+        why = f'no kind "{kind}" is registered for version "{resource.api_version}" in scheme'
+        version = resource.version
+        return errors.bad_request(f'{kind} in version "{version}" cannot be handled as a {resource.kind}: {why}')
+    fault = FieldError("kind", f'Invalid value: "{kind}": must be {resource.kind}')
+    return errors.invalid(dataclasses.replace(resource, kind=kind), obj["metadata"].get("name", ""), [fault])
 
 
 def _new_metadata(call: Call, obj: Json) -> Json:
@@ -113,7 +129,7 @@ def _decode(call: Call, obj: Json, complaints: list[str]) -> None:
     if schema is not None:
         complaints = [*complaints, *(f'unknown field "{path}"' for path in prune(schema, obj))]
         fill_in(schema, obj)
-    call.complain(complaints)
+    call.complain(obj, complaints)
 
 
 def _judge(call: Call, obj: Json) -> None:
@@ -205,9 +221,11 @@ def update(call: Call, compute: Callable[[Json], Json], complaints: list[str]) -
 
 def _try_update(call: Call, entry: Entry, new: Json, complaints: list[str]) -> Entry | Json | None:
     """Return what was stored, or would be in a dry run; None if another write came first."""
-    problem = wrong_metadata_type(new.get("metadata"))
+    if not new.get("kind"):
+        raise errors.invalid_result(new, f"Object 'Kind' is missing in '{json.dumps(new)}'")
+    problem = wrong_metadata_type(new.setdefault("metadata", {}))
     if problem:
-        raise errors.bad_request(problem)
+        raise call.cannot_be_handled(new, problem)
     _check_identity(call, entry.object, new)
     new = _merged(call, entry.object, new)
     _decode(call, new, complaints)
@@ -238,12 +256,18 @@ def _store(call: Call, entry: Entry, new: Json) -> Entry | None:
 def _check_identity(call: Call, old: Json, new: Json) -> None:
     """Refuse what would write over an object that the caller has not seen. Raises ApiError 400, 409."""
     wanted, found = new["metadata"], old["metadata"]
-    if new.get("kind") != old["kind"] or wanted.get("name") != found["name"]:
-        raise errors.bad_request(
-            f"the name of the object ({wanted.get('name')}) does not match the name on the URL ({found['name']})"
-        )
+    if new["kind"] != old["kind"]:
+        raise _wrong_kind(call, new)
+    if not wanted.get("name"):
+        name = found["name"]
+        text = f"the name of the object ({name} based on URL) was undeterminable: name must be provided"
+        raise errors.bad_request(text)
+    _check_url(call, wanted)
     uid = wanted.get("uid")
     if uid and uid != found["uid"]:
+        if call.request.method == "PATCH":
+            fault = FieldError("metadata.uid", f'Invalid value: "{uid}": field is immutable')
+            raise errors.invalid(call.resource, found["name"], [fault])
         why = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {found['uid']}"
         raise errors.conflict(call.resource, found["name"], why)
     version = wanted.get("resourceVersion")

@@ -75,7 +75,7 @@ class Api:
         self._folder = tempfile.TemporaryDirectory()
         self._pool = urllib3.PoolManager(ca_certs=self._file("ca", self.ca_pem), **self._certificate(user))
 
-    def _certificate(self, user: dict[str, str]) -> dict[str, str]:
+    def _certificate(self, user: dict[str, str]) -> dict[str, Any]:
         fields = {"cert_file": "client-certificate-data", "key_file": "client-key-data"}
         return {
             name: self._file(name, base64.b64decode(user[field])) for name, field in fields.items() if field in user

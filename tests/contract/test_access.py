@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import urllib3
 
+from lab.waiting import until
 from tests.contract.objects import GROUP, config_map, widget
 
 if TYPE_CHECKING:
@@ -21,8 +22,13 @@ READ = {"apiGroups": [GROUP], "resources": ["widgets"], "verbs": ["get", "list",
 
 
 def _reader(server: Server, name: str, namespace: str, *rules: dict[str, Any]) -> Api:
-    server.cluster.grant(name, rules or [READ], namespace=namespace)
-    return server.api(name, ())
+    granted = list(rules or [READ])
+    server.cluster.grant(name, granted, namespace=namespace)
+    reader = server.api(name, ())
+    question = {"namespace": namespace, "group": GROUP, "resource": "widgets", "verb": granted[0]["verbs"][0]}
+    question |= {"name": granted[0].get("resourceNames", [""])[0]}
+    until(lambda: _may(reader, **question), seconds=10, what="the rights to be known")
+    return reader
 
 
 def _may(api: Api, **attributes: str) -> bool:
@@ -212,6 +218,7 @@ def test_token_request__rights_of_the_account__apply(api: Api, server: Server, w
 
     before = robot.get(widgets)
     server.cluster.grant("robot", [READ], namespace=place, service_account_namespace=place)
+    until(lambda: robot.get(widgets).status == 200, seconds=10, what="the rights to be known")
     after = robot.get(widgets)
 
     assert f'User "system:serviceaccount:{place}:robot" cannot list' in before.refusal()[2]

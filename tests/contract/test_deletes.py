@@ -36,10 +36,12 @@ def test_delete__other_uid__conflict_and_stays(api: Api, widgets: str) -> None:
 
     refused = api.delete(f"{widgets}/one", _options(uid="other"))
 
-    why = f"Precondition failed: UID in precondition: other, UID in object meta: {made.uid}"
-    status, reason, message = refused.refusal()
-    assert (status, reason) == (409, "Conflict")
-    assert message.endswith(why)
+    message = (
+        f'Operation cannot be fulfilled on Widget.{GROUP} "one": the UID in the precondition (other) does not match '
+        f"the UID in record ({made.uid}). The object might have been deleted and then recreated"
+    )
+    assert refused.refusal() == (409, "Conflict", message)
+    assert refused.body["details"] == {"name": "one", "group": GROUP, "kind": "Widget"}
     assert api.get(f"{widgets}/one").status == 200
 
 
@@ -50,11 +52,11 @@ def test_delete__stale_version__conflict_and_stays(api: Api, widgets: str) -> No
 
     refused = api.delete(f"{widgets}/one", _options(resourceVersion=before))
 
-    status, reason, message = refused.refusal()
-    assert (status, reason) == (409, "Conflict")
-    assert message.endswith(
-        f"Precondition failed: ResourceVersion in precondition: {before}, ResourceVersion in object meta: {now.version}"
+    message = (
+        f'Operation cannot be fulfilled on Widget.{GROUP} "one": the ResourceVersion in the precondition ({before}) '
+        f"does not match the ResourceVersion in record ({now.version}). The object might have been modified"
     )
+    assert refused.refusal() == (409, "Conflict", message)
     assert api.get(f"{widgets}/one").status == 200
 
 

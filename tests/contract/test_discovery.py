@@ -104,11 +104,15 @@ def test_official_client__custom_objects__json_patch_by_list(official: client.Ap
         {"op": "test", "path": "/spec/http/0/route/0/weight", "value": 90},
         {"op": "replace", "path": "/spec/http/0/route/0/weight", "value": 80},
     ]
-    patched = custom.patch_namespaced_custom_object(*kind, "checkout", operations, field_manager="meshui")
+    options = {
+        "field_manager": "meshui",
+        "_content_type": "application/json-patch+json",
+    }  # its own choice is merge patch
+    patched = custom.patch_namespaced_custom_object(*kind, "checkout", operations, **options)
 
     assert patched["spec"]["http"][0]["route"][0]["weight"] == 80
     with pytest.raises(ApiException) as refused:
-        custom.patch_namespaced_custom_object(*kind, "checkout", operations, field_manager="meshui")
+        custom.patch_namespaced_custom_object(*kind, "checkout", operations, **options)
     assert refused.value.status == 422
 
 

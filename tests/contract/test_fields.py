@@ -161,4 +161,4 @@ def test_dry_run__unknown_word__invalid(api: Api, widgets: str) -> None:
     status, reason, message = api.create(f"{widgets}?dryRun=Maybe", widget("one")).refusal()
 
     assert (status, reason) == (422, "Invalid")
-    assert 'dryRun: Unsupported value: "Maybe"' in message
+    assert 'dryRun: Unsupported value: ["Maybe"]: supported values: "All"' in message

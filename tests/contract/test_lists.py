@@ -39,7 +39,7 @@ def test_list__whole__has_kind_and_version(api: Api, widgets: str) -> None:
     assert found.names == names
     assert found.version.isdigit()
     assert all(item["kind"] == "Widget" for item in found.body["items"])
-    assert "continue" not in found.body["metadata"]
+    assert not found.body["metadata"].get("continue")
 
 
 def test_list__core_kind__items_do_not_repeat_their_kind(api: Api, config_maps: str) -> None:
@@ -65,7 +65,7 @@ def test_pages__followed_to_the_end__give_each_object_once(api: Api, widgets: st
     assert first.names + second.names + third.names == names
     remaining = [page.body["metadata"].get("remainingItemCount") for page in (first, second, third)]
     assert remaining == [3, 1, None]
-    assert "continue" not in third.body["metadata"]
+    assert not third.body["metadata"].get("continue")
     assert first.version == second.version == third.version
 
 
@@ -96,7 +96,7 @@ def test_pages__token_expired__gone_and_a_way_on(api: Api, server: Server, widge
     _make(api, widgets, 4)
     first = api.get(f"{widgets}?limit=2")
     api.delete(f"{widgets}/w3")
-    token = server.expire(api, widgets, first.body["metadata"]["continue"])
+    token = server.expire(first.body["metadata"]["continue"])
 
     refused = api.get(_next(widgets, token))
     second = api.get(_next(widgets, refused.body["metadata"]["continue"]))
@@ -112,7 +112,7 @@ def test_pages__token_is_nonsense__bad_request(api: Api, widgets: str) -> None:
     status, reason, message = api.get(_next(widgets, "nonsense")).refusal()
 
     assert (status, reason) == (400, "BadRequest")
-    assert message.startswith("continue key is not valid: ")
+    assert "continue key is not valid: " in message
 
 
 @pytest.mark.parametrize(

@@ -133,6 +133,51 @@ def test_get__unknown_kind__not_found(api: Api) -> None:
     assert refused.body["details"] == {}
 
 
+def test_get__unknown_group_or_kind_of_it__plain_text(api: Api) -> None:
+    for path in (
+        "nothing.example.com/v1/things",
+        f"{GROUP}/v1/things",
+        f"{GROUP}/v7/widgets",
+        "nothing.example.com/v1",
+    ):
+        refused = api.get(f"/apis/{path}")
+
+        assert (refused.status, refused.body) == (404, "404 page not found\n")
+
+
+def test_create__kind_left_out__core_knows_and_custom_does_not(api: Api, widgets: str, config_maps: str) -> None:
+    core = api.create(config_maps, {"metadata": {"name": "one"}})
+    custom = api.create(widgets, {"metadata": {"name": "one"}, "spec": {"size": 1}})
+
+    assert (core.status, core.body["kind"]) == (201, "ConfigMap")
+    status, reason, message = custom.refusal()
+    assert (status, reason) == (400, "BadRequest")
+    assert message.startswith(
+        "the object provided is unrecognized (must be of type Widget): Object 'Kind' is missing in "
+    )
+
+
+def test_create__other_kind__refused(api: Api, widgets: str, config_maps: str) -> None:
+    custom = api.create(widgets, {**widget("one"), "kind": "Gadget"})
+    core = api.create(config_maps, {**config_map("one"), "kind": "Gadget"})
+
+    message = f'Gadget.{GROUP} "one" is invalid: kind: Invalid value: "Gadget": must be Widget'
+    assert custom.refusal() == (422, "Invalid", message)
+    assert core.refusal()[:2] == (400, "BadRequest")
+    assert core.body["message"].startswith('Gadget in version "v1" cannot be handled as a ConfigMap: no kind "Gadget"')
+
+
+def test_create__label_is_a_number__bad_request(api: Api, widgets: str) -> None:
+    obj = widget("one")
+    obj["metadata"]["labels"] = {"a": 1}
+
+    status, reason, message = api.create(widgets, obj).refusal()
+
+    why = "json: cannot unmarshal number into Go struct field ObjectMeta.labels of type string"
+    assert (status, reason) == (400, "BadRequest")
+    assert message == f'Widget in version "v1" cannot be handled as a Widget: {why}'
+
+
 def test_replace__stale_version__conflict(api: Api, widgets: str) -> None:
     old = api.create(widgets, widget("one")).body
     api.replace(f"{widgets}/one", {**old, "spec": {"size": 2}})
@@ -265,8 +310,8 @@ def test_uid__deleted_and_made_again__is_new(api: Api, widgets: str) -> None:
     assert int(second.version) > int(first.version)
 
 
-def test_method__not_for_this_url__not_allowed(api: Api, widgets: str) -> None:
-    refused = api.call("POST", f"{widgets}/one", widget("one"))
+def test_method__not_for_this_url__not_allowed(api: Api, config_maps: str) -> None:
+    refused = api.call("POST", f"{config_maps}/one", config_map("one"))
 
     assert refused.refusal()[:2] == (405, "MethodNotAllowed")
     assert refused.body["message"] == "the server does not allow this method on the requested resource"

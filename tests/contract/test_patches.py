@@ -52,13 +52,18 @@ def test_json_patch__tests_hold__weights_replaced_and_the_rest_untouched(api: Ap
         pytest.param(_op("test", "/spec/absent", 1), id="test-absent"),
         pytest.param(_op("test", "/metadata/uid", "other"), id="test-uid"),
         pytest.param(_op("test", "/spec/parts/7/name", "a"), id="test-index"),
-        pytest.param(_op("replace", "/spec/absent", 1), id="replace-absent"),
+        pytest.param(_op("test", "/spec/absent/deep", None), id="test-deep-absent"),
+        pytest.param(_op("test", "/spec/parts/7", None), id="test-null-index"),
+        pytest.param(_op("test", "/spec/size", 1.0), id="test-float"),
+        pytest.param(_op("test", "/spec/size", True), id="test-bool"),  # noqa: FBT003 - a value
+        pytest.param({"op": "frobnicate", "path": "/spec/size"}, id="unknown-operation"),
+        pytest.param({"op": "add", "value": 1}, id="no-path"),
         pytest.param(_op("remove", "/spec/absent"), id="remove-absent"),
         pytest.param(_op("add", "/spec/absent/deep", 1), id="add-without-parent"),
         pytest.param(_op("add", "/spec/parts/7", {}), id="add-index"),
         pytest.param(_op("replace", "/spec/parts/7", {}), id="replace-index"),
         pytest.param({"op": "move", "from": "/spec/absent", "path": "/spec/code"}, id="move-absent"),
-        pytest.param({"op": "copy", "from": "/spec/absent", "path": "/spec/code"}, id="copy-absent"),
+        pytest.param({"op": "copy", "from": "/spec/parts/7", "path": "/spec/code"}, id="copy-absent-index"),
     ],
 )
 def test_json_patch__operation_cannot_be_done__invalid_and_nothing_written(
@@ -133,9 +138,10 @@ def test_json_patch__absent_object__not_found(api: Api, widgets: str) -> None:
 def test_json_patch__body_is_no_list__bad_request(api: Api, widgets: str) -> None:
     api.create(widgets, widget("one"))
 
-    status, reason, _ = api.patch(f"{widgets}/one", {"op": "replace"}).refusal()
+    status, reason, message = api.patch(f"{widgets}/one", {"op": "replace"}).refusal()
 
     assert (status, reason) == (400, "BadRequest")
+    assert message.startswith("error decoding patch: json: cannot unmarshal object into Go value of type ")
 
 
 def test_json_patch__nothing_changes__same_version(api: Api, widgets: str) -> None:
@@ -163,6 +169,52 @@ def test_json_patch__null_is_tested__absent_counts_as_null(api: Api, widgets: st
     absent = api.patch(f"{widgets}/one", [_op("test", "/spec/code", None), _op("replace", "/spec/size", 3)])
 
     assert (there.status, absent.status) == (200, 200)
+
+
+def test_json_patch__replace_of_an_absent_member__adds_it(api: Api, widgets: str) -> None:
+    """Unlike RFC 6902: only a `test` keeps a patch from writing what was not there."""
+    api.create(widgets, widget("one"))
+
+    added = api.patch(f"{widgets}/one", [_op("replace", "/spec/code", "abc")])
+
+    assert (added.status, added.body["spec"]["code"]) == (200, "abc")
+
+
+def test_json_patch__copy_of_an_absent_member__copies_null(api: Api, widgets: str) -> None:
+    api.create(widgets, widget("one"))
+
+    copied = api.patch(f"{widgets}/one", [{"op": "copy", "from": "/spec/absent", "path": "/spec/note"}])
+
+    assert (copied.status, copied.body["spec"]["note"]) == (200, None)
+
+
+def test_json_patch__negative_index__counts_from_the_end(api: Api, widgets: str) -> None:
+    api.create(widgets, widget("one", parts=[{"name": "a"}, {"name": "b"}]))
+
+    replaced = api.patch(f"{widgets}/one", [_op("replace", "/spec/parts/-1", {"name": "z"})])
+
+    assert replaced.body["spec"]["parts"] == [{"name": "a"}, {"name": "z"}]
+
+
+def test_json_patch__empty__same_version(api: Api, widgets: str) -> None:
+    made = api.create(widgets, widget("one"))
+
+    assert api.patch(f"{widgets}/one", []).version == made.version
+
+
+def test_json_patch__identity_changed__refused(api: Api, widgets: str) -> None:
+    api.create(widgets, widget("one"))
+
+    uid = api.patch(f"{widgets}/one", [_op("replace", "/metadata/uid", "other")])
+    name = api.patch(f"{widgets}/one", [_op("replace", "/metadata/name", "two")])
+    kind = api.patch(f"{widgets}/one", [_op("replace", "/kind", "Gadget")])
+
+    immutable = 'metadata.uid: Invalid value: "other": field is immutable'
+    assert uid.refusal() == (422, "Invalid", f'Widget.{GROUP} "one" is invalid: {immutable}')
+    message = "the name of the object (two) does not match the name on the URL (one)"
+    assert name.refusal() == (400, "BadRequest", message)
+    message = f'Gadget.{GROUP} "one" is invalid: kind: Invalid value: "Gadget": must be Widget'
+    assert kind.refusal() == (422, "Invalid", message)
 
 
 def test_merge_patch__list_in_it__is_replaced_whole(api: Api, widgets: str) -> None:
