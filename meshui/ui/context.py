@@ -1,0 +1,109 @@
+"""Context of every page: theme, navigation, who is signed in. Works without a session too, for pages of errors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from django.conf import settings
+from django.urls import reverse
+from django.utils.functional import SimpleLazyObject
+from django.utils.translation import get_language, gettext_lazy
+
+from meshui.lib import rights
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest
+    from django.utils.functional import _StrPromise
+
+PRODUCT: Final = "MeshUI"
+THEMES: Final = frozenset({"light", "dark", "system"})
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A page of the side bar: who has `needs` somewhere sees it; `key` follows g; a `head` starts a group."""
+
+    key: str
+    label: str | _StrPromise
+    url: str
+    icon: str
+    needs: str
+    head: str | _StrPromise = ""
+
+
+@dataclass(frozen=True, slots=True)
+class NavItem:
+    """An entry as one person sees it on one page."""
+
+    key: str
+    label: str
+    url: str
+    icon: str
+    head: str
+    is_current: bool
+
+
+ENTRIES: Final = (
+    Entry("f", gettext_lazy("Fleet"), "/", "layout-dashboard", "inventory.read"),
+    Entry("k", gettext_lazy("Clusters"), "/clusters/", "server", "inventory.read"),
+    Entry("s", gettext_lazy("Services"), "/services/", "box", "inventory.read"),
+    Entry(
+        "c", gettext_lazy("Change requests"), "/changes/", "git-pull-request", "inventory.read", gettext_lazy("Change")
+    ),
+    Entry("a", gettext_lazy("Audit"), "/audit/", "scroll-text", "audit.read", gettext_lazy("Govern")),
+)
+
+
+class PageContext:
+    """What base.html needs of `request`; the navigation costs one query, when it is drawn."""
+
+    def __init__(self, request: HttpRequest) -> None:
+        self._request = request
+        self.product = PRODUCT
+        self.version = settings.VERSION
+        self.language = get_language() or settings.LANGUAGE_CODE
+        theme = request.COOKIES.get("theme", "")
+        self.theme = theme if theme in THEMES else "system"
+        self.request_id = str(getattr(request, "request_id", ""))
+        self.nav: Any = SimpleLazyObject(self._build_nav)
+
+    @property
+    def is_signed_in(self) -> bool:
+        """Whether somebody is."""
+        user = getattr(self._request, "user", None)
+        return user is not None and user.is_authenticated
+
+    @property
+    def person_name(self) -> str:
+        """Who is signed in; empty for nobody."""
+        return str(self._request.user) if self.is_signed_in else ""
+
+    @property
+    def person_note(self) -> str:
+        """The name used to sign in, where it says more than the name above it."""
+        name = self._request.user.get_username() if self.is_signed_in else ""
+        return name if name != self.person_name else ""
+
+    @property
+    def sign_out_url(self) -> str:
+        """Where the sign-out form posts."""
+        return reverse("account_logout")
+
+    def _build_nav(self) -> list[NavItem]:
+        verbs = rights.evaluator().verbs(self._request.user) if self.is_signed_in else frozenset()
+        shown = [entry for entry in ENTRIES if entry.needs in verbs]
+        path = self._request.path
+        return [
+            NavItem(entry.key, str(entry.label), entry.url, entry.icon, str(entry.head), _is_at(entry.url, path))
+            for entry in shown
+        ]
+
+
+def _is_at(url: str, path: str) -> bool:
+    return path == url if url == "/" else path.startswith(url)
+
+
+def page(request: HttpRequest) -> dict[str, Any]:
+    """The context processor."""
+    return {"page": PageContext(request)}

@@ -1,0 +1,181 @@
+"""Pages that declare: a queryset, a template, and the verb they need. One URL serves the page and its partial."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+
+from django.contrib.auth.mixins import LoginRequiredMixin
+from django.db.models import Model
+from django.shortcuts import get_object_or_404, render
+from django.utils.translation import gettext
+from django.views.generic import View
+
+from meshui.lib import rights
+from meshui.lib.errors import DeniedError, RefusedError
+from meshui.ui.htmx import is_partial, push_url, vary_on_htmx
+from meshui.ui.refusals import render_refusal
+from meshui.ui.tables import keyset_page, order_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from django.db.models import QuerySet
+    from django.forms import BaseForm
+    from django.http import HttpRequest, HttpResponse
+    from django_filters import FilterSet
+
+M = TypeVar("M", bound=Model)
+
+
+class Declared(LoginRequiredMixin, View):
+    """What every view declares. `needs` is a verb; a page for everybody signed in says `is_open = True` instead."""
+
+    needs: ClassVar[str] = ""
+    is_open: ClassVar[bool] = False
+
+    def require(self) -> None:
+        """Refuse whoever has `needs` nowhere; where they have it decides what they see. Raises DeniedError."""
+        if self.needs and not rights.has(self.request.user, self.needs):
+            message = gettext("This page needs the right “%(verb)s”, which no grant of yours carries.")
+            raise DeniedError(message % {"verb": self.needs}, mend=gettext("Ask an Access admin for it."))
+
+
+class PageView(Declared):
+    """A page without a list or an object of its own. htmx gets `page_template#partial`."""
+
+    page_template: ClassVar[str]
+    partial: ClassVar[str] = ""
+
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """The page, or its partial."""
+        self.require()
+        return self.respond(self.get_context_data(**kwargs))
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        """The context; `kwargs` are those of the URL."""
+        return {"view": self, **kwargs}
+
+    def respond(self, context: dict[str, Any]) -> HttpResponse:
+        """Draw the page, or its partial for htmx."""
+        is_part = bool(self.partial) and is_partial(self.request)
+        name = f"{self.page_template}#{self.partial}" if is_part else self.page_template
+        response = render(self.request, name, context)
+        vary_on_htmx(response)
+        return response
+
+
+class ObjectListView(PageView, Generic[M]):
+    """A list: filtered, sorted, in keyset pages of 50, all of it in the URL.
+
+    `sorts` maps the words of ?sort= to columns. The rows are narrowed to where the reader has `needs`, unless
+    `is_scoped` says that the selector did so. Context: rows (KeysetPage), filter_form, is_filtered, sort.
+    """
+
+    partial: ClassVar[str] = "table"
+    filterset_class: ClassVar[type[FilterSet] | None] = None
+    sorts: ClassVar[Mapping[str, Sequence[str]]] = {"pk": ("pk",)}
+    default_sort: ClassVar[str] = "pk"
+    is_scoped: ClassVar[bool] = False
+
+    def get_queryset(self) -> QuerySet[M]:
+        """All rows of the list, unfiltered."""
+        raise NotImplementedError
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        """The page of rows that the URL asks for."""
+        queryset = self.get_queryset()
+        if self.needs and not self.is_scoped:
+            queryset = rights.in_scope(queryset, self.request.user, self.needs)
+        filters = self._filters(queryset)
+        if filters is not None:
+            queryset = filters.qs
+        sort, order = order_of(self.sorts, self.request.GET.get("sort", ""), self.default_sort)
+        return super().get_context_data(
+            rows=keyset_page(queryset, order, self.request.GET),
+            filter_form=None if filters is None else filters.form,
+            is_filtered=filters is not None and _is_filtered(filters),
+            sort=sort,
+            **kwargs,
+        )
+
+    def _filters(self, queryset: QuerySet[M]) -> Any:
+        made = self.filterset_class
+        return None if made is None else made(self.request.GET, queryset=queryset, request=self.request)
+
+    def respond(self, context: dict[str, Any]) -> HttpResponse:
+        """Draw the list; its partial tells the browser the URL it stands for."""
+        response = super().respond(context)
+        if is_partial(self.request):
+            push_url(self.request, response)
+        return response
+
+
+def _is_filtered(filters: FilterSet) -> bool:
+    return any(filters.data.get(name) for name in filters.form.fields)
+
+
+class ObjectDetailView(PageView, Generic[M]):
+    """A page of one object. Out of scope and missing both answer 404."""
+
+    context_object_name: ClassVar[str] = "object"
+    slug_field: ClassVar[str] = "slug"
+    slug_url_kwarg: ClassVar[str] = "slug"
+    is_scoped: ClassVar[bool] = False
+
+    def get_queryset(self) -> QuerySet[M]:
+        """Where the object is looked for."""
+        raise NotImplementedError
+
+    def get_object(self) -> M:
+        """The object of the URL, if it is in scope. Raises Http404."""
+        queryset = self.get_queryset()
+        if self.needs and not self.is_scoped:
+            queryset = rights.in_scope(queryset, self.request.user, self.needs)
+        return get_object_or_404(queryset, **{self.slug_field: self.kwargs[self.slug_url_kwarg]})
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        """The object, under its name."""
+        return super().get_context_data(**{self.context_object_name: self.get_object()}, **kwargs)
+
+
+class ActionView(Declared):
+    """POST only: a form, then a verb. The verb decides and records a refusal, so nothing is asked before it.
+
+    `form_template` is `page.html#partial`: the partial answers htmx, the whole page everybody else, both with the form
+    as it was sent. Invalid is 422; a refusal has its own status and stands in the context as `refusal`.
+    """
+
+    form_class: ClassVar[type[BaseForm] | None] = None
+    form_template: ClassVar[str] = ""
+
+    def perform(self, data: dict[str, Any], **kwargs: Any) -> HttpResponse:
+        """Call the verb with the cleaned `data` and the URL's `kwargs`; answer with go_to()."""
+        raise NotImplementedError
+
+    def get_form_kwargs(self) -> dict[str, Any]:
+        """What the form is made of."""
+        return {"data": self.request.POST, "files": self.request.FILES}
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        """What the page around the form needs to be drawn again; `kwargs` hold form, refusal and those of the URL."""
+        return {"view": self, **kwargs}
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Check the form, call the verb."""
+        form = None if self.form_class is None else self.form_class(**self.get_form_kwargs())
+        if form is not None and not form.is_valid():
+            return self.respond_again(422, form=form, refusal=None, **kwargs)
+        try:
+            return self.perform({} if form is None else form.cleaned_data, **kwargs)
+        except RefusedError as refused:
+            if not self.form_template:
+                return render_refusal(request, refused)
+            return self.respond_again(refused.status, form=form, refusal=refused, **kwargs)
+
+    def respond_again(self, status: int, **kwargs: Any) -> HttpResponse:
+        """The form once more, with what was written into it."""
+        page, _, _ = self.form_template.partition("#")
+        name = self.form_template if is_partial(self.request) else page
+        response = render(self.request, name, self.get_context_data(**kwargs), status=status)
+        vary_on_htmx(response)
+        return response

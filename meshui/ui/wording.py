@@ -1,0 +1,96 @@
+"""How numbers, times and foreign text are written on a page. Pure but for the language."""
+
+from __future__ import annotations
+
+import datetime as dt
+import unicodedata
+from typing import Final
+
+from django.utils.formats import date_format, number_format
+from django.utils.translation import gettext, ngettext
+
+NARROW: Final = "\u202f"  # before a unit
+MINUS: Final = "\u2212"
+DAY: Final = 86_400
+# C0 controls have pictures of their own; whatever else would be invisible is written as its code point.
+PICTURES: Final = {code: chr(0x2400 + code) for code in range(0x20)} | {0x7F: "\u2421"}
+HIDDEN: Final = frozenset({"Cc", "Cf", "Co", "Cs", "Zl", "Zp"})
+
+
+def percent(basis_points: int) -> str:
+    """7500 → “75 %”, 3333 → “33.33 %”; up to two decimals, never rounded."""
+    whole, rest = divmod(abs(basis_points), 100)
+    decimals = 0 if rest == 0 else 1 if rest % 10 == 0 else 2
+    sign = MINUS if basis_points < 0 else ""
+    return f"{sign}{number_format(whole + rest / 100, decimals)}{NARROW}%"
+
+
+def percent_text(basis_points: int) -> str:
+    """What stands in a field: 7500 → “75”, 3333 → “33.33”. Never localised."""
+    return f"{basis_points / 100:.2f}".rstrip("0").rstrip(".")
+
+
+def number(value: float) -> str:
+    """1907 → “1,907”; from 10,000 on “34.1k”."""
+    size = abs(value)
+    sign = MINUS if value < 0 else ""
+    if size >= 1_000_000:
+        return f"{sign}{number_format(size / 1_000_000, 1)}M"
+    if size >= 10_000:
+        return f"{sign}{number_format(size / 1000, 1)}k"
+    return f"{sign}{number_format(round(size), 0, force_grouping=True)}"
+
+
+def absolute(moment: dt.datetime) -> str:
+    """“2026-11-23 08:47:12 UTC”, in every language."""
+    return moment.astimezone(dt.UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def relative(moment: dt.datetime, now: dt.datetime) -> str:
+    """“6 min ago” within a day, else the date in the zone of `now`."""
+    seconds = (now - moment).total_seconds()
+    if abs(seconds) >= DAY:
+        return date_format(moment.astimezone(now.tzinfo), "j M Y" if moment.year != now.year else "j M, H:i")
+    return _ago(seconds) if seconds >= 0 else _ahead(-seconds)
+
+
+def _ago(seconds: float) -> str:
+    if seconds < 5:
+        return gettext("just now")
+    return gettext("%(span)s ago") % {"span": span(seconds)}
+
+
+def _ahead(seconds: float) -> str:
+    return gettext("in %(span)s") % {"span": span(seconds)}
+
+
+def span(seconds: float) -> str:
+    """A length of time in its largest unit: 9 s, 6 min, 3 h, 2 days."""
+    if seconds < 60:
+        return f"{int(seconds)}{NARROW}{gettext('s')}"
+    if seconds < 3600:
+        return f"{int(seconds // 60)}{NARROW}{gettext('min')}"
+    if seconds < 2 * DAY:
+        return f"{int(seconds // 3600)}{NARROW}{gettext('h')}"
+    days = int(seconds // DAY)
+    return ngettext("%(days)d day", "%(days)d days", days) % {"days": days}
+
+
+def visible(text: str) -> str:
+    """Foreign text with its control and direction characters shown: nothing in it can reorder or hide a page."""
+    return "".join(_shown(character) for character in text)
+
+
+def _shown(character: str) -> str:
+    code = ord(character)
+    if code in PICTURES:
+        return PICTURES[code]
+    return f"\u27e8U+{code:04X}\u27e9" if unicodedata.category(character) in HIDDEN else character
+
+
+def initials(name: str) -> str:
+    """Two letters for the round mark of a person."""
+    words = [word for word in name.replace(".", " ").replace("_", " ").replace("-", " ").split() if word[0].isalnum()]
+    if not words:
+        return "?"
+    return (words[0][0] + (words[-1][0] if len(words) > 1 else words[0][1:2])).upper()

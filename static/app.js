@@ -1,0 +1,235 @@
+/* MeshUI's own script. Everything is delegated from document, so that whatever htmx puts on the page works at once and Back
+   finds nothing dead. No page needs it: it adds keys, the theme switch, dialogs, toasts, copying and the split editor. */
+(() => {
+  "use strict";
+  const one = (selector, root = document) => root.querySelector(selector);
+  const all = (selector, root = document) => [...root.querySelectorAll(selector)];
+  const words = () => document.body.dataset;
+  const say = (text, id = "said") => { const region = document.getElementById(id); if (region) region.textContent = text; };
+  const keep = (name, value) => { document.cookie = `${name}=${value};path=/;max-age=31536000;samesite=lax${location.protocol === "https:" ? ";secure" : ""}`; };
+  const kept = (name) => document.cookie.split("; ").find((pair) => pair.startsWith(name + "="))?.split("=")[1] ?? "";
+
+  /* theme: the server writes it into <html>, so the first painted frame is right */
+  const THEMES = ["light", "dark", "system"];
+  function nextTheme() {
+    const root = document.documentElement;
+    const next = THEMES[(THEMES.indexOf(root.dataset.theme) + 1) % THEMES.length];
+    root.dataset.theme = next;
+    keep("theme", next);
+    say({ light: words().sayThemeLight, dark: words().sayThemeDark, system: words().sayThemeSystem }[next] ?? "");
+  }
+
+  /* dialogs: without script they open as popovers, with it as modal dialogs that give the focus back */
+  function openDialog(button) {
+    const dialog = document.getElementById(button.getAttribute("popovertarget"));
+    if (!dialog || dialog.open) return;
+    if (dialog.matches(":popover-open")) dialog.hidePopover();
+    dialog.removeAttribute("popover");
+    dialog.showModal();
+    dialog.addEventListener("close", () => { dialog.setAttribute("popover", ""); if (button.isConnected) button.focus(); }, { once: true });
+  }
+
+  /* toasts: six seconds, longer while they are pointed at or hold the focus */
+  function watchToast(toast) {
+    if (toast.dataset.watched) return;
+    toast.dataset.watched = "yes";
+    const leave = () => { if (toast.matches(":hover, :focus-within")) setTimeout(leave, 2000); else toast.remove(); };
+    setTimeout(leave, 6000);
+  }
+
+  async function copy(button) {
+    const text = button.dataset.copy;
+    await navigator.clipboard.writeText(text);
+    const label = button.lastChild;
+    const before = label.textContent;
+    label.textContent = words().sayCopied;
+    say(words().sayCopied);
+    setTimeout(() => { label.textContent = before; }, 1500);
+  }
+
+  function toggleMenu(button, open = !one("#side").classList.contains("open")) {
+    one("#side").classList.toggle("open", open);
+    button.setAttribute("aria-expanded", open);
+    if (open) one("#side a")?.focus();
+  }
+
+  /* split editor: basis points; the sum is 10,000 at every moment, a locked row never moves */
+  const FULL = 10000;
+  const rowsOf = (editor) => all(".bk", editor);
+  const fieldOf = (row) => one(".stp input", row);
+  const isLocked = (row) => one(".lock", row).getAttribute("aria-pressed") === "true";
+  const liveOf = (row) => Number(row.dataset.live);
+  const asText = (bp) => (bp / 100).toFixed(2).replace(/\.?0+$/, "");
+  const asPercent = (bp) => asText(bp) + "\u202f%";
+  function parsed(text) {
+    const cleaned = text.replace(/[%\s\u202f\u00a0]/g, "").replace(",", ".");
+    const value = cleaned === "" ? NaN : Math.round(Number(cleaned) * 100);
+    return value >= 0 && value <= FULL ? value : NaN;
+  }
+  const valueOf = (row) => { const value = parsed(fieldOf(row).value); return Number.isNaN(value) ? Number(row.dataset.bp ?? row.dataset.live) : value; };
+  /* largest remainder; ties go to the first: the same cases as traffic.weights.distribute */
+  function distribute(total, shares) {
+    const whole = shares.reduce((a, b) => a + b, 0);
+    const weights = whole > 0 ? shares : shares.map(() => 1);
+    const sum = whole > 0 ? whole : shares.length;
+    const floors = weights.map((share) => Math.floor((total * share) / sum));
+    let left = total - floors.reduce((a, b) => a + b, 0);
+    weights.map((share, i) => [(total * share) % sum, i]).sort((a, b) => b[0] - a[0] || a[1] - b[1])
+      .forEach(([, i]) => { if (left > 0) { floors[i] += 1; left -= 1; } });
+    return floors;
+  }
+  function setShares(editor, pairs) {
+    pairs.forEach(([row, bp]) => { row.dataset.bp = bp; fieldOf(row).value = asText(bp); fieldOf(row).removeAttribute("aria-invalid"); });
+    paint(editor);
+  }
+  function setShare(editor, row, wanted) {
+    if (isLocked(row)) return paint(editor);
+    const others = rowsOf(editor).filter((other) => other !== row);
+    const free = others.filter((other) => !isLocked(other));
+    const fixed = others.filter(isLocked).reduce((sum, other) => sum + valueOf(other), 0);
+    if (!free.length) return setShares(editor, [[row, FULL - fixed]]);
+    const bp = Math.max(0, Math.min(FULL - fixed, wanted));
+    const rest = distribute(FULL - fixed - bp, free.map(valueOf));
+    return setShares(editor, [[row, bp], ...free.map((other, i) => [other, rest[i]])]);
+  }
+  function setEven(editor) {
+    const free = rowsOf(editor).filter((row) => !isLocked(row));
+    const fixed = rowsOf(editor).filter(isLocked).reduce((sum, row) => sum + valueOf(row), 0);
+    if (free.length) setShares(editor, distribute(FULL - fixed, free.map(() => 1)).map((bp, i) => [free[i], bp]));
+  }
+  function resetEditor(editor) {
+    rowsOf(editor).forEach((row) => one(".lock", row).setAttribute("aria-pressed", "false"));
+    setShares(editor, rowsOf(editor).map((row) => [row, liveOf(row)]));
+  }
+  function targetOf(editor) {
+    const rows = rowsOf(editor);
+    return rows.find((row) => row.dataset.target) ?? rows.at(-1);
+  }
+  function choose(row) {
+    const editor = row.closest("[data-split]");
+    rowsOf(editor).forEach((other) => { delete other.dataset.target; });
+    row.dataset.target = "yes";
+    paint(editor);
+  }
+  function paintBar(bar, shares) {
+    let start = 0;
+    all("g", bar).forEach((segment, i, segments) => {
+      const share = i === segments.length - 1 ? shares.slice(i).reduce((a, b) => a + b, 0) : shares[i];
+      const box = one("rect", segment), text = one("text", segment);
+      box.setAttribute("x", `${start / 100}%`);
+      box.setAttribute("width", `${share / 100}%`);
+      text.setAttribute("x", `${(start + share / 2) / 100}%`);
+      text.textContent = share >= 600 ? asPercent(share) : "";
+      start += share;
+    });
+  }
+  function paint(editor) {
+    const rows = rowsOf(editor), shares = rows.map(valueOf), target = targetOf(editor);
+    rows.forEach((row, i) => {
+      const range = one("input[type=range]", row), name = row.dataset.name;
+      range.value = shares[i];
+      range.setAttribute("aria-valuetext", asPercent(shares[i]));
+      one(".tr", row).setAttribute("width", `${shares[i] / 100}%`);
+      row.classList.toggle("locked", isLocked(row));
+      if (row === target) one("[data-split-target]", editor).textContent = name;
+    });
+    all("[data-preset]", editor).forEach((button) => button.setAttribute("aria-pressed", Number(button.dataset.preset) === valueOf(target)));
+    const bar = one(".sbar.full", editor);
+    if (bar) paintBar(bar, shares);
+    const moved = rows.filter((row, i) => shares[i] !== liveOf(row)).map((row) => `${row.dataset.name} ${asPercent(liveOf(row))} → ${asPercent(valueOf(row))}`);
+    all("[data-split-sum]", editor.closest("form") ?? editor).forEach((place) => { place.textContent = moved.join(", "); });
+  }
+  function startEditors(root = document) { all("[data-split]", root).forEach(paint); }
+
+  /* one listener per kind of event, for all of the above */
+  document.addEventListener("click", (event) => {
+    const hit = (selector) => event.target.closest?.(selector);
+    let found;
+    if ((found = hit("[data-dialog]"))) { event.preventDefault(); openDialog(found); }
+    else if ((found = hit("[data-close]"))) { const dialog = found.closest("dialog"); if (dialog.open) { event.preventDefault(); dialog.close(); } }
+    else if (hit("[data-theme-next]")) nextTheme();
+    else if ((found = hit("[data-menu]"))) { event.preventDefault(); toggleMenu(found); }
+    else if ((found = hit("[data-toast-close]"))) found.closest("[data-toast]").remove();
+    else if ((found = hit("[data-copy]"))) copy(found);
+    else if ((found = hit("[data-split] button"))) pressInEditor(found);
+  });
+  function pressInEditor(button) {
+    const editor = button.closest("[data-split]"), row = button.closest(".bk");
+    if (button.dataset.step) { setShare(editor, row, valueOf(row) + Number(button.dataset.step)); choose(row); }
+    else if (button.dataset.preset) setShare(editor, targetOf(editor), Number(button.dataset.preset));
+    else if ("even" in button.dataset) setEven(editor);
+    else if ("reset" in button.dataset) resetEditor(editor);
+    else if (button.matches(".lock")) { button.setAttribute("aria-pressed", !isLocked(row)); paint(editor); }
+  }
+  document.addEventListener("input", (event) => {
+    const range = event.target.closest?.("[data-split] input[type=range]");
+    if (!range) return;
+    const row = range.closest(".bk");
+    setShare(row.closest("[data-split]"), row, Math.round(Number(range.value) / 100) * 100);
+  });
+  document.addEventListener("change", (event) => {
+    if (event.target.matches?.("[data-keys-on]")) return keep("keys", event.target.checked ? "on" : "off");
+    const field = event.target.closest?.("[data-split] .stp input");
+    if (!field) return undefined;
+    const row = field.closest(".bk"), value = parsed(field.value);
+    if (Number.isNaN(value)) return field.setAttribute("aria-invalid", "true");
+    return setShare(row.closest("[data-split]"), row, value);
+  });
+  document.addEventListener("focusin", (event) => {
+    const row = event.target.closest?.("[data-split] .bk");
+    if (row && event.target.matches("input")) choose(row);
+  });
+  const NUDGES = { ArrowRight: 100, ArrowUp: 100, ArrowLeft: -100, ArrowDown: -100, PageUp: 1000, PageDown: -1000 };
+  function nudge(event) {
+    const input = event.target.closest?.("[data-split] input");
+    if (!input || event.altKey || event.ctrlKey || event.metaKey) return false;
+    const row = input.closest(".bk"), editor = row.closest("[data-split]"), isText = input.type === "text";
+    if (event.key === "l" && !isText) { one(".lock", row).click(); return true; }
+    let step = NUDGES[event.key];
+    if (!step || (isText && /Left|Right/.test(event.key))) return false;
+    if (event.shiftKey) step /= 100;
+    setShare(editor, row, valueOf(row) + step);
+    return true;
+  }
+
+  /* keys: `/`, `t`, `?`, and g then a letter; they never send anything and can be switched off */
+  let goneAt = 0;
+  document.addEventListener("keydown", (event) => {
+    if (nudge(event)) { event.preventDefault(); return; }
+    const isWriting = event.target.closest?.("input:not([type=checkbox], [type=radio], [type=range]), select, textarea, [contenteditable]");
+    if (event.key === "Escape" && one("#side.open")) { toggleMenu(one("[data-menu]"), false); one("[data-menu]").focus(); return; }
+    if (isWriting || event.ctrlKey || event.metaKey || event.altKey || kept("keys") === "off" || one("dialog[open]")) return;
+    if (event.key === "t") nextTheme();
+    else if (event.key === "?") { const button = one("[popovertarget=keys][data-dialog]"); if (button) openDialog(button); }
+    else if (event.key === "/") { const field = one("[data-filter] input[type=search]"); if (field) { event.preventDefault(); field.focus(); field.select(); } }
+    else if (event.key === "g") { goneAt = event.timeStamp; return; }
+    else if (event.timeStamp - goneAt < 1200) all(".nav a[data-key]").find((link) => link.dataset.key === event.key)?.click();
+    goneAt = 0;
+  });
+
+  /* htmx: where the focus goes, what is said, what failed. Only what was swapped in by the person moves the focus */
+  let focused = "";
+  document.addEventListener("htmx:before:swap", () => { focused = document.activeElement?.id ?? ""; });
+  document.addEventListener("htmx:after:swap", (event) => {
+    startEditors();
+    all("[data-toast]").forEach(watchToast);
+    const asked = one("[data-focus]:not([data-focused])");
+    if (asked) { asked.dataset.focused = "yes"; asked.focus(); return; }
+    if (document.activeElement && document.activeElement !== document.body) return;
+    const same = focused && document.getElementById(focused);
+    const target = event.detail?.ctx?.target;
+    const head = target?.isConnected ? one("h1, h2, [tabindex='-1']", target) : null;
+    if (same) same.focus();
+    else if (head) { head.setAttribute("tabindex", "-1"); head.focus(); }
+  });
+  document.addEventListener("htmx:error", () => say(words().sayLost, "failed"));
+  document.addEventListener("htmx:response:error", (event) => { if (event.detail?.ctx?.response?.status >= 500) say(words().sayFailed, "failed"); });
+
+  document.addEventListener("DOMContentLoaded", () => {
+    startEditors();
+    all("[data-toast]").forEach(watchToast);
+    one("[data-focus]")?.focus();
+    const switchOfKeys = one("[data-keys-on]");
+    if (switchOfKeys) switchOfKeys.checked = kept("keys") !== "off";
+  });
+})();
