@@ -155,6 +155,9 @@ class Writer(Protocol):
 
     def identity(self) -> Identity: ...
 
+    def review_access(self, asked: Sequence[tuple[str, str, str, str]]) -> Iterator[AccessAnswer]:
+        """As the reader's, for this credential."""
+
     def close(self) -> None:
         """Drop the connections."""
 

@@ -1,6 +1,12 @@
 """The app's configuration."""
 
 from django.apps import AppConfig
+from django.conf import settings
+from django.core import checks
+from django.utils.module_loading import import_string
+
+from audit.types import register_actions
+from meshes.actions import ACTIONS
 
 
 class MeshesConfig(AppConfig):
@@ -8,3 +14,22 @@ class MeshesConfig(AppConfig):
 
     name = "meshes"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Make the audit actions known and the adapters checked."""
+        register_actions(ACTIONS)
+        checks.register(check_adapters)
+
+
+def check_adapters(**_: object) -> list[checks.CheckMessage]:
+    """MSH001: every adapter of settings.MESH_ADAPTERS imports and bears the kind it is registered under."""
+    found: list[checks.CheckMessage] = []
+    for kind, path in settings.MESH_ADAPTERS.items():
+        try:
+            adapter = import_string(path)
+        except ImportError as error:
+            found.append(checks.Error(f"MESH_ADAPTERS[{kind!r}] = {path!r}: {error}", id="MSH001"))
+            continue
+        if adapter.kind != kind:
+            found.append(checks.Error(f"{path} is of kind {adapter.kind!r}, not {kind!r}.", id="MSH001"))
+    return found

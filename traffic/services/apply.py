@@ -153,7 +153,7 @@ def _conclude_apply(change: Change, steps: list[TargetStep], actor: Actor) -> No
     bad = [step for step in steps if step.state in STEP_BAD]
     stuck = [step for step in steps if step.state == StepState.UNKNOWN and step.first_failed_at]
     if states <= STEP_GOOD:
-        _finish(change, "DONE")
+        _finish(change)
         transition(change, APPLIED, actor=actor, targets_verified=len(steps))
     elif states & IN_FLIGHT or any(s.state == StepState.UNKNOWN and not s.first_failed_at for s in steps):
         return  # under way: whoever holds it rings again
@@ -168,7 +168,7 @@ def _stop(change: Change, bad: list[TargetStep], actor: Actor) -> None:
     if wrote or states & {StepState.UNREACHABLE, StepState.UNKNOWN}:
         transition(change, PAUSE, actor=actor, cause=cause)
         return
-    _finish(change, "FAILED")
+    _finish(change)
     if StepState.CONFLICT in states:
         first = next(step for step in bad if step.state == StepState.CONFLICT)
         evidence = Evidence(before=first.snapshot, after=(first.conflict or {}).get("live"))
@@ -179,10 +179,10 @@ def _stop(change: Change, bad: list[TargetStep], actor: Actor) -> None:
 
 def _conclude_restore(change: Change, steps: list[TargetStep], actor: Actor) -> None:
     if all(step.state in STEP_GOOD for step in steps):
-        _finish(change, "RESTORED")
+        _finish(change)
         transition(change, ROLLED_BACK, actor=actor, targets_reverted=len(steps))
 
 
-def _finish(change: Change, phase: str) -> None:
+def _finish(change: Change) -> None:
     release_all(change)
-    Rollout.objects.filter(change=change).update(finished_at=db_now(), next_action_at=None, phase=phase)
+    Rollout.objects.filter(change=change).update(finished_at=db_now(), next_action_at=None)

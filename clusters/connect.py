@@ -1,0 +1,124 @@
+"""Picks the client for a cluster: the only place that opens stored credentials, inside tasks, never in a page.
+
+Pools are kept per cluster and credential, and dropped when either moves. Every new pool resolves and checks again.
+"""
+
+from __future__ import annotations
+
+import os
+import ssl
+import tempfile
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from django.conf import settings
+
+from clusters.endpoints import PinnedPool, Policy, nets, parse_endpoint, resolve
+from clusters.kube import KubeWriter
+from clusters.kube_lists import KubeReader, Transport
+from clusters.models import Credential, Health
+from clusters.secrets import CredentialUnreadableError, Opened, open_sealed
+from meshui.lib.clock import read_db_now
+from meshui.lib.errors import GoneError, UnavailableError
+
+if TYPE_CHECKING:
+    from clusters.clients import Reader, Writer
+    from clusters.models import Cluster
+
+_lock = threading.Lock()
+_transports: dict[tuple[str, str, str], Transport] = {}
+
+
+def policy() -> Policy:
+    """What the operator allows."""
+    return Policy(nets(settings.ALLOWED_CIDRS), settings.ALLOW_LOOPBACK)
+
+
+def reader_for(cluster: Cluster) -> Reader:
+    """Reads `cluster`. Raises UnavailableError (no key, no credential), EndpointRefusedError, NotSentError (DNS)."""
+    transport = _transport(cluster, "reader")
+    return KubeReader(transport, cluster.ca_fingerprint)
+
+
+def writer_for(cluster: Cluster) -> Writer:
+    """Writes `cluster`. Raises as reader_for; GoneError where MeshUI only observes or the cluster is another one now."""
+    cluster.refresh_from_db(fields=["is_observe_only", "health"])
+    if cluster.is_observe_only:
+        mend = "A Cluster admin can allow writes on its page."
+        raise GoneError(f"MeshUI only observes {cluster.slug}.", mend=mend)
+    if cluster.health == Health.IDENTITY_CHANGED:
+        raise GoneError(f"{cluster.slug} is another cluster than before: nothing is written to it.")
+    transport = _transport(cluster, "writer")
+    return KubeWriter(transport, cluster.ca_fingerprint, field_manager=settings.FIELD_MANAGER)
+
+
+def forget(cluster_id: object) -> None:
+    """Drop the pools of a cluster: its credential or address moved."""
+    with _lock:
+        for key in [key for key in _transports if key[0] == str(cluster_id)]:
+            _transports.pop(key).close()
+
+
+def _transport(cluster: Cluster, role: str) -> Transport:
+    credential = Credential.objects.filter(cluster=cluster, role=role).first()
+    if credential is None:
+        raise UnavailableError(f"{cluster.slug} has no {role} credential.", mend="Add one on its page.")
+    key = (str(cluster.pk), role, f"{credential.fingerprint}:{cluster.server}:{credential.created_at}")
+    with _lock:
+        found = _transports.get(key)
+    if found is not None:
+        return found
+    made = _open(cluster, credential)
+    with _lock:
+        kept = _transports.setdefault(key, made)
+        for old in [k for k in _transports if k[:2] == key[:2] and k != key]:
+            _transports.pop(old).close()
+    Credential.objects.filter(pk=credential.pk).update(last_used_at=read_db_now())
+    return kept
+
+
+def _open(cluster: Cluster, credential: Credential) -> Transport:
+    try:
+        opened = open_sealed(
+            credential.ciphertext,
+            cluster_id=str(cluster.pk),
+            role=credential.role,
+            keys=settings.CREDENTIAL_KEYS,
+        )
+    except CredentialUnreadableError as error:
+        raise UnavailableError(f"{cluster.slug}: {error}", mend="Replace the credential.") from error
+    endpoint = parse_endpoint(cluster.server, tls_name=cluster.tls_name)
+    address = resolve(endpoint, policy())
+    pool = PinnedPool(
+        endpoint, address, tls_context(opened), connect=settings.CONNECT_TIMEOUT, read=settings.READ_TIMEOUT
+    )
+    token = opened.token.reveal()
+    return Transport(pool, {"Authorization": f"Bearer {token}"} if token else {})
+
+
+def tls_context(opened: Opened) -> ssl.SSLContext:
+    """TLS 1.2 or newer, the host name checked against the given CA (empty: public roots)."""
+    context = ssl.create_default_context(cadata=opened.ca_pem or None)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if opened.skips_tls_verification and settings.ALLOW_INSECURE_TLS:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    if opened.certificate_pem:
+        _load_pair(context, f"{opened.certificate_pem}\n{opened.key_pem.reveal()}")
+    return context
+
+
+def _load_pair(context: ssl.SSLContext, pem: str) -> None:
+    """OpenSSL takes keys from files only: one in memory where the system has memfd, else 0600 in a private folder."""
+    if hasattr(os, "memfd_create"):
+        with os.fdopen(os.memfd_create("meshui-key"), "w") as file:
+            file.write(pem)
+            file.flush()
+            context.load_cert_chain(f"/proc/self/fd/{file.fileno()}")
+        return
+    with tempfile.TemporaryDirectory(prefix="meshui-key-") as folder:
+        path = Path(folder) / "pair.pem"
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(pem)
+        context.load_cert_chain(path)

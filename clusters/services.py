@@ -1,0 +1,270 @@
+"""Verbs of clusters: add, check, allow writes, replace what opens them. No network inside a transaction."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+from django.db.models import Q
+
+from audit.services import about, record, verb
+from audit.types import SYSTEM
+from clusters.certificates import fingerprint
+from clusters.clients import ClusterError, CredentialRejectedError, Identity
+from clusters.connect import forget, policy, reader_for, writer_for
+from clusters.endpoints import parse_endpoint, resolve
+from clusters.models import Cluster, Credential, Health
+from clusters.secrets import Opened, Secret, key_id, seal
+from clusters.types import EXCESS, READ_NEEDS, WRITE_NEEDS
+from meshui.lib.clock import db_now, read_db_now
+from meshui.lib.errors import DeniedError, InvalidError, MissingError, RefusedError
+from meshui.lib.queue import enqueue
+from meshui.lib.rights import Place, may
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from uuid import UUID
+
+    from django.db.models import QuerySet
+
+    from audit.types import Actor
+    from clusters.clients import AccessAnswer, Reader
+    from clusters.kubeconfig import ParsedKubeconfig
+    from clusters.types import NewCluster
+
+CHECK_SECONDS = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """What one connection test found. `health` and why; the rest where it got that far."""
+
+    health: Health
+    reason: str = ""
+    identity: Identity | None = None
+    server_version: str = ""
+    latency_ms: int | None = None
+    access: tuple[dict[str, Any], ...] = ()
+
+
+def require_callable(kubeconfig: ParsedKubeconfig) -> None:
+    """The server's address passes the guard, now. Resolves a name: call it before the verb, never inside a transaction.
+
+    Raises EndpointRefusedError, NotSentError.
+    """
+    resolve(parse_endpoint(kubeconfig.server, tls_name=kubeconfig.tls_name), policy())
+
+
+@verb("clusters.cluster.added")
+def add_cluster(*, actor: Actor, new: NewCluster) -> Cluster:
+    """A cluster with its reader (and, if ticked, the same as writer); it is checked and read as soon as this commits.
+
+    Raises DeniedError (needs cluster.manage), InvalidError (the short name is taken), EndpointRefusedError.
+    """
+    place = Place(environment=new.environment, cluster=new.slug)
+    if not may(actor, "cluster.manage", [place]):
+        raise DeniedError("You may not add clusters there.", mend="Ask an Access admin for the Cluster admin role.")
+    parse_endpoint(new.kubeconfig.server, tls_name=new.kubeconfig.tls_name)
+    if Cluster.objects.filter(slug=new.slug).exists():
+        raise InvalidError(f"There is already a cluster called {new.slug}.", mend="Choose another short name.")
+    now = read_db_now()
+    cluster = Cluster.objects.create(
+        slug=new.slug,
+        name=new.name,
+        environment=new.environment,
+        server=new.kubeconfig.server,
+        tls_name=new.kubeconfig.tls_name,
+        ca_fingerprint=fingerprint(new.kubeconfig.ca_pem),
+        is_observe_only=not new.writes or new.kubeconfig.skips_tls_verification,
+        created_at=now,
+        next_check_at=now,
+    )
+    for role in ("reader", "writer") if new.writes else ("reader",):
+        _store_credential(cluster, role, new.kubeconfig, actor)
+    record(
+        "clusters.cluster.added",
+        actor=actor,
+        target=cluster,
+        server=cluster.server,
+        writes=not cluster.is_observe_only,
+        tls_skipped=new.kubeconfig.skips_tls_verification,
+    )
+    enqueue("clusters.tasks.check_cluster", cluster.pk)
+    return cluster
+
+
+@verb("clusters.credential.replaced")
+def replace_credential(*, actor: Actor, cluster_id: UUID, role: str, kubeconfig: ParsedKubeconfig) -> Cluster:
+    """A new credential of one role; no copy of the old one stays. The address and the CA must be the cluster's own.
+
+    Raises MissingError, DeniedError (needs cluster.credential), InvalidError.
+    """
+    cluster = _managed(actor, cluster_id, "cluster.credential")
+    same_ca = fingerprint(kubeconfig.ca_pem) == cluster.ca_fingerprint
+    if kubeconfig.server != cluster.server or not same_ca:
+        raise InvalidError("This kubeconfig is of another server or CA.", mend="Add that one as a cluster of its own.")
+    Credential.objects.filter(cluster=cluster, role=role).delete()
+    _store_credential(cluster, role, kubeconfig, actor)
+    Cluster.objects.filter(pk=cluster.pk).update(next_check_at=db_now())
+    record("clusters.credential.replaced", actor=actor, target=cluster, role=role, kind=kubeconfig.kind)
+    enqueue("clusters.tasks.check_cluster", cluster.pk)
+    return cluster
+
+
+@verb("clusters.writes.allowed")
+def allow_writes(*, actor: Actor, cluster_id: UUID) -> Cluster:
+    """MeshUI may write to the cluster from now on. Raises MissingError, DeniedError, InvalidError (no writer)."""
+    cluster = _managed(actor, cluster_id, "cluster.manage")
+    if not Credential.objects.filter(cluster=cluster, role="writer").exists():
+        raise InvalidError("There is no writer credential.", mend="Upload one for writing first.")
+    Cluster.objects.filter(pk=cluster.pk).update(is_observe_only=False)
+    record("clusters.writes.allowed", actor=actor, target=cluster)
+    return cluster
+
+
+@verb("clusters.writes.forbidden")
+def forbid_writes(*, actor: Actor, cluster_id: UUID) -> Cluster:
+    """MeshUI only observes the cluster from now on. Raises MissingError, DeniedError."""
+    cluster = _managed(actor, cluster_id, "cluster.manage")
+    Cluster.objects.filter(pk=cluster.pk).update(is_observe_only=True)
+    record("clusters.writes.forbidden", actor=actor, target=cluster)
+    return cluster
+
+
+@verb("clusters.check.requested")
+def request_check(*, actor: Actor, cluster_id: UUID) -> Cluster:
+    """Test the connection now. Raises MissingError, DeniedError (needs cluster.manage)."""
+    cluster = _managed(actor, cluster_id, "cluster.manage")
+    Cluster.objects.filter(pk=cluster.pk).update(next_check_at=db_now())
+    record("clusters.check.requested", actor=actor, target=cluster)
+    enqueue("clusters.tasks.check_cluster", cluster.pk)
+    return cluster
+
+
+def due_checks() -> QuerySet[Cluster]:
+    """Clusters whose connection test is due."""
+    return Cluster.objects.filter(Q(next_check_at__lte=db_now()))
+
+
+def ring_due() -> int:
+    """Ring for every due connection test; how many."""
+    due = list(due_checks().values_list("pk", flat=True)[:200])
+    for pk in due:
+        enqueue("clusters.tasks.check_cluster", pk)
+    return len(due)
+
+
+def check_cluster(cluster_id: UUID | str) -> None:
+    """Test the connection if it is due: the first who moves next_check_at does it."""
+    due = Cluster.objects.filter(pk=cluster_id, next_check_at__lte=db_now())
+    if not due.update(next_check_at=db_now(plus=CHECK_SECONDS)):
+        return
+    cluster = Cluster.objects.get(pk=cluster_id)
+    keep_check(actor=SYSTEM, cluster_id=cluster.pk, check=_tested(cluster))
+
+
+@verb("clusters.cluster.checked")
+def keep_check(*, actor: Actor, cluster_id: UUID, check: Check) -> None:
+    """Keep what a test found; history gets an event when the health moved. The first good test adopts the identity."""
+    cluster = Cluster.objects.select_for_update().get(pk=cluster_id)
+    about(cluster)
+    health, reason = _judged(cluster, check)
+    now = read_db_now()
+    values: dict[str, Any] = {"health": health, "health_reason": reason[:2000], "last_checked_at": now}
+    if check.identity is not None:
+        values |= {"last_seen_at": now, "unreachable_since": None, "server_version": check.server_version}
+        values |= {"api_latency_ms": check.latency_ms, "access": list(check.access)}
+        if not cluster.identity_uid:
+            values["identity_uid"] = check.identity.uid
+        if cluster.next_sync_at is None and health != Health.IDENTITY_CHANGED:
+            values["next_sync_at"] = now
+            enqueue("meshes.tasks.sync_cluster", cluster.pk)
+    elif cluster.unreachable_since is None:
+        values["unreachable_since"] = now
+    Cluster.objects.filter(pk=cluster.pk).update(**values)
+    if health != cluster.health:
+        action = "clusters.identity.changed" if health == Health.IDENTITY_CHANGED else "clusters.cluster.checked"
+        outcome = "success" if health in {Health.HEALTHY, Health.DEGRADED} else "failure"
+        record(action, actor=actor, target=cluster, reason=reason, outcome=outcome, before=cluster.health, after=health)
+
+
+def _judged(cluster: Cluster, check: Check) -> tuple[Health, str]:
+    known = cluster.identity_uid
+    if check.identity is not None and known and check.identity.uid != known:
+        return Health.IDENTITY_CHANGED, "Another cluster answers at this address; nothing is written to it."
+    return check.health, check.reason
+
+
+def _tested(cluster: Cluster) -> Check:
+    try:
+        reader = reader_for(cluster)
+        began = time.monotonic()
+        found = reader.version()
+        latency = round((time.monotonic() - began) * 1000)
+        identity = reader.identity()
+        access = tuple(_access(cluster, reader))
+    except CredentialRejectedError as error:
+        return Check(Health.CREDENTIAL_REJECTED, error.message)
+    except ClusterError as error:
+        return Check(Health.UNREACHABLE, error.message)
+    except RefusedError as error:
+        return Check(Health.UNREACHABLE, str(error))
+    missing = [f"{a['verb']} {a['resource']}" for a in access if a["needed"] and not a["allowed"]]
+    health = Health.DEGRADED if missing else Health.HEALTHY
+    reason = f"The credential may not {', '.join(missing)}." if missing else ""
+    return Check(health, reason, identity, found.git_version, latency, access)
+
+
+def _access(cluster: Cluster, reader: Reader) -> Iterator[dict[str, Any]]:
+    """A row per right: what is needed and whether it is given, and what is given without need."""
+    for answer in reader.review_access([(v, g, r, "") for v, g, r in READ_NEEDS]):
+        yield _row(answer, "reader", needed=True)
+    for answer in reader.review_access([(v, g, r, "") for v, g, r in EXCESS]):
+        if answer.is_allowed:
+            yield _row(answer, "reader", needed=False)
+    if not cluster.is_observe_only:
+        writer = writer_for(cluster)
+        for answer in writer.review_access([(v, g, r, "") for v, g, r in WRITE_NEEDS]):
+            yield _row(answer, "writer", needed=True)
+
+
+def _row(answer: AccessAnswer, role: str, *, needed: bool) -> dict[str, Any]:
+    resource = f"{answer.resource}.{answer.group}" if answer.group else answer.resource
+    return {"role": role, "verb": answer.verb, "resource": resource, "needed": needed, "allowed": answer.is_allowed}
+
+
+def _managed(actor: Actor, cluster_id: UUID, right: str) -> Cluster:
+    cluster = Cluster.objects.filter(pk=cluster_id).first()
+    if cluster is None or not may(actor, "inventory.read", [cluster.place]):
+        raise MissingError("There is no such cluster.")
+    about(cluster)
+    if not may(actor, right, [cluster.place]):
+        raise DeniedError("You may not manage this cluster.", mend="Ask an Access admin for the Cluster admin role.")
+    return cluster
+
+
+def _store_credential(cluster: Cluster, role: str, kubeconfig: ParsedKubeconfig, actor: Actor) -> None:
+    keys = settings.CREDENTIAL_KEYS
+    opened = Opened(
+        Secret(kubeconfig.token),
+        kubeconfig.certificate_pem,
+        Secret(kubeconfig.key_pem),
+        kubeconfig.ca_pem,
+        kubeconfig.skips_tls_verification,
+    )
+    known = kubeconfig.token or kubeconfig.certificate_pem
+    Credential.objects.create(
+        cluster=cluster,
+        role=role,
+        kind=kubeconfig.kind,
+        key_id=key_id(keys[0]),
+        ciphertext=seal(opened, cluster_id=str(cluster.pk), role=role, keys=keys),
+        fingerprint=hashlib.sha256(known.encode()).hexdigest(),
+        expires_at=kubeconfig.expires_at,
+        created_at=read_db_now(),
+        created_by_name=actor.name,
+    )
+    forget(cluster.pk)

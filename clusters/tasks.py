@@ -1,0 +1,19 @@
+"""What rings for clusters."""
+
+from __future__ import annotations
+
+from celery import shared_task
+
+from clusters import services
+
+
+@shared_task
+def check_cluster(cluster_id: str) -> None:
+    """Test the connection of one cluster, if that is due."""
+    services.check_cluster(cluster_id)
+
+
+@shared_task
+def sweep() -> None:
+    """Ring for every cluster whose test is due."""
+    services.ring_due()

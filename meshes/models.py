@@ -1,0 +1,227 @@
+"""The inventory: what was last read of every cluster. Absent = `gone_at`, never deleted; a new uid is a new row."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from django.db import models
+
+from clusters.clients import ObjectRef, Resource
+from clusters.models import Cluster
+from meshes.types import LiveRoute
+from meshes.types import Route as NeutralRoute
+from meshui.lib.ids import new_id
+from meshui.lib.rights import ScopeColumns
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class ReadRow(models.Model):
+    """A row that a sync keeps: `content_hash` tells whether it must be written at all."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    content_hash = models.CharField(max_length=64)
+    read_at = models.DateTimeField()
+    gone_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        abstract = True
+
+
+class Mesh(ReadRow):
+    """One installation as one cluster shows it."""
+
+    SCOPE: ClassVar[ScopeColumns] = ScopeColumns(environment="cluster__environment", cluster="cluster__slug", mesh="kind")
+
+    cluster = models.ForeignKey(Cluster, on_delete=models.CASCADE, related_name="meshes")
+    kind = models.CharField(max_length=20)
+    trust_domain = models.CharField(max_length=253)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["cluster", "kind", "trust_domain"], name="mesh_of_cluster")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.trust_domain}"
+
+
+class ControlPlane(ReadRow):
+    """One control plane: a revision in a namespace."""
+
+    SCOPE: ClassVar[ScopeColumns] = ScopeColumns(
+        environment="cluster__environment", cluster="cluster__slug", mesh="mesh__kind", namespace="namespace"
+    )
+
+    cluster = models.ForeignKey(Cluster, on_delete=models.CASCADE, related_name="control_planes")
+    mesh = models.ForeignKey(Mesh, on_delete=models.CASCADE, related_name="control_planes")
+    namespace = models.CharField(max_length=253)
+    name = models.CharField(max_length=253)
+    revision = models.CharField(max_length=63)
+    version = models.CharField(max_length=100)
+    is_ready = models.BooleanField()
+
+    class Meta:
+        ordering = ["namespace", "name"]
+        constraints = [models.UniqueConstraint(fields=["cluster", "namespace", "name"], name="control_plane")]
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.name}"
+
+
+class Namespace(ReadRow):
+    """A namespace: whether new pods there get a proxy, and which label says so."""
+
+    SCOPE: ClassVar[ScopeColumns] = ScopeColumns(
+        environment="cluster__environment", cluster="cluster__slug", namespace="name"
+    )
+
+    cluster = models.ForeignKey(Cluster, on_delete=models.CASCADE, related_name="namespaces")
+    name = models.CharField(max_length=253)
+    uid = models.CharField(max_length=64)
+    injection = models.CharField(max_length=12, default="none")
+    injection_reason = models.CharField(max_length=200, blank=True)
+
+    class Meta:
+        ordering = ["name"]
+        constraints = [models.UniqueConstraint(fields=["cluster", "uid"], name="namespace_uid")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Service(ReadRow):
+    """A Service of Kubernetes."""
+
+    SCOPE: ClassVar[ScopeColumns] = ScopeColumns(
+        environment="cluster__environment", cluster="cluster__slug", namespace="namespace", service="name"
+    )
+
+    cluster = models.ForeignKey(Cluster, on_delete=models.CASCADE, related_name="services")
+    namespace = models.CharField(max_length=253)
+    name = models.CharField(max_length=253)
+    uid = models.CharField(max_length=64)
+    ports = models.JSONField(default=list)
+    selector = models.JSONField(default=dict)
+
+    class Meta:
+        ordering = ["namespace", "name"]
+        constraints = [models.UniqueConstraint(fields=["cluster", "uid"], name="service_uid")]
+        indexes = [models.Index(fields=["namespace", "name"], name="service_name")]
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.name}"
+
+
+class Route(ReadRow):
+    """What decides where the requests of one root service go in one cluster: neutral, and native as read (masked)."""
+
+    SCOPE: ClassVar[ScopeColumns] = ScopeColumns(
+        environment="cluster__environment",
+        cluster="cluster__slug",
+        mesh="mesh_kind",
+        namespace="namespace",
+        service="root_service",
+    )
+
+    cluster = models.ForeignKey(Cluster, on_delete=models.CASCADE, related_name="routes")
+    mesh_kind = models.CharField(max_length=20)
+    group = models.CharField(max_length=253)
+    version = models.CharField(max_length=30)
+    plural = models.CharField(max_length=63)
+    kind = models.CharField(max_length=63)
+    namespace = models.CharField(max_length=253)
+    name = models.CharField(max_length=253)
+    uid = models.CharField(max_length=64)
+    root_service = models.CharField(max_length=253)
+    root_namespace = models.CharField(max_length=253)
+    neutral = models.JSONField(null=True)
+    body = models.JSONField()
+    problems = models.JSONField(default=list)
+    projection_hash = models.CharField(max_length=64, blank=True)
+    resource_version = models.CharField(max_length=64)
+    generation = models.BigIntegerField(default=0)
+    is_split = models.BooleanField(default=False)
+
+    class Meta:
+        ordering = ["cluster__slug", "namespace", "name"]
+        constraints = [models.UniqueConstraint(fields=["cluster", "uid"], name="route_uid")]
+        indexes = [models.Index(fields=["root_namespace", "root_service"], name="route_root")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.namespace}/{self.name}"
+
+    @property
+    def ref(self) -> ObjectRef:
+        """The native object."""
+        return ObjectRef(Resource(self.group, self.version, self.plural, self.kind), self.namespace, self.name)
+
+    @property
+    def route(self) -> NeutralRoute | None:
+        """The neutral reading; None where the model has no words for it."""
+        return NeutralRoute.from_json(self.neutral) if self.neutral else None
+
+    @property
+    def live(self) -> LiveRoute | None:
+        """As it was last read."""
+        route = self.route
+        return LiveRoute(route, self.ref, self.body) if route else None
+
+
+class RouteBackend(models.Model):
+    """One backend of one rule, for lists and filters; written with its route."""
+
+    route = models.ForeignKey(Route, on_delete=models.CASCADE, related_name="backends")
+    rule = models.CharField(max_length=253)
+    position = models.PositiveIntegerField()
+    key = models.CharField(max_length=600)
+    name = models.CharField(max_length=253)
+    weight_bp = models.PositiveIntegerField()
+    native_weight = models.CharField(max_length=20, blank=True)
+
+    class Meta:
+        ordering = ["route", "position"]
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.weight_bp} bp"
+
+
+class Sync(models.Model):
+    """The last reading of one kind in one cluster: a row per cluster and kind. `error` empty = it went well."""
+
+    SCOPE: ClassVar[ScopeColumns] = ScopeColumns(environment="cluster__environment", cluster="cluster__slug")
+
+    cluster = models.ForeignKey(Cluster, on_delete=models.CASCADE, related_name="syncs")
+    resource = models.CharField(max_length=120)
+    resource_version = models.CharField(max_length=64, blank=True)
+    count = models.PositiveIntegerField(default=0)
+    written = models.PositiveIntegerField(default=0)
+    error = models.CharField(max_length=2100, blank=True)
+    problems = models.JSONField(default=list)
+    started_at = models.DateTimeField()
+    finished_at = models.DateTimeField(null=True, blank=True)
+    succeeded_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["resource"]
+        constraints = [models.UniqueConstraint(fields=["cluster", "resource"], name="sync_of_kind")]
+
+    def __str__(self) -> str:
+        return f"{self.resource} of {self.cluster}"
+
+
+def backends_of(route: Route) -> Iterator[RouteBackend]:
+    """Unsaved backend rows of a route, in order."""
+    neutral = route.route
+    position = 0
+    for rule in neutral.rules if neutral else ():
+        for weighted in rule.backends:
+            yield RouteBackend(
+                route=route,
+                rule=rule.name,
+                position=position,
+                key=weighted.backend.key,
+                name=weighted.backend.name,
+                weight_bp=weighted.weight_bp,
+                native_weight=weighted.native_weight or "",
+            )
+            position += 1

@@ -1,0 +1,52 @@
+"""Filters of lists of traffic."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import django_filters
+from django import forms
+from django.utils.translation import gettext_lazy
+
+from meshui.ui.statuses import CHANGE
+from traffic import selectors
+from traffic.types import State
+
+if TYPE_CHECKING:
+    from django.db.models import QuerySet
+
+    from traffic.models import Change
+
+STATES = [
+    ("open", gettext_lazy("Open")),
+    ("ended", gettext_lazy("Ended")),
+    *((state.value, CHANGE[state.value].word) for state in State),
+]
+
+
+class ChangeFilter(django_filters.FilterSet):
+    """Change requests by text, state and author; the words of the URL are q, state, mine."""
+
+    q = django_filters.CharFilter(label=gettext_lazy("Title, author, service or #number"), method="by_text")
+    state = django_filters.ChoiceFilter(
+        label=gettext_lazy("State"), choices=STATES, empty_label=gettext_lazy("Any state"), method="by_state"
+    )
+    mine = django_filters.ChoiceFilter(
+        label=gettext_lazy("Author"),
+        choices=[("1", gettext_lazy("Mine"))],
+        empty_label=gettext_lazy("By anybody"),
+        method="by_mine",
+        widget=forms.Select,
+    )
+
+    def by_text(self, queryset: QuerySet[Change], name: str, value: str) -> QuerySet[Change]:
+        """A part of the title, author or service, or a number."""
+        return selectors.about(queryset, value)
+
+    def by_state(self, queryset: QuerySet[Change], name: str, value: str) -> QuerySet[Change]:
+        """One state, or all open or ended."""
+        return selectors.in_state(queryset, value)
+
+    def by_mine(self, queryset: QuerySet[Change], name: str, value: Any) -> QuerySet[Change]:
+        """Those that the reader wrote."""
+        return queryset.filter(author=self.request.user)

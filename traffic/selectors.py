@@ -1,0 +1,248 @@
+"""Reading changes, each for one person: what they may not see is as if it were not there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from django.db.models import Count, Exists, F, Func, IntegerField, OuterRef, Prefetch, Q, Subquery
+
+from accounts.types import READ
+from audit.selectors import list_events
+from clusters.models import Cluster
+from meshes.models import Mesh, Service
+from meshes.models import Route as StoredRoute
+from meshui.lib.rights import in_scope
+from traffic.errors import ChangeMissingError
+from traffic.models import Change, ChangeTarget, Plan, PlanTarget, Revision, TargetStep, Vote
+from traffic.types import STEP_GOOD, TERMINAL, State
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from uuid import UUID
+
+    from django.db.models import QuerySet
+
+    from accounts.models import User
+    from audit.models import EventIndex
+
+OPEN = tuple(state for state in State if state not in TERMINAL)
+MOVING = (State.PLANNING, State.QUEUED, State.APPLYING, State.PAUSED, State.ROLLING_BACK)
+HALTED = (State.PAUSED, State.FAILED)
+TIMELINE_LENGTH = 60
+MIN_TEXT = 2
+
+
+def list_changes(user: User) -> QuerySet[Change]:
+    """Changes that `user` may see, newest first, each with what a list shows of it. One query; narrow it freely."""
+    return _listed(in_scope(Change.objects.all(), user, READ))
+
+
+def in_state(changes: QuerySet[Change], state: str) -> QuerySet[Change]:
+    """Those in `state`: a State, `open` or `ended`."""
+    if state in {"open", "ended"}:
+        return changes.filter(state__in=OPEN if state == "open" else TERMINAL)
+    return changes.filter(state=state)
+
+
+def about(changes: QuerySet[Change], text: str) -> QuerySet[Change]:
+    """Those whose number, title, author or service hold `text`; too short a text finds numbers alone."""
+    cleaned = text.strip()[:100]
+    number = cleaned.removeprefix("#")
+    found = Q(number=int(number)) if number.isdecimal() and len(number) < 18 else Q(pk__in=[])
+    if len(cleaned) < MIN_TEXT:
+        return changes.filter(found)
+    named = ChangeTarget.objects.filter(change=OuterRef("pk"), service__icontains=cleaned)
+    return changes.filter(found | Q(title__icontains=cleaned) | Q(author_name__icontains=cleaned) | Exists(named))
+
+
+def list_changes_waiting_for(user: User) -> QuerySet[Change]:
+    """Changes that `user` may vote on and has not, oldest first. One query; slice it freely.
+
+    Uses the scope rule that guards the vote, so a count never tells of a change the user may not open.
+    """
+    voted = Vote.objects.filter(
+        plan=OuterRef("current_plan"), voter=user, revoked_at__isnull=True, voided_at__isnull=True
+    )
+    wrote = Revision.objects.filter(change=OuterRef("pk"), editor=user)
+    in_review = Change.objects.filter(state=State.IN_REVIEW, current_plan__isnull=False)
+    return (
+        _listed(in_scope(in_review, user, "change.vote"))
+        .exclude(author=user)
+        .exclude(Exists(wrote))
+        .exclude(Exists(voted))
+        .order_by("submitted_at", "pk")
+    )
+
+
+def list_changes_in_flight(user: User) -> QuerySet[Change]:
+    """Changes on their way to the clusters, longest moved first: step_count and good_count say how far. One query."""
+    moving = in_scope(Change.objects.filter(state__in=MOVING), user, READ)
+    return _listed(moving).select_related("current_plan", "rollout").order_by("state_changed_at", "pk")
+
+
+def list_changes_halted(user: User) -> QuerySet[Change]:
+    """Open changes that wait for a person because something went wrong, newest first. One query."""
+    halted = in_scope(Change.objects.filter(state__in=HALTED), user, READ)
+    return _listed(halted).order_by("-state_changed_at", "-pk")
+
+
+def get_change(user: User, number: int) -> Change:
+    """The change with `number`, with what its page shows. Raises ChangeMissingError, also where out of scope."""
+    targets = ChangeTarget.objects.select_related("cluster")
+    change = (
+        in_scope(Change.objects.filter(number=number), user, READ)
+        .select_related("author", "current_revision", "current_plan", "restores", "rollout")
+        .prefetch_related(Prefetch("targets", queryset=targets))
+        .first()
+    )
+    if change is None:
+        raise ChangeMissingError
+    if change.current_plan is not None:
+        change.current_plan.change = change
+    return change
+
+
+def change_id(user: User, number: int) -> UUID:
+    """The id behind `number`. Raises ChangeMissingError, also where out of scope."""
+    found: UUID | None = in_scope(Change.objects.filter(number=number), user, READ).values_list("pk", flat=True).first()
+    if found is None:
+        raise ChangeMissingError
+    return found
+
+
+def state_of(change_id: UUID) -> str:
+    """The state of a change whose id the caller has from `change_id`. One query."""
+    return Change.objects.values_list("state", flat=True).get(pk=change_id)
+
+
+def list_plan_targets(plan: Plan) -> QuerySet[PlanTarget]:
+    """The targets of a plan, with their clusters. One query."""
+    return PlanTarget.objects.filter(plan=plan).select_related("cluster")
+
+
+def previous_plan(change: Change) -> Plan | None:
+    """The last sound plan of this revision before the one in force: what people voted on before it moved. One query."""
+    plans = Plan.objects.filter(change=change, revision=change.current_revision, is_sound=True)
+    if change.current_plan is not None:
+        plans = plans.filter(number__lt=change.current_plan.number)
+    return plans.order_by("-number").first()
+
+
+def list_votes(change: Change) -> QuerySet[Vote]:
+    """Every vote on every plan of `change`, newest first, with voter and plan. One query."""
+    return Vote.objects.filter(change=change).select_related("voter", "plan").order_by("-created_at", "-pk")
+
+
+def list_steps(change: Change) -> QuerySet[TargetStep]:
+    """The steps of the run of the plan in force, by cluster. One query."""
+    steps = TargetStep.objects.filter(change=change, plan_target__plan_id=change.current_plan_id)
+    return steps.select_related("cluster", "plan_target")
+
+
+def list_editors(change: Change) -> list[str]:
+    """Names of everybody who wrote a revision, in order. One query."""
+    names = Revision.objects.filter(change=change).order_by("number").values_list("editor_name", flat=True)
+    return list(dict.fromkeys(names))
+
+
+def list_restoring(user: User, change: Change) -> QuerySet[Change]:
+    """Changes that restore `change`, newest first, as far as `user` may see them."""
+    return in_scope(Change.objects.filter(restores=change), user, READ).order_by("-number")
+
+
+def list_open_on_same_routes(user: User, change: Change) -> QuerySet[Change]:
+    """Other open changes that name one of the objects of `change`: to be seen before a vote."""
+    routes = [target.route_id for target in change.targets.all()]
+    shared = ChangeTarget.objects.filter(change=OuterRef("pk"), route_id__in=routes)
+    others = Change.objects.filter(Exists(shared), state__in=OPEN).exclude(pk=change.pk)
+    return in_scope(others, user, READ).order_by("-number")
+
+
+def list_open_on_routes(user: User, route_ids: Iterable[UUID]) -> QuerySet[Change]:
+    """Open changes that name one of these routes."""
+    shared = ChangeTarget.objects.filter(change=OuterRef("pk"), route_id__in=list(route_ids))
+    return in_scope(Change.objects.filter(Exists(shared), state__in=OPEN), user, READ).order_by("-number")
+
+
+def list_routes_of(user: User, namespace: str, service: str) -> QuerySet[StoredRoute]:
+    """The routes of one service in every cluster where `user` may see them. One query."""
+    routes = StoredRoute.objects.filter(root_namespace=namespace, root_service=service, gone_at__isnull=True)
+    return in_scope(routes, user, READ).select_related("cluster").order_by("cluster__slug", "namespace", "name")
+
+
+def list_routes(user: User, route_ids: Sequence[UUID]) -> QuerySet[StoredRoute]:
+    """These routes, as far as `user` may see them. One query."""
+    routes = StoredRoute.objects.filter(pk__in=route_ids)
+    return in_scope(routes, user, READ).select_related("cluster").order_by("cluster__slug", "namespace", "name")
+
+
+def list_services_named(user: User, scope: str, namespace: str, name: str) -> QuerySet[Service]:
+    """The service with this name in one cluster, if `user` may see it."""
+    services = Service.objects.filter(cluster__slug=scope, namespace=namespace, name=name, gone_at__isnull=True)
+    return in_scope(services, user, READ).select_related("cluster")
+
+
+def timeline_of(change: Change) -> list[EventIndex]:
+    """What happened to `change`, newest first. One query. The caller may see the change."""
+    return list(list_events(change_id=str(change.pk))[:TIMELINE_LENGTH])
+
+
+def recent_activity(user: User, limit: int) -> list[EventIndex]:
+    """The last moves of changes that `user` may see, newest first. One query."""
+    numbers = in_scope(Change.objects.all(), user, READ).order_by().values("number")
+    moves = list_events(object_kind="change", outcome="success").filter(change_number__in=Subquery(numbers))
+    return list(moves.filter(action__startswith="traffic.change.")[:limit])
+
+
+def fleet_counts(user: User) -> dict[str, int]:
+    """How many clusters, meshes, services, routes and open changes `user` sees. One query each."""
+    clusters = in_scope(Cluster.objects.all(), user, READ).aggregate(
+        clusters=Count("pk"), reached=Count("pk", filter=Q(health="healthy") | Q(health="degraded"))
+    )
+    meshes = in_scope(Mesh.objects.filter(gone_at__isnull=True), user, READ)
+    services = in_scope(Service.objects.filter(gone_at__isnull=True), user, READ)
+    routes = in_scope(StoredRoute.objects.filter(gone_at__isnull=True), user, READ).aggregate(
+        routes=Count("pk"), split=Count("pk", filter=Q(is_split=True))
+    )
+    changes = in_scope(Change.objects.filter(state__in=OPEN), user, READ).aggregate(
+        changes=Count("pk"), in_review=Count("pk", filter=Q(state=State.IN_REVIEW))
+    )
+    return {**clusters, **routes, **changes, "meshes": meshes.count(), "services": services.count()}
+
+
+def list_clusters_in_need(user: User) -> QuerySet[Cluster]:
+    """Clusters that cannot be reached, refuse our credential or are not the one they were. One query."""
+    bad = ("identity_changed", "credential_rejected", "unreachable")
+    return in_scope(Cluster.objects.filter(health__in=bad), user, READ).order_by("slug")
+
+
+def _listed(changes: QuerySet[Change]) -> QuerySet[Change]:
+    """With what a row shows: target_count, service, namespace, clusters, approvals, step_count, good_count."""
+    first = ChangeTarget.objects.filter(change=OuterRef("pk"))
+    approvals = Vote.objects.filter(
+        plan=OuterRef("current_plan"), decision="approve", revoked_at__isnull=True, voided_at__isnull=True
+    )
+    steps = TargetStep.objects.filter(change=OuterRef("pk"), plan_target__plan=OuterRef("current_plan"))
+    restoring = steps.filter(direction="restore")
+    return (
+        changes.select_related("author", "current_plan")
+        .defer("current_plan__content", "current_plan__findings")
+        .annotate(
+            target_count=_count(first),
+            service=Subquery(first.values("service")[:1]),
+            namespace=Subquery(first.values("namespace")[:1]),
+            first_cluster=Subquery(first.values("cluster__slug")[:1]),
+            mesh_kind=Subquery(first.values("mesh_kind")[:1]),
+            approvals=_count(approvals),
+            step_count=_count(steps.filter(direction="apply")),
+            good_count=_count(steps.filter(direction="apply", state__in=STEP_GOOD)),
+            restore_count=_count(restoring),
+            restored_count=_count(restoring.filter(state__in=STEP_GOOD)),
+        )
+        .order_by("-number")
+    )
+
+
+def _count(rows: QuerySet[ChangeTarget] | QuerySet[Vote] | QuerySet[TargetStep]) -> Subquery:
+    counted = Func(F("pk"), function="COUNT", output_field=IntegerField())
+    return Subquery(rows.order_by().annotate(counted=counted).values("counted"), output_field=IntegerField())

@@ -1,0 +1,1 @@
+"""Pages of traffic: the fleet, the split form, change requests."""

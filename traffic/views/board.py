@@ -1,0 +1,204 @@
+"""Everything that the page of one change shows, put together for one reader."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from django.utils.translation import gettext, ngettext
+
+from accounts.selectors import actor_for
+from meshui.ui.parts import Step
+from traffic import policy, selectors
+from traffic.types import STEP_GOOD, TERMINAL, State
+from traffic.views.targets import cards_of, conflicts_in_run, conflicts_since
+from traffic.views.timeline import moments
+from traffic.views.verbs import verbs_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from accounts.models import User
+    from meshui.ui.parts import StepWord
+    from traffic.models import Change, Plan, PlanTarget, TargetStep, Vote
+    from traffic.views.targets import Conflict, TargetCard
+
+RUNNING: Final = frozenset({State.PLANNING, State.QUEUED, State.APPLYING, State.ROLLING_BACK})
+BEFORE_APPROVAL: Final = frozenset({State.DRAFT, State.PLANNING})
+MODES: Final = ("unified", "split", "neutral")
+RANK: Final = {"block": 0, "warn": 1}
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """One line of the approvals: a vote, or why somebody has none. `word` is a status of kind vote."""
+
+    name: str
+    word: str
+    note: str = ""
+    comment: str = ""
+    when: Any = None
+
+
+def board_of(user: User, change: Change, params: Mapping[str, str]) -> dict[str, Any]:
+    """The context of the page."""
+    plan = change.current_plan
+    targets = list(selectors.list_plan_targets(plan)) if plan else []
+    steps = list(selectors.list_steps(change)) if plan else []
+    votes = list(selectors.list_votes(change))
+    cards = cards_of(targets)
+    return {
+        "change": change,
+        "plan": plan,
+        "stamp": stamp_of(change, steps),
+        "is_running": is_running(change),
+        "cards": cards,
+        "card": _chosen(cards, params.get("target", "")),
+        "mode": params.get("mode") if params.get("mode") in MODES else MODES[0],
+        "findings": _findings(plan),
+        "ladder": ladder(change, steps, votes),
+        "apply_steps": [step for step in steps if step.direction == "apply"],
+        "restore_steps": [step for step in steps if step.direction == "restore"],
+        "conflicts": _conflicts(change, targets, steps),
+        "needed": needed(plan),
+        "approvals": approvals(change, votes),
+        "verbs": verbs_of(actor_for(user), change, votes=votes, steps=steps),
+        "others": list(selectors.list_open_on_same_routes(user, change)[:10]),
+        "restoring": list(selectors.list_restoring(user, change)[:5]),
+        "timeline": moments(selectors.timeline_of(change)),
+        **_places(change),
+    }
+
+
+def is_running(change: Change) -> bool:
+    """Whether something moves by itself, so that the page looks again."""
+    is_planned_again = change.state == State.IN_REVIEW and change.current_plan_id is None
+    return change.state in RUNNING or is_planned_again
+
+
+def stamp_of(change: Change, steps: Sequence[TargetStep]) -> str:
+    """Equal as long as nothing that the page shows of the run has moved."""
+    cause = change.rollout.phase_cause if hasattr(change, "rollout") else ""
+    parts = [str(change.version), str(change.current_plan_id), cause]
+    parts += [f"{step.pk} {step.state} {step.error}" for step in steps]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+
+
+def needed(plan: Plan | None) -> int:
+    """How many approvals the plan needs."""
+    return max((int(rule["n"]) for rule in plan.rules), default=0) if plan else 0
+
+
+def approvals(change: Change, votes: Sequence[Vote]) -> list[Approval]:
+    """Who decided and whether it counts; then who cannot decide, and why."""
+    plan = change.current_plan
+    counted = {vote.pk for vote in policy.counting(plan)} if plan else set()
+    lines = [_approval(vote, counted=vote.pk in counted, plan=plan) for vote in votes]
+    wrote = gettext("Wrote this change: cannot decide on it")
+    return lines + [Approval(name, "barred", wrote) for name in selectors.list_editors(change)]
+
+
+def _approval(vote: Vote, *, counted: bool, plan: Plan | None) -> Approval:
+    if vote.revoked_at is not None:
+        word, note, when = "revoked", gettext("Taken back by the voter"), vote.revoked_at
+    elif vote.voided_at is not None:
+        word, note, when = "voided", vote.void_cause, vote.voided_at
+    elif vote.decision == "approve" and plan is not None and vote.plan_id == plan.pk and not counted:
+        word, note, when = "voided", gettext("No longer counts: the right to vote is gone"), vote.created_at
+    else:
+        word, note, when = vote.decision, "", vote.created_at
+    return Approval(vote.voter_name, word, note, vote.comment, when)
+
+
+def ladder(change: Change, steps: Sequence[TargetStep], votes: Sequence[Vote]) -> list[Step]:
+    """Proposed → Checked → Approval → Apply → Verify."""
+    apply = [step for step in steps if step.direction == "apply"]
+    good = sum(step.state in STEP_GOOD for step in apply)
+    return [
+        Step(gettext("Proposed"), gettext("by %(name)s") % {"name": change.author_name}, "done"),
+        _checked(change),
+        _approved(change, votes),
+        _applied(change, good, len(apply)),
+        _verified(change, apply),
+    ]
+
+
+def _checked(change: Change) -> Step:
+    label, plan = gettext("Checked"), change.current_plan
+    if plan is None:
+        is_current = change.state != State.DRAFT
+        return Step(label, gettext("dry run under way") if is_current else "", "current" if is_current else "todo")
+    if not plan.is_sound:
+        return Step(label, gettext("errors: see below"), "bad")
+    warnings = sum(finding["severity"] == "warn" for finding in plan.findings)
+    said = ngettext("passed, %(n)d warning", "passed, %(n)d warnings", warnings) % {"n": warnings}
+    return Step(label, said if warnings else gettext("passed"), "done")
+
+
+def _approved(change: Change, votes: Sequence[Vote]) -> Step:
+    label = gettext("Approval")
+    standing = [v for v in votes if v.plan_id == change.current_plan_id and v.is_standing and v.decision == "approve"]
+    note = gettext("%(n)d of %(needed)d") % {"n": len(standing), "needed": needed(change.current_plan)}
+    if change.kind == "rollback" and change.submitted_at is None and change.state not in BEFORE_APPROVAL:
+        return Step(label, gettext("not needed: it restores"), "done")
+    if change.state in BEFORE_APPROVAL:
+        return Step(label)
+    word: dict[str, StepWord] = {State.IN_REVIEW: "current", State.REJECTED: "bad"}
+    return Step(label, gettext("rejected") if change.state == State.REJECTED else note, word.get(change.state, "done"))
+
+
+def _applied(change: Change, good: int, total: int) -> Step:
+    label = gettext("Apply")
+    note = gettext("%(n)d of %(total)d targets") % {"n": good, "total": total} if total else ""
+    words: dict[str, tuple[StepWord, str]] = {
+        State.APPROVED: ("current", gettext("ready to start")),
+        State.QUEUED: ("current", gettext("queued")),
+        State.APPLYING: ("current", note),
+        State.PAUSED: ("bad", gettext("paused, %(note)s") % {"note": note}),
+        State.ROLLING_BACK: ("bad", gettext("rolling back")),
+        State.ROLLED_BACK: ("bad", gettext("rolled back")),
+        State.FAILED: ("bad", gettext("nothing written")),
+        State.APPLIED: ("done", note),
+    }
+    word, said = words.get(State(change.state), ("todo", ""))
+    return Step(label, said, word)
+
+
+def _verified(change: Change, apply: Sequence[TargetStep]) -> Step:
+    label = gettext("Verify")
+    levels = sorted({str(step.evidence.get("level", "")) for step in apply} - {""})
+    if change.state != State.APPLIED:
+        return Step(label, gettext("read back after each write"))
+    return Step(label, gettext("%(level)s stored, read back") % {"level": levels[0]} if levels else "", "done")
+
+
+def _findings(plan: Plan | None) -> list[dict[str, Any]]:
+    if plan is None:
+        return []
+    return sorted(plan.findings, key=lambda finding: (RANK.get(finding["severity"], 2), finding["id"]))
+
+
+def _conflicts(change: Change, targets: Sequence[PlanTarget], steps: Sequence[TargetStep]) -> list[Conflict]:
+    in_run = conflicts_in_run(steps)
+    if in_run or change.state in TERMINAL or change.current_plan is None:
+        return in_run
+    if change.current_plan.number == 1:
+        return []
+    previous = selectors.previous_plan(change)
+    before = list(selectors.list_plan_targets(previous)) if previous else []
+    return conflicts_since(previous, before, targets)
+
+
+def _chosen(cards: Sequence[TargetCard], key: str) -> TargetCard | None:
+    return next((card for card in cards if card.key == key), cards[0] if cards else None)
+
+
+def _places(change: Change) -> dict[str, Any]:
+    targets = list(change.targets.all())
+    return {
+        "targets": targets,
+        "clusters": sorted({target.cluster.slug for target in targets}),
+        "mesh_kinds": sorted({target.mesh_kind for target in targets}),
+        "first_target": targets[0] if targets else None,
+    }

@@ -1,0 +1,166 @@
+"""Which verbs a person sees on a change, and why one that they see cannot be used now. The verb itself decides."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Final
+
+from django.urls import reverse
+from django.utils.translation import gettext, gettext_lazy
+
+from meshui.lib import rights
+from meshui.lib.errors import RefusedError
+from traffic import policy
+from traffic.types import State, StepState
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from django.utils.functional import _StrPromise
+
+    from accounts.models import User
+    from audit.types import Actor
+    from traffic.models import Change, TargetStep, Vote
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How a verb is drawn. `asks`: the label of the text it takes, empty for none."""
+
+    label: str | _StrPromise
+    icon: str
+    css: str
+    right: str
+    asks: str | _StrPromise = ""
+    effect: str | _StrPromise = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Verb:
+    """One verb on one change. `why_not` empty: it can be used."""
+
+    key: str
+    url: str
+    look: Look
+    why_not: str = ""
+
+
+LOOKS: Final = {
+    "edit": Look(gettext_lazy("Edit"), "pencil", "", "change.edit"),
+    "plan": Look(gettext_lazy("Plan again"), "refresh-cw", "", "change.plan"),
+    "submit": Look(gettext_lazy("Ask for approval"), "git-pull-request-arrow", "pri", "change.submit"),
+    "approve": Look(gettext_lazy("Approve"), "check", "ok", "change.vote"),
+    "deny": Look(gettext_lazy("Reject"), "x", "crit", "change.vote"),
+    "revoke": Look(gettext_lazy("Take back my approval"), "undo-2", "", "change.vote"),
+    "start": Look(gettext_lazy("Start"), "play", "pri", "change.execute"),
+    "pause": Look(
+        gettext_lazy("Pause"),
+        "pause",
+        "",
+        "change.pause",
+        asks=gettext_lazy("Why do you pause it?"),
+        effect=gettext_lazy("No further cluster is begun. What was written stays as it is."),
+    ),
+    "resume": Look(gettext_lazy("Resume"), "play", "pri", "change.resume"),
+    "roll-back": Look(
+        gettext_lazy("Roll back"),
+        "undo-2",
+        "crit",
+        "change.rollback",
+        asks=gettext_lazy("Why do you roll back?"),
+        effect=gettext_lazy(
+            "The weights recorded before this change are restored, without another approval. "
+            "A cluster that somebody else changed meanwhile is left alone and named."
+        ),
+    ),
+}
+
+BY_STATE: Final[dict[str, tuple[str, ...]]] = {
+    State.DRAFT: ("submit", "plan", "edit"),
+    State.PLANNING: (),
+    State.IN_REVIEW: ("approve", "deny", "revoke", "edit"),
+    State.APPROVED: ("start", "deny", "revoke", "edit"),
+    State.QUEUED: ("revoke",),
+    State.APPLYING: ("pause", "roll-back"),
+    State.PAUSED: ("resume", "roll-back"),
+    State.ROLLING_BACK: (),
+    State.APPLIED: ("roll-back",),
+}
+
+
+def verbs_of(actor: Actor, change: Change, *, votes: Sequence[Vote], steps: Sequence[TargetStep]) -> list[Verb]:
+    """The verbs to draw, in order. Whoever has the right for one nowhere does not see it; writers see that they may
+    not decide.
+    """
+    held = rights.evaluator().verbs(actor)
+    writers = policy.writers_of(change)
+    desk = _Desk(actor, change, writers, tuple(votes), tuple(steps))
+    shown = [key for key in BY_STATE.get(change.state, ()) if desk.shows(key, held)]
+    return [Verb(key, desk.url(key), LOOKS[key], desk.why_not(key)) for key in shown]
+
+
+@dataclass(frozen=True)
+class _Desk:
+    actor: Actor
+    change: Change
+    writers: set[str]
+    votes: tuple[Vote, ...]
+    steps: tuple[TargetStep, ...]
+
+    def shows(self, key: str, held: frozenset[str]) -> bool:
+        if key == "revoke":
+            return self._own_vote is not None
+        if key in {"approve", "deny"}:
+            own = self._own_vote
+            if own is not None and own.decision == "approve" and key == "approve":
+                return False
+            return "change.vote" in held or self.actor.user_id in self.writers
+        if key == "edit" and (self.change.kind != "route" or self.change.has_writes):
+            return False
+        return LOOKS[key].right in held
+
+    def url(self, key: str) -> str:
+        return reverse(f"traffic:change-{key}", args=[self.change.number])
+
+    def why_not(self, key: str) -> str:
+        if key in {"approve", "deny"}:
+            return self._why_no_vote
+        try:
+            policy.require_right(self.actor, LOOKS[key].right, self.change)
+        except RefusedError as refused:
+            return str(refused)
+        return self._why_not_now(key)
+
+    @cached_property
+    def _own_vote(self) -> Vote | None:
+        plan = self.change.current_plan_id
+        mine = (v for v in self.votes if v.plan_id == plan and str(v.voter_id) == self.actor.user_id)
+        return next((vote for vote in mine if vote.is_standing), None)
+
+    @cached_property
+    def _why_no_vote(self) -> str:
+        plan = self.change.current_plan
+        if plan is None:
+            return gettext("It is being planned again: wait for the new plan, then decide.")
+        try:
+            policy.require_vote(self.actor, plan)
+        except RefusedError as refused:
+            return str(refused)
+        return ""
+
+    def _why_not_now(self, key: str) -> str:
+        if key == "submit":
+            plan = self.change.current_plan
+            if plan is None:
+                return gettext("It has no plan yet: plan it first.")
+            if not plan.is_sound:
+                return gettext("The plan has errors: mend what is named below, then plan again.")
+        if key == "resume" and any(s.state == StepState.CONFLICT for s in self.steps):
+            return gettext("A target was changed by somebody else meanwhile: roll back, then propose anew.")
+        return ""
+
+
+def may_propose(user: User, places: Sequence[rights.Place]) -> bool:
+    """Whether `user` may propose a change on all of `places`."""
+    return rights.may(user, "change.propose", places)
