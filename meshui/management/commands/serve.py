@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.core.management import BaseCommand, CommandError, call_command
+from django.urls import reverse
 
 from accounts.selectors import is_unclaimed
 from accounts.services import make_first_administrator_link
@@ -51,6 +52,6 @@ class Command(BaseCommand):
     def _greet(self, url: str) -> None:
         self.stdout.write(f"MeshUI answers on {url} (Ctrl-C ends it).")
         if is_unclaimed():
-            path = make_first_administrator_link(actor=SYSTEM)
+            path = reverse("accounts:first-administrator", args=[make_first_administrator_link(actor=SYSTEM)])
             self.stdout.write(f"Nobody can sign in yet. This link makes the first administrator, once: {url}{path}")
         self.stdout.flush()
