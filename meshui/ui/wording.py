@@ -12,8 +12,6 @@ from django.utils.translation import gettext, ngettext
 NARROW: Final = "\u202f"  # before a unit
 MINUS: Final = "\u2212"
 DAY: Final = 86_400
-# C0 controls have pictures of their own; whatever else would be invisible is written as its code point.
-PICTURES: Final = {code: chr(0x2400 + code) for code in range(0x20)} | {0x7F: "\u2421"}
 HIDDEN: Final = frozenset({"Cc", "Cf", "Co", "Cs", "Zl", "Zp"})
 
 
@@ -82,10 +80,7 @@ def visible(text: str) -> str:
 
 
 def _shown(character: str) -> str:
-    code = ord(character)
-    if code in PICTURES:
-        return PICTURES[code]
-    return f"\u27e8U+{code:04X}\u27e9" if unicodedata.category(character) in HIDDEN else character
+    return f"\u27e8U+{ord(character):04X}\u27e9" if unicodedata.category(character) in HIDDEN else character
 
 
 def initials(name: str) -> str:
