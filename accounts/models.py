@@ -99,12 +99,20 @@ class Grant(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{ROLE_LABELS[self.role]} for {self.user.username} ({self.bounds})"
+        return f"{ROLE_LABELS[self.role]} for {self.user.username} ({self.scope_text})"
 
     @property
     def bounds(self) -> Scope:
         """The scope as a value. Raises ValueError if the row holds none: better no right than a wrong one."""
         return Scope.parsed(self.scope)
+
+    @property
+    def scope_text(self) -> str:
+        """The scope in words."""
+        try:
+            return str(self.bounds)
+        except ValueError as error:
+            return f"nowhere: {error}"
 
     def to_audit(self) -> About:
         """Names as values."""

@@ -1,6 +1,26 @@
-"""URLs of accounts."""
+"""URLs of accounts. Sign-in and sign-out bear the names that allauth asks for, outside of the namespace."""
 
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern, URLResolver, include, path
 
-app_name = "accounts"
-urlpatterns: list[URLPattern | URLResolver] = []
+from accounts.views import (
+    AccessView,
+    FirstAdministratorView,
+    GrantRevokeView,
+    PersonView,
+    SetPasswordView,
+    SignInView,
+    SignOutView,
+)
+
+access: list[URLPattern | URLResolver] = [
+    path("access/", AccessView.as_view(), name="access"),
+    path("access/<uuid:user_id>/", PersonView.as_view(), name="person"),
+    path("access/<uuid:user_id>/grants/<uuid:grant_id>/revoke/", GrantRevokeView.as_view(), name="grant-revoke"),
+    path("first-administrator/<str:token>/", FirstAdministratorView.as_view(), name="first-administrator"),
+    path("set-password/<str:token>/", SetPasswordView.as_view(), name="set-password"),
+]
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("sign-in/", SignInView.as_view(), name="account_login"),
+    path("sign-out/", SignOutView.as_view(), name="account_logout"),
+    path("", include((access, "accounts"))),
+]

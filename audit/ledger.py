@@ -1,7 +1,4 @@
-"""The chain: writes events as the last statements of a transaction, and walks along to see whether all is as written.
-
-h_0 = SHA-256("meshui-audit-v1"), h_n = SHA-256(0x00 ‖ h_(n-1) ‖ body_n); the body is text and hashed as stored.
-"""
+"""The chain: writes events as the last statements of a transaction; walks along to see whether all is as written."""
 
 from __future__ import annotations
 
@@ -13,7 +10,7 @@ from django.db import connection
 from django.db.models import CharField
 
 from audit.models import Blob, Event, EventIndex, Head
-from audit.types import ChainReport, code_of
+from audit.types import GENESIS, ChainReport, code_of, link
 from meshui.lib.canonical import canonical
 from meshui.lib.clock import read_db_now, to_text
 from meshui.lib.ids import new_id
@@ -26,15 +23,9 @@ if TYPE_CHECKING:
     from audit.types import About, Actor, Draft, Evidence, TargetRef
     from meshui.lib.jsontypes import JsonObject
 
-GENESIS: Final = hashlib.sha256(b"meshui-audit-v1").digest()
 CHUNK: Final = 2000
 FIELDS: Final = EventIndex._meta.get_fields()  # noqa: SLF001 - Django's public way to the fields
 WIDTHS: Final = {field.name: field.max_length for field in FIELDS if isinstance(field, CharField)}
-
-
-def link(previous: bytes, body: str) -> bytes:
-    """The hash of the event whose stored text is `body`, after the one whose hash is `previous`."""
-    return hashlib.sha256(b"\x00" + previous + body.encode()).digest()
 
 
 def append(drafts: Sequence[Draft]) -> list[int]:
@@ -228,8 +219,18 @@ def _index_row(draft: Draft, body: JsonObject, seq: int, moment: dt.datetime) ->
     return row
 
 
+def count_events() -> int:
+    """How many events the head says there are."""
+    return _head()[0]
+
+
 def verify_chain() -> ChainReport:
-    """Walk along every stored event. Reports the first that is missing, altered or out of order. Reads only."""
+    """Walk along every stored event. Reports the first that is missing, altered or out of order. Reads only.
+
+    Others may append meanwhile: the walk must reach the head as it was before and not pass the head as it is after.
+    """
+    before_seq, before_hash = _head()
+    hash_there = GENESIS
     previous, seq = GENESIS, 0
     for event in Event.objects.order_by("seq").iterator(chunk_size=CHUNK):
         seq += 1
@@ -237,11 +238,18 @@ def verify_chain() -> ChainReport:
         if fault:
             return ChainReport(seq - 1, event.seq, previous.hex(), first_bad_seq=seq, reason=fault)
         previous = bytes(event.hash)
-    head_seq, head_hash = Head.objects.values_list("seq", "hash")[0]
-    if (head_seq, bytes(head_hash)) != (seq, previous):
-        reason = f"The head says {head_seq} events, {seq} are stored: the end was cut off or rewritten."
-        return ChainReport(seq, seq, previous.hex(), first_bad_seq=min(head_seq, seq) + 1, reason=reason)
+        if seq == before_seq:
+            hash_there = previous
+    after_seq, _ = _head()
+    if hash_there != before_hash or not before_seq <= seq <= after_seq:
+        reason = f"The head says {before_seq} events, {seq} are stored: the end was cut off or rewritten."
+        return ChainReport(seq, seq, previous.hex(), first_bad_seq=min(before_seq, seq) + 1, reason=reason)
     return ChainReport(checked=seq, last_seq=seq, head_hash=previous.hex())
+
+
+def _head() -> tuple[int, bytes]:
+    seq, digest = Head.objects.values_list("seq", "hash")[0]
+    return seq, bytes(digest)
 
 
 def _fault(event: Event, seq: int, previous: bytes) -> str:

@@ -6,14 +6,25 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
+from django.conf import settings
+from django.utils.module_loading import import_string
+from django.utils.translation import gettext
+
 from audit.models import Blob, Event, EventIndex
+from audit.types import GENESIS, link
 from meshui.lib.errors import MissingError
 
 if TYPE_CHECKING:
-    from django.db.models import QuerySet
+    import datetime as dt
 
+    from django.db.models import QuerySet
+    from django.http import HttpRequest
+
+    from audit.types import Actor
     from meshui.lib.jsontypes import JsonObject
 
+READ = "audit.log.read"
+VERIFIED = "audit.log.verified"
 # What a list can be narrowed by: the word in the URL → the column.
 FILTERS = {
     "action": "action",
@@ -39,6 +50,41 @@ def list_events(**wanted: str | int) -> QuerySet[EventIndex]:
     return EventIndex.objects.filter(**columns).order_by("-seq")
 
 
+def list_without_reads() -> QuerySet[EventIndex]:
+    """Events but for reads of the log itself, which would drown the rest; newest first. One query."""
+    return EventIndex.objects.exclude(action=READ).order_by("-seq")
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """The last time the chain was verified, as the log itself says."""
+
+    seq: int
+    time: dt.datetime
+    by: str
+    is_intact: bool
+    reason: str
+    checked: int
+    first_bad_seq: int
+
+
+def last_check() -> Checked | None:
+    """What the last verification found; None if there was none. Two queries."""
+    row = EventIndex.objects.filter(action=VERIFIED).order_by("-seq").first()
+    if row is None:
+        return None
+    details = get_event(row.seq).details
+    return Checked(
+        seq=row.seq,
+        time=row.time,
+        by=row.actor_name,
+        is_intact=row.outcome == "success",
+        reason=row.reason,
+        checked=details.get("checked", 0),
+        first_bad_seq=details.get("first_bad_seq", 0),
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class StoredEvent:
     """One event as it stands in the chain."""
@@ -47,6 +93,7 @@ class StoredEvent:
     hash: str
     text: str
     body: JsonObject
+    is_linked: bool
 
     @property
     def details(self) -> dict[str, Any]:
@@ -55,11 +102,14 @@ class StoredEvent:
 
 
 def get_event(seq: int) -> StoredEvent:
-    """The stored event with number `seq`. Raises MissingError. One query."""
-    event = Event.objects.filter(seq=seq).first()
+    """The stored event with number `seq`, and whether its text gives its hash. Raises MissingError. One query."""
+    found = {event.seq: event for event in Event.objects.filter(seq__in=(seq - 1, seq))}
+    event = found.get(seq)
     if event is None:
         raise MissingError(f"There is no event {seq}.", mend="Go back to the list of events.")
-    return StoredEvent(event.seq, bytes(event.hash).hex(), event.body, json.loads(event.body))
+    before = bytes(found[seq - 1].hash) if seq - 1 in found else GENESIS
+    is_linked = (seq == 1 or seq - 1 in found) and link(before, event.body) == bytes(event.hash)
+    return StoredEvent(event.seq, bytes(event.hash).hex(), event.body, json.loads(event.body), is_linked)
 
 
 def get_blob(sha256: str) -> JsonObject:
@@ -68,3 +118,58 @@ def get_blob(sha256: str) -> JsonObject:
     if blob is None:
         raise MissingError("This body is not kept here.")
     return cast("JsonObject", json.loads(blob.content))
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One line of an event, for people."""
+
+    label: str
+    value: str
+
+
+def facts_of(event: StoredEvent) -> list[Fact]:
+    """The fields of an event that its page shows as lines: who, from where, how, and the details of the action."""
+    body = cast("dict[str, Any]", event.body)
+    actor, auth, source = body["actor"], body.get("auth", {}), body.get("source", {})
+    known = [
+        (gettext("Actor"), f"{actor['name']} ({actor['type']})"),
+        (gettext("Roles then"), ", ".join(actor.get("roles", []))),
+        (gettext("On behalf of"), body.get("on_behalf_of", "")),
+        (gettext("Signed in by"), ", ".join(auth.get("methods", []))),
+        (
+            gettext("Address"),
+            source.get("ip", "") + ("" if source.get("proxy_chain_ok", True) else " " + gettext("(of the last proxy)")),
+        ),
+        (gettext("Browser"), source.get("ua", "")),
+        (gettext("Request"), body.get("request_id", "")),
+        (gettext("Origin"), body["origin"]),
+        ("MeshUI", body["app_version"]),
+    ]
+    details = [(name.replace("_", " ").capitalize(), _plain(value)) for name, value in event.details.items()]
+    return [Fact(label, value) for label, value in [*known, *details] if value]
+
+
+def _plain(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Bodies:
+    """What was there before and after, as far as the event keeps it."""
+
+    before: JsonObject | None
+    after: JsonObject | None
+
+
+def bodies_of(event: StoredEvent) -> Bodies | None:
+    """The kept bodies of an event; None if it has none. At most two queries."""
+    before, after = event.body.get("before_ref"), event.body.get("after_ref")
+    if not before and not after:
+        return None
+    return Bodies(get_blob(str(before)) if before else None, get_blob(str(after)) if after else None)
+
+
+def actor_of(request: HttpRequest) -> Actor:
+    """Who sent `request`, asked of the function that settings.ACTOR_OF names: accounts lies above audit."""
+    return cast("Actor", import_string(settings.ACTOR_OF)(request))

@@ -10,14 +10,16 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import wraps
-from typing import TYPE_CHECKING, ParamSpec, TypeVar, cast
+from typing import TYPE_CHECKING, Final, ParamSpec, TypeVar, cast
 
 from django.db import DatabaseError, transaction
 
 from audit import ledger
-from audit.types import About, Draft, Evidence, code_of
+from audit.types import About, ChainReport, Draft, Evidence, code_of
+from meshui.lib import rights
 from meshui.lib.canonical import canonical, without_nulls
-from meshui.lib.errors import RefusedError, UnavailableError
+from meshui.lib.errors import DeniedError, RefusedError, UnavailableError
+from meshui.lib.queue import enqueue
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 R = TypeVar("R")
+LOG: Final = About(kind="audit log", id="", name="audit log")
+CHECKED_AT_ONCE: Final = 10_000
 
 
 class VerbError(RuntimeError):
@@ -160,3 +164,51 @@ def _require_keywords(function: Callable[P, R]) -> None:
     parameters = inspect.signature(function).parameters
     if "actor" not in parameters or any(p.kind is not p.KEYWORD_ONLY for p in parameters.values()):
         raise VerbError(f"{function.__qualname__} must take keywords only, `actor` among them.")
+
+
+@verb("audit.log.read")
+def record_log_read(*, actor: Actor, what: str, narrowed: dict[str, str] | None = None) -> None:
+    """Note that the log was read: the list (`narrowed` by its filters) or one event."""
+    _require_reader(actor)
+    record("audit.log.read", actor=actor, target=LOG, what=what, narrowed=narrowed or None)
+
+
+@verb("audit.log.verified")
+def check_log(*, actor: Actor) -> ChainReport | None:
+    """Verify the chain and record what was found; None if it is long, then a task does it.
+
+    Raises DeniedError without audit.read.
+    """
+    about(LOG)
+    _require_reader(actor)
+    if ledger.count_events() > CHECKED_AT_ONCE:
+        record("audit.log.check_requested", actor=actor)
+        enqueue("audit.tasks.verify_log")
+        return None
+    report = ledger.verify_chain()
+    _record_report(actor, report)
+    return report
+
+
+@verb("audit.log.verified")
+def record_check(*, actor: Actor, report: ChainReport) -> None:
+    """Record what a walk along the chain found."""
+    _record_report(actor, report)
+
+
+def _record_report(actor: Actor, report: ChainReport) -> None:
+    record(
+        "audit.log.verified",
+        actor=actor,
+        target=LOG,
+        reason=report.reason,
+        outcome="success" if report.is_intact else "failure",
+        checked=report.checked,
+        head=report.head_hash,
+        first_bad_seq=report.first_bad_seq or None,
+    )
+
+
+def _require_reader(actor: Actor) -> None:
+    if not rights.may(actor, "audit.read", [rights.Place()]):
+        raise DeniedError("Only an auditor reads the audit log.", mend="Ask an Access admin for the role Auditor.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, Literal, Protocol, runtime_checkable
@@ -186,3 +187,12 @@ def code_of(action: str, outcome: Outcome) -> str:
 def known_actions() -> tuple[str, ...]:
     """Every registered action, in alphabetical order: for filters."""
     return tuple(sorted(_codes))
+
+
+# h_0 = SHA-256("meshui-audit-v1"), h_n = SHA-256(0x00 ‖ h_(n-1) ‖ body_n); the body is text and hashed as stored.
+GENESIS: Final = hashlib.sha256(b"meshui-audit-v1").digest()
+
+
+def link(previous: bytes, body: str) -> bytes:
+    """The hash of the event whose stored text is `body`, after the one whose hash is `previous`."""
+    return hashlib.sha256(b"\x00" + previous + body.encode()).digest()

@@ -153,7 +153,8 @@ USE_I18N = True
 USE_TZ = True
 TIME_ZONE = "UTC"
 STATIC_URL = "/static/"
-STATIC_ROOT = Path(env.text("STATIC_ROOT") or DATA_DIR / "static")
+# Outside production the finders serve static files: nothing is collected.
+STATIC_ROOT = Path(env.text("STATIC_ROOT") or DATA_DIR / "static") if IS_PRODUCTION else None
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.InMemoryStorage"},

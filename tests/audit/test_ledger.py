@@ -15,7 +15,7 @@ from django.db import DatabaseError, connection, connections, transaction
 from audit import ledger
 from audit.models import EVENT_TABLE, HEAD_TABLE, Event, EventIndex, Head
 from audit.services import record, verb
-from audit.types import SYSTEM, Actor
+from audit.types import GENESIS, SYSTEM, Actor, link
 from meshui.lib.errors import GoneError
 from tests.audit.ledger_fixture import make_ledger_anew
 
@@ -43,7 +43,7 @@ def named(sql: str) -> str:
     return sql.replace("@event", EVENT_TABLE).replace("@head", HEAD_TABLE)
 
 
-def run(sql: str, *params: object) -> None:
+def run(sql: str, *params: str | bytes | int) -> None:
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(named(sql), params or None)
 
@@ -118,7 +118,7 @@ def test_ledger__owner_on_postgresql__refused(sql: str) -> None:
 def test_ledger__append_by_hand__only_the_right_next_event() -> None:
     note(actor=SYSTEM)
     body = text_of(2)
-    right = ledger.link(bytes(Head.objects.get().hash), body)
+    right = link(bytes(Head.objects.get().hash), body)
 
     run("INSERT INTO @event (seq, hash, body) VALUES (%s, %s, %s)", 2, right, body)
     note(actor=SYSTEM)
@@ -130,7 +130,7 @@ def test_ledger__append_by_hand__only_the_right_next_event() -> None:
 def test_verify_chain__empty__intact_from_genesis() -> None:
     report = ledger.verify_chain()
 
-    assert (report.is_intact, report.checked, report.head_hash) == (True, 0, ledger.GENESIS.hex())
+    assert (report.is_intact, report.checked, report.head_hash) == (True, 0, GENESIS.hex())
 
 
 class Tampering:
