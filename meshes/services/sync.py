@@ -116,6 +116,7 @@ class _Reading:
         self.cluster = cluster
         self.reader = reader
         self.failed: set[str] = set()
+        self._rows = {row.resource: row for row in Sync.objects.filter(cluster=cluster)}
 
     def listed(self, resource: Resource) -> tuple[JsonObject, ...] | None:
         """All objects of a kind; None, with the error kept, where the list failed."""
@@ -134,12 +135,14 @@ class _Reading:
     def stored(self, plural: str, written: int, problems: Iterable[Any] = ()) -> None:
         """What became of a kind."""
         kept = [{"where": p.where, "message": p.message} for p in problems]
-        Sync.objects.filter(cluster=self.cluster, resource=plural).update(written=written, problems=kept)
+        self._note(plural, self._rows[plural].started_at, written=written, problems=kept)
 
     def _note(self, plural: str, started: dt.datetime, **values: Any) -> None:
-        Sync.objects.update_or_create(
-            cluster=self.cluster, resource=plural, defaults={"started_at": started, **values}
-        )
+        row = self._rows.setdefault(plural, Sync(cluster=self.cluster, resource=plural))
+        row.started_at = started
+        for name, value in values.items():
+            setattr(row, name, value)
+        row.save()
 
 
 def _read_mesh(
