@@ -9,6 +9,7 @@ import os
 import ssl
 import tempfile
 import threading
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,13 +20,14 @@ from clusters.kube import KubeWriter
 from clusters.kube_lists import KubeReader, Transport
 from clusters.models import Credential, Health
 from clusters.secrets import CredentialUnreadableError, Opened, open_sealed
-from meshui.lib.clock import read_db_now
+from meshui.lib.clock import now
 from meshui.lib.errors import GoneError, UnavailableError
 
 if TYPE_CHECKING:
     from clusters.clients import Reader, Writer
     from clusters.models import Cluster
 
+USED_STEP = timedelta(minutes=1)
 _lock = threading.Lock()
 _transports: dict[tuple[str, str, str], Transport] = {}
 
@@ -36,21 +38,23 @@ def policy() -> Policy:
 
 
 def reader_for(cluster: Cluster) -> Reader:
-    """Reads `cluster`. Raises UnavailableError (no key, no credential), EndpointRefusedError, NotSentError (DNS)."""
-    transport = _transport(cluster, "reader")
-    return KubeReader(transport, cluster.ca_fingerprint)
+    """Reads `cluster`. Touches no network: the reader's first call does, and says what is wrong there.
+
+    Raises UnavailableError (no credential, no key for it), EndpointRefusedError (the form of the address).
+    """
+    return KubeReader(_transport(cluster, "reader"), cluster.ca_fingerprint)
 
 
 def writer_for(cluster: Cluster) -> Writer:
-    """Writes `cluster`. Raises as reader_for; GoneError where MeshUI only observes or the cluster is another one now."""
+    """Writes `cluster`. Raises as reader_for; GoneError where MeshUI only observes, or it is another cluster now."""
     cluster.refresh_from_db(fields=["is_observe_only", "health"])
     if cluster.is_observe_only:
         mend = "A Cluster admin can allow writes on its page."
         raise GoneError(f"MeshUI only observes {cluster.slug}.", mend=mend)
     if cluster.health == Health.IDENTITY_CHANGED:
-        raise GoneError(f"{cluster.slug} is another cluster than before: nothing is written to it.")
-    transport = _transport(cluster, "writer")
-    return KubeWriter(transport, cluster.ca_fingerprint, field_manager=settings.FIELD_MANAGER)
+        mend = "Add it as a new cluster if it is meant to be another one."
+        raise GoneError(f"{cluster.slug} is another cluster than before: nothing is written to it.", mend=mend)
+    return KubeWriter(_transport(cluster, "writer"), cluster.ca_fingerprint, field_manager=settings.FIELD_MANAGER)
 
 
 def forget(cluster_id: object) -> None:
@@ -61,46 +65,59 @@ def forget(cluster_id: object) -> None:
 
 
 def _transport(cluster: Cluster, role: str) -> Transport:
+    """Raises UnavailableError, EndpointRefusedError. One query, and one more at most once a minute."""
     credential = Credential.objects.filter(cluster=cluster, role=role).first()
     if credential is None:
-        raise UnavailableError(f"{cluster.slug} has no {role} credential.", mend="Add one on its page.")
-    key = (str(cluster.pk), role, f"{credential.fingerprint}:{cluster.server}:{credential.created_at}")
+        raise UnavailableError(f"{cluster.slug} has no {role} credential.", mend="Upload one on its page.")
+    key = (str(cluster.pk), role, f"{credential.pk}:{credential.fingerprint}:{cluster.server}")
     with _lock:
         found = _transports.get(key)
-    if found is not None:
-        return found
-    made = _open(cluster, credential)
+    if found is None:
+        found = _kept(key, _open(cluster, credential))
+    moment = now()
+    if credential.last_used_at is None or moment - credential.last_used_at > USED_STEP:
+        Credential.objects.filter(pk=credential.pk).update(last_used_at=moment)
+    return found
+
+
+def _kept(key: tuple[str, str, str], made: Transport) -> Transport:
+    """The first one made for `key`; those of earlier credentials of the role are closed."""
     with _lock:
-        kept = _transports.setdefault(key, made)
-        for old in [k for k in _transports if k[:2] == key[:2] and k != key]:
+        for old in [other for other in _transports if other[:2] == key[:2] and other != key]:
             _transports.pop(old).close()
-    Credential.objects.filter(pk=credential.pk).update(last_used_at=read_db_now())
-    return kept
+        return _transports.setdefault(key, made)
 
 
 def _open(cluster: Cluster, credential: Credential) -> Transport:
+    owner = {"cluster_id": str(cluster.pk), "role": credential.role}
     try:
-        opened = open_sealed(
-            credential.ciphertext,
-            cluster_id=str(cluster.pk),
-            role=credential.role,
-            keys=settings.CREDENTIAL_KEYS,
-        )
+        opened = open_sealed(bytes(credential.ciphertext), **owner, keys=settings.CREDENTIAL_KEYS)
     except CredentialUnreadableError as error:
-        raise UnavailableError(f"{cluster.slug}: {error}", mend="Replace the credential.") from error
+        mend = "Replace the credential on its page, or put the key it was stored with back into MESHUI_CREDENTIAL_KEYS."
+        raise UnavailableError(f"{cluster.slug}: {error}", mend=mend) from error
     endpoint = parse_endpoint(cluster.server, tls_name=cluster.tls_name)
-    address = resolve(endpoint, policy())
-    pool = PinnedPool(
-        endpoint, address, tls_context(opened), connect=settings.CONNECT_TIMEOUT, read=settings.READ_TIMEOUT
-    )
+    context = tls_context(opened)
+    waits = {"connect": settings.CONNECT_TIMEOUT, "read": settings.READ_TIMEOUT}
     token = opened.token.reveal()
-    return Transport(pool, {"Authorization": f"Bearer {token}"} if token else {})
+    return Transport(
+        endpoint,
+        lambda: PinnedPool(endpoint, resolve(endpoint, policy()), context, **waits),
+        {"Authorization": f"Bearer {token}"} if token else {},
+    )
 
 
 def tls_context(opened: Opened) -> ssl.SSLContext:
-    """TLS 1.2 or newer, the host name checked against the given CA (empty: public roots)."""
-    context = ssl.create_default_context(cadata=opened.ca_pem or None)
+    """TLS 1.2 or newer, the host name checked against the given CA (empty: public roots).
+
+    Made by hand: create_default_context would write session keys to the file that SSLKEYLOGFILE names.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if opened.ca_pem:
+        context.load_verify_locations(cadata=opened.ca_pem)
+        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # an intermediate may be the anchor, as in Go
+    else:
+        context.load_default_certs()
     if opened.skips_tls_verification and settings.ALLOW_INSECURE_TLS:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE

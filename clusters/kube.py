@@ -1,20 +1,19 @@
 """The one writer of a Kubernetes API server, and the only importer of `kubernetes`.
 
-Guarded JSON Patch alone: never force, never merge patch, never PUT; one send a call, the client's retries are off. The
-content type is set by hand: the client would send a list body as merge patch.
+Guarded JSON Patch alone: never force, never merge patch, never PUT; one send a call. The client builds the request, our
+transport sends it: so there are no retries, no proxies of the environment, and one place that says what went wrong.
 """
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import urlencode
 
 from kubernetes.client import ApiClient, Configuration
-from kubernetes.client.exceptions import ApiException
-from urllib3.exceptions import HTTPError
 
-from clusters.clients import NotSentError, OutcomeUnknownError
-from clusters.kube_lists import MAX_OBJECT_BYTES, NOT_SENT, KubeReader, _short, decoded, error_for
-from meshui.lib.logs import masked
+from clusters.clients import BadAnswerError, OutcomeUnknownError
+from clusters.kube_lists import KubeReader, decoded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -26,19 +25,34 @@ if TYPE_CHECKING:
 JSON_PATCH = "application/json-patch+json"
 
 
+class _Rest:
+    """Stands where the client has its own urllib3: sends through our transport and gives the answer's bytes back."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def PATCH(self, url: str, **request: Any) -> bytes:  # noqa: N802 - the client calls it so
+        """One PATCH. Raises ClusterError."""
+        path = url.removeprefix(self._transport.endpoint.url)
+        return self._transport.call(
+            "PATCH",
+            f"{path}?{urlencode(request['query_params'])}",
+            body=json.dumps(request["body"]).encode(),
+            content_type=request["headers"]["Content-Type"],
+        )
+
+
 class KubeWriter:
     """The Writer of a Kubernetes API server: reads for its own guards, and patches."""
 
     def __init__(self, transport: Transport, ca_fingerprint: str, *, field_manager: str) -> None:
         self._reader = KubeReader(transport, ca_fingerprint)
-        self._transport = transport
         self._field_manager = field_manager
-        configuration = Configuration(host=transport.pool.endpoint.url)
-        configuration.proxy = None
+        configuration = Configuration(host=transport.endpoint.url)
+        configuration.proxy = None  # Configuration takes HTTPS_PROXY by itself
         configuration.no_proxy = None
-        configuration.retries = False
         self._api = ApiClient(configuration)
-        self._api.rest_client.pool_manager = transport.pool
+        self._api.rest_client = _Rest(transport)
 
     def identity(self) -> Identity:
         """As the reader's."""
@@ -65,36 +79,19 @@ class KubeWriter:
         self._reader.close()
 
     def _patch(self, patch: GuardedPatch, extra: Mapping[str, str]) -> JsonObject:
+        """Send once. An answer that says yes and cannot be read leaves the outcome unknown, it does not fail it."""
         query = {"fieldManager": self._field_manager, "fieldValidation": "Strict", **extra}
-        where = self._transport.pool.endpoint.netloc
         try:
-            response = self._api.call_api(
+            data = self._api.call_api(
                 patch.ref.path(),
                 "PATCH",
                 query_params=list(query.items()),
-                header_params={**self._transport.headers, "Content-Type": JSON_PATCH, "Accept-Encoding": "identity"},
-                body=cast("Any", [operation.to_json() for operation in patch.operations]),
+                header_params={"Content-Type": JSON_PATCH},  # by hand: for a list the client would say merge patch
+                body=[operation.to_json() for operation in patch.operations],
                 _preload_content=False,
             )
-        except ApiException as error:
-            if not error.status:  # the client's word for a TLS failure
-                raise NotSentError(f"{where} cannot be reached: {masked(str(error.reason))[:200]}") from error
-            data = error.body if isinstance(error.body, bytes) else str(error.body or "").encode()
-            raise error_for(error.status, data, dict(error.headers or {})) from error
-        except NOT_SENT as error:
-            raise NotSentError(f"{where} cannot be reached: {_short(error)}") from error
-        except (HTTPError, OSError) as error:
-            raise OutcomeUnknownError(f"{where} gave no answer: {_short(error)}") from error
-        return _body(response, where)
-
-
-def _body(response: Any, where: str) -> JsonObject:
-    raw = response[0] if isinstance(response, tuple) else response
-    status = int(raw.status)
-    try:
-        data = raw.data if isinstance(raw.data, bytes) else raw.read(MAX_OBJECT_BYTES)
-    except (HTTPError, OSError) as error:
-        raise OutcomeUnknownError(f"The answer of {where} was cut: {_short(error)}") from error
-    if not 200 <= status < 300:
-        raise error_for(status, data, dict(raw.headers or {}))
-    return decoded(data)
+            return decoded(cast("bytes", data))
+        except BadAnswerError as error:
+            if 300 <= error.status < 500:  # refused, and nothing was written
+                raise
+            raise OutcomeUnknownError(f"The answer cannot be read: {error.message}") from error

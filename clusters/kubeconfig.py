@@ -180,7 +180,9 @@ def _only(contexts: dict[str, dict[str, Any]]) -> str:
 
 
 def _choice(
-    document: dict[str, Any], lists: dict[str, dict[str, dict[str, Any]]], allow_insecure: bool  # noqa: FBT001
+    document: dict[str, Any],
+    lists: dict[str, dict[str, dict[str, Any]]],
+    allow_insecure: bool,  # noqa: FBT001
 ) -> ChooseContextError:
     options = []
     for name in lists["contexts"]:
@@ -292,9 +294,7 @@ def _decoded(data: object) -> tuple[str, str]:
         return "", "is not base64 of PEM."
 
 
-def _rebuilt(
-    name: str, context: dict[str, Any], cluster: dict[str, Any], user: dict[str, Any]
-) -> ParsedKubeconfig:
+def _rebuilt(name: str, context: dict[str, Any], cluster: dict[str, Any], user: dict[str, Any]) -> ParsedKubeconfig:
     token = user.get("token", "")
     certificate = "" if token else _decoded(user["client-certificate-data"])[0]
     return ParsedKubeconfig(

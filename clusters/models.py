@@ -69,7 +69,9 @@ class Cluster(LeasedRow):
 
     def to_audit(self) -> About:
         """Names as values."""
-        target = TargetRef(cluster_id=str(self.pk), cluster=self.slug, env=self.environment, cluster_uid=self.identity_uid)
+        target = TargetRef(
+            cluster_id=str(self.pk), cluster=self.slug, env=self.environment, cluster_uid=self.identity_uid
+        )
         return About(kind="cluster", id=str(self.pk), name=self.slug, targets=(target,))
 
 

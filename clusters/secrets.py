@@ -89,6 +89,4 @@ def open_sealed(ciphertext: bytes, *, cluster_id: str, role: str, keys: Sequence
     if (content["cluster"], content["role"]) != (cluster_id, role):
         raise CredentialUnreadableError("This credential belongs to another cluster or role.")
     found = content["credential"]
-    return Opened(
-        Secret(found["token"]), found["certificate"], Secret(found["key"]), found["ca"], bool(found["skip"])
-    )
+    return Opened(Secret(found["token"]), found["certificate"], Secret(found["key"]), found["ca"], bool(found["skip"]))

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from django.db.models import QuerySet
 
-    from audit.types import Actor
+    from audit.types import Actor, Outcome
     from clusters.clients import AccessAnswer, Reader
     from clusters.kubeconfig import ParsedKubeconfig
     from clusters.types import NewCluster
@@ -187,7 +187,7 @@ def keep_check(*, actor: Actor, cluster_id: UUID, check: Check) -> None:
     Cluster.objects.filter(pk=cluster.pk).update(**values)
     if health != cluster.health:
         action = "clusters.identity.changed" if health == Health.IDENTITY_CHANGED else "clusters.cluster.checked"
-        outcome = "success" if health in {Health.HEALTHY, Health.DEGRADED} else "failure"
+        outcome: Outcome = "success" if health in {Health.HEALTHY, Health.DEGRADED} else "failure"
         record(action, actor=actor, target=cluster, reason=reason, outcome=outcome, before=cluster.health, after=health)
 
 
