@@ -62,7 +62,7 @@ check: $(DEV_STAMP)
 	$(BIN)/djlint --check --lint templates
 	$(BIN)/codespell
 	$(BIN)/deptry .
-	$(BIN)/python -m pytest -q -p no:cacheprovider tests/test_budgets.py tests/test_words.py tests/test_layers.py
+	$(BIN)/python -m pytest -q -p no:cacheprovider tests/test_budgets.py tests/test_words.py tests/test_docs.py
 	$(BIN)/python -m tests.throwaway manage.py makemigrations --check --dry-run
 	$(BIN)/python -m tests.production manage.py check --deploy --fail-level WARNING
 

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from audit.types import Actor
 
 PATIENCE_SECONDS = 60.0
-WORLDS = (("eu-west", "production", worlds.eu_west), ("us-east", "staging", worlds.us_east))
+WORLDS = (("eu-west", "staging", worlds.eu_west), ("us-east", "production", worlds.us_east))
 OWN_NAMESPACE = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "meshui"}}
 READS = ["get", "list", "watch"]
 READER_RULES = [
@@ -70,6 +70,7 @@ def people() -> tuple[Person, ...]:
     return (
         Person("author", "Mia Olsen", ("author", "executor"), "proposes changes and starts approved ones"),
         Person("approver", "Rafael Okoye", ("approver",), "approves or denies"),
+        Person("approver2", "Ines Duarte", ("approver",), "the second vote that production needs"),
         Person("viewer", "Vera Lind", ("viewer",), "looks"),
         Person("admin", "Adam Nowak", ("cluster_admin", "access_admin", "policy_admin"), "clusters, access, policies"),
     )

@@ -59,8 +59,8 @@ def test_demo__started__opens_on_something_and_leaves_nothing(demo: Process, tmp
     said = demo.output()
     url = re.search(r"http://127\.0\.0\.1:\d+", said)
     assert url is not None
-    passwords = dict(re.findall(r"^  (author|approver|viewer|admin) +(\S+)", said, re.MULTILINE))
-    assert len(set(passwords.values())) == 4
+    passwords = dict(re.findall(r"^  (author|approver2?|viewer|admin) +(\S+)", said, re.MULTILINE))
+    assert len(set(passwords.values())) == 5
     visitor = Visitor(url[0])
 
     fleet = visitor.sign_in("author", passwords["author"])
