@@ -73,11 +73,11 @@ def main(arguments: list[str]) -> int:
             listening = begun.enter_context(server.listen("127.0.0.1", options.port, or_any=True))
             set_environment(options.data_dir, server.address(listening))
             django.setup()
-            from playground import seed  # noqa: PLC0415 - models: only once Django is set up
+            from playground.seed import fill, welcome  # noqa: PLC0415 - models: only once Django is set up
 
             logging.captureWarnings(capture=True)
             print("Starting two emulated clusters ...", flush=True)
-            print(seed.welcome(server.address(listening), seed.fill(begun)), flush=True)
+            print(welcome(server.address(listening), fill(begun)), flush=True)
             server.serve(listening)
     except UnavailableError as error:
         print(f"The demo cannot start. {error}", file=sys.stderr)
