@@ -1,8 +1,4 @@
-"""Structural validation of custom resources, in the words of the real server.
-
-Two keywords are our own, for what real CRDs say in CEL: `x-playground-duration` (the shortest legal duration) and
-`x-playground-unique-by` (fields that together may not repeat in a list).
-"""
+"""Structural validation of custom resources, in the words of the real server."""
 
 from __future__ import annotations
 
@@ -11,6 +7,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from playground.apiserver.errors import FieldError
+from playground.apiserver.schema_rules import check_list, check_object, check_text, show
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,9 +15,6 @@ if TYPE_CHECKING:
     from playground.apiserver.jsontypes import Json
 
 INT_OR_STRING = "x-kubernetes-int-or-string"
-DURATION = re.compile(r"^([0-9]+(\.[0-9]*)?(h|ms|us|m|s))+$")
-DURATION_PART = re.compile(r"([0-9.]+)(h|ms|us|m|s)")
-MILLISECONDS = {"h": 3_600_000.0, "m": 60_000.0, "s": 1000.0, "ms": 1.0, "us": 0.001}
 DATE_TIME = re.compile(r"^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)$")
 INT32 = range(-(2**31), 2**31)
 
@@ -37,9 +31,7 @@ def validate(schema: Json, value: Any, path: str = "") -> Iterator[FieldError]:
         return
     if "enum" in schema and value not in schema["enum"]:
         known = ", ".join(json.dumps(each) for each in schema["enum"])
-        yield FieldError(
-            path, f"Unsupported value: {_show(value)}: supported values: {known}", "FieldValueNotSupported"
-        )
+        yield FieldError(path, f"Unsupported value: {show(value)}: supported values: {known}", "FieldValueNotSupported")
     if isinstance(value, dict):
         yield from _validate_object(schema, value, path)
     elif isinstance(value, list):
@@ -49,10 +41,6 @@ def validate(schema: Json, value: Any, path: str = "") -> Iterator[FieldError]:
     elif not isinstance(value, bool):
         yield from _validate_number(schema, value, path)
     yield from _validate_logic(schema, value, path)
-
-
-def _show(value: Any) -> str:
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
 
 
 def _expected(schema: Json) -> str:
@@ -97,6 +85,7 @@ def _validate_object(schema: Json, value: Json, path: str) -> Iterator[FieldErro
         yield FieldError(path, text, "FieldValueTooMany")
     if len(value) < schema.get("minProperties", 0):
         yield _invalid(path, value, f"{path} in body should have at least {schema['minProperties']} properties")
+    yield from check_object(schema, value, path)
 
 
 def _validate_list(schema: Json, value: list[Any], path: str) -> Iterator[FieldError]:
@@ -109,14 +98,7 @@ def _validate_list(schema: Json, value: list[Any], path: str) -> Iterator[FieldE
     items = schema.get("items") or {}
     for index, child in enumerate(value):
         yield from validate(items, child, f"{path}[{index}]")
-    fields = schema.get("x-playground-unique-by") or schema.get("x-kubernetes-list-map-keys")
-    if fields:
-        seen: list[list[Any]] = []
-        for index, child in enumerate(value):
-            identity = [child.get(field) for field in fields] if isinstance(child, dict) else [child]
-            if identity in seen:
-                yield FieldError(f"{path}[{index}]", f"Duplicate value: {_show(child)}", "FieldValueDuplicate")
-            seen.append(identity)
+    yield from check_list(schema, value, path)
 
 
 def _validate_text(schema: Json, value: str, path: str) -> Iterator[FieldError]:
@@ -130,13 +112,7 @@ def _validate_text(schema: Json, value: str, path: str) -> Iterator[FieldError]:
         yield _invalid(path, value, f"{path} in body should match '{pattern}'")
     if schema.get("format") == "date-time" and not DATE_TIME.match(value):
         yield _invalid(path, value, f'{path} in body must be of type date-time: "{value}"')
-    shortest = schema.get("x-playground-duration")
-    if shortest and not (DURATION.match(value) and _milliseconds(value) >= _milliseconds(shortest)):
-        yield _invalid(path, value, f"must be a valid duration greater than {shortest}")
-
-
-def _milliseconds(duration: str) -> float:
-    return sum(float(number) * MILLISECONDS[unit] for number, unit in DURATION_PART.findall(duration))
+    yield from check_text(schema, value, path)
 
 
 def _validate_number(schema: Json, value: float, path: str) -> Iterator[FieldError]:
@@ -149,7 +125,7 @@ def _validate_number(schema: Json, value: float, path: str) -> Iterator[FieldErr
 
 
 def _invalid(path: str, value: Any, why: str) -> FieldError:
-    return FieldError(path, f"Invalid value: {_show(value)}: {why}")
+    return FieldError(path, f"Invalid value: {show(value)}: {why}")
 
 
 def _validate_logic(schema: Json, value: Any, path: str) -> Iterator[FieldError]:

@@ -222,7 +222,7 @@ def test_definition__made__established_and_served_then_gone(api: Api, place: str
     name = f"{DEFINITIONS}/gears.{GROUP}"
 
     def is_established() -> bool:
-        conditions = api.get(name).body.get("status", {}).get("conditions", [])
+        conditions = api.get(name).body.get("status", {}).get("conditions") or []
         return any(each["type"] == "Established" and each["status"] == "True" for each in conditions)
 
     until(is_established, seconds=30, what="the definition to be established")

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 FOLDER = Path(__file__).parent / "verdicts"
 ISTIO = "networking.istio.io"
 GATEWAY = "gateway.networking.k8s.io"
-CODES = {"accepted": 201, "invalid": 422, "denied": 400}
+CODES = {"accepted": 201, "invalid": 422, "unreadable": 400, "denied": 400}
 
 
 def _cases(kind: str) -> list[Any]:
