@@ -18,7 +18,7 @@ Object = dict[str, Any]
 _DISCOVERY = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
 _TIMEOUT = urllib3.Timeout(connect=5.0, read=60.0)
 _FIRST = {"Namespace": 0, "CustomResourceDefinition": 1}
-_ESTABLISH_SECONDS = 60.0
+_ESTABLISH_SECONDS = 120.0
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from typing import Self
 from lab import keeper
 from lab.waiting import until
 
-START_SECONDS = 90.0
+START_SECONDS = 120.0
 STOP_SECONDS = 20.0
 _TAIL_LINES = 25
 _ATTEMPTS = 3

@@ -25,7 +25,6 @@ _CONTROLLERS = (
 )
 _NODE_STAGES = ("node-initialize.yaml", "node-heartbeat-with-lease.yaml")
 _POD_STAGES = ("pod-ready.yaml", "pod-complete.yaml", "pod-delete.yaml")
-_SMALL = {"GOGC": "40", "GOMEMLIMIT": "160MiB"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,7 +122,6 @@ def start_api_server(name: str, files: Files, etcd_port: int) -> tuple[Server, i
             name="kube-apiserver",
             command=command,
             place=files.place,
-            environment=_SMALL,
             patience=3.0,  # then only watches are left, which would hold it for a minute
         )
 

@@ -155,7 +155,7 @@ def test_pause_api_server__nothing_answers__until_it_is_resumed(lab: Lab) -> Non
 
 
 @pytest.mark.lab
-def test_lab_cluster__with_the_folder_of_crds__serves_the_gateway_api(lab_cluster: Cluster, lab_crds: Path) -> None:
+def test_lab_cluster__with_the_folder_of_crds__serves_the_gateway_api(lab_crds: Path, lab_cluster: Cluster) -> None:
     route = lab_cluster.client.resource("HTTPRoute.gateway.networking.k8s.io")
 
     assert (route.plural, route.version) == ("httproutes", "v1")
@@ -178,7 +178,7 @@ def test_session__ends__no_process_and_no_file_left() -> None:
 
 def test_keeper__lab_killed__ends_its_servers_and_removes_its_folder() -> None:
     command = [sys.executable, "-c", KILLED_LAB]
-    killed = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)  # noqa: S603 -- our own text
+    killed = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
     assert killed.stdout is not None
     with killed.stdout as said:
         group, folder = said.readline().split()
