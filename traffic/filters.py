@@ -24,7 +24,7 @@ STATES = [
 ]
 
 
-class ChangeFilter(django_filters.FilterSet):
+class ChangeFilter(django_filters.FilterSet):  # type: ignore[misc]  # django-filter has no types
     """Change requests by text, state and author; the words of the URL are q, state, mine."""
 
     q = django_filters.CharFilter(label=gettext_lazy("Title, author, service or #number"), method="by_text")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -13,11 +13,14 @@ from meshui.lib.errors import PreconditionRequiredError
 from meshui.ui.parts import SplitRow
 from meshui.ui.wording import percent_text
 from traffic.checks.weights import check_not_all_zero, check_sum
+from traffic.diff import match_words
 from traffic.types import Proposal, Seen
 from traffic.weights import WeightError, parse_percent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+
+    from django.http import QueryDict
 
     from meshes.types import Route, Rule
 
@@ -69,6 +72,17 @@ class PercentField(forms.CharField):
             raise forms.ValidationError(str(error)) from error
 
 
+@dataclass(frozen=True, slots=True)
+class RuleFields:
+    """One rule of the form: what it is for, a row per backend. `only` names the backend of a rule without choice."""
+
+    name: str
+    matches: tuple[str, ...]
+    prefix: str
+    rows: list[SplitRow]
+    only: str
+
+
 class SplitForm(forms.Form):
     """A new split of one route: a field per backend of each rule that has at least two, targets, title and reason.
 
@@ -91,9 +105,15 @@ class SplitForm(forms.Form):
     version = forms.IntegerField(required=False, min_value=1, max_value=2**31 - 1)
 
     def __init__(
-        self, *args: Any, base: Route, targets: Sequence[tuple[str, str]], wanted: Route | None = None, **kwargs: Any
+        self,
+        data: QueryDict | None = None,
+        *,
+        base: Route,
+        targets: Sequence[tuple[str, str]],
+        wanted: Route | None = None,
+        initial: dict[str, Any] | None = None,
     ) -> None:
-        super().__init__(*args, auto_id="%s", **kwargs)
+        super().__init__(data, auto_id="%s", initial=initial)
         self.base, self.wanted = base, wanted or base
         self.fields["route"].choices = targets  # type: ignore[attr-defined]  # MultipleChoiceField has them
         for name, label in self._weight_fields():
@@ -120,13 +140,23 @@ class SplitForm(forms.Form):
             route_ids=tuple(UUID(pk) for pk in data["route"]),
         )
 
-    def rules(self) -> list[tuple[Rule, str, list[SplitRow]]]:
-        """(rule, prefix of its fields, rows for the editor) of every rule that can be split."""
-        return [(rule, prefix(index), list(self._rows(index, rule))) for index, rule in self._splittable()]
+    def rules(self) -> list[RuleFields]:
+        """The rules, in order; one without a choice has no rows and stays as it is."""
+        return [
+            RuleFields(
+                name=rule.name,
+                matches=tuple(match_words(match) for match in rule.matches),
+                prefix=prefix(index),
+                rows=list(self._rows(index, rule)) if len(rule.backends) > 1 else [],
+                only=", ".join(item.backend.name for item in rule.backends),
+            )
+            for index, rule in enumerate(self.base.rules)
+        ]
 
-    def fixed_rules(self) -> list[Rule]:
-        """The rules without a choice: one backend or none. They stay as they are."""
-        return [rule for rule in self.base.rules if len(rule.backends) < 2]
+    @property
+    def can_split(self) -> bool:
+        """Whether any rule has a choice."""
+        return bool(self._splittable())
 
     def _splittable(self) -> list[tuple[int, Rule]]:
         return [(index, rule) for index, rule in enumerate(self.base.rules) if len(rule.backends) > 1]
@@ -149,7 +179,7 @@ class SplitForm(forms.Form):
                 live_bp=item.weight_bp,
                 text=text,
                 note=labels or item.backend.key,
-                error=" ".join(self.errors.get(name, [])) if self.is_bound else "",
+                error=" ".join(map(str, self.errors.get(name, []))) if self.is_bound else "",
             )
 
     def _desired(self, data: Mapping[str, Any]) -> Route:

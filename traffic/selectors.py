@@ -135,7 +135,7 @@ def list_votes(change: Change) -> QuerySet[Vote]:
 
 def list_steps(change: Change) -> QuerySet[TargetStep]:
     """The steps of the run of the plan in force, by cluster. One query."""
-    steps = TargetStep.objects.filter(change=change, plan_target__plan_id=change.current_plan_id)
+    steps = TargetStep.objects.filter(change=change, plan_target__plan=change.current_plan)
     return steps.select_related("cluster", "plan_target")
 
 
@@ -176,10 +176,18 @@ def list_routes(user: User, route_ids: Sequence[UUID]) -> QuerySet[StoredRoute]:
     return in_scope(routes, user, READ).select_related("cluster").order_by("cluster__slug", "namespace", "name")
 
 
-def list_services_named(user: User, scope: str, namespace: str, name: str) -> QuerySet[Service]:
-    """The service with this name in one cluster, if `user` may see it."""
-    services = Service.objects.filter(cluster__slug=scope, namespace=namespace, name=name, gone_at__isnull=True)
-    return in_scope(services, user, READ).select_related("cluster")
+def proposable(user: User, route_ids: Sequence[UUID]) -> frozenset[UUID]:
+    """Those of these routes on which `user` may propose changes."""
+    routes = StoredRoute.objects.filter(pk__in=route_ids)
+    return frozenset(in_scope(routes, user, "change.propose").values_list("pk", flat=True))
+
+
+def has_service(user: User, cluster: str, namespace: str, name: str) -> bool:
+    """Whether `user` sees a service with this name in the cluster; in any, if that is empty."""
+    services = Service.objects.filter(namespace=namespace, name=name, gone_at__isnull=True)
+    if cluster:
+        services = services.filter(cluster__slug=cluster)
+    return in_scope(services, user, READ).exists()
 
 
 def timeline_of(change: Change) -> list[EventIndex]:

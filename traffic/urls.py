@@ -1,6 +1,31 @@
 """URLs of traffic."""
 
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern, URLResolver, path
+
+from traffic.views import changes, decide, split
 
 app_name = "traffic"
-urlpatterns: list[URLPattern | URLResolver] = []
+
+SPLIT = "services/<slug:scope>/<str:namespace>/<str:name>/split/"
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path(SPLIT, split.SplitView.as_view(), name="split"),
+    path(f"{SPLIT}preview/", split.SplitPreviewView.as_view(), name="split-preview"),
+    path("changes/", changes.ChangeListView.as_view(), name="change-list"),
+    path("changes/<int:number>/", changes.ChangeDetailView.as_view(), name="change-detail"),
+    path("changes/<int:number>/live/", changes.ChangeLiveView.as_view(), name="change-live"),
+    path("changes/<int:number>/decision/", changes.ChangeDecisionView.as_view(), name="change-decision"),
+    path("changes/<int:number>/targets/", changes.ChangeTargetsView.as_view(), name="change-targets"),
+    path("changes/<int:number>/timeline/", changes.ChangeTimelineView.as_view(), name="change-timeline"),
+    path("changes/<int:number>/edit/", split.ChangeEditView.as_view(), name="change-edit"),
+    path("changes/<int:number>/edit/preview/", split.ChangeEditPreviewView.as_view(), name="change-edit-preview"),
+    path("changes/<int:number>/plan/", decide.ChangePlanView.as_view(), name="change-plan"),
+    path("changes/<int:number>/submit/", decide.ChangeSubmitView.as_view(), name="change-submit"),
+    path("changes/<int:number>/approve/", decide.ChangeApproveView.as_view(), name="change-approve"),
+    path("changes/<int:number>/deny/", decide.ChangeDenyView.as_view(), name="change-deny"),
+    path("changes/<int:number>/revoke/", decide.ChangeRevokeView.as_view(), name="change-revoke"),
+    path("changes/<int:number>/start/", decide.ChangeStartView.as_view(), name="change-start"),
+    path("changes/<int:number>/pause/", decide.ChangePauseView.as_view(), name="change-pause"),
+    path("changes/<int:number>/resume/", decide.ChangeResumeView.as_view(), name="change-resume"),
+    path("changes/<int:number>/roll-back/", decide.ChangeRollBackView.as_view(), name="change-roll-back"),
+]

@@ -9,7 +9,6 @@ import pytest
 from zeal import zeal_ignore
 
 from clusters.kubeconfig import parse_kubeconfig
-from clusters.models import Cluster
 from clusters.services import add_cluster, check_cluster
 from clusters.types import NewCluster
 from meshes.models import Route as StoredRoute
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from accounts.models import User
+    from clusters.models import Cluster
     from meshes.types import Route
     from playground.cluster import EmulatedCluster
 

@@ -6,7 +6,6 @@ Rows 11, 12, 13, 14 and 27 of the failure matrix, with a real process and a real
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -22,6 +21,7 @@ from traffic.types import State
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from playground.cluster import EmulatedCluster
 

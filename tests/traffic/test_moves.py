@@ -33,7 +33,7 @@ def test_moves__every_state__is_reached_and_left() -> None:
 
 
 def test_step_states__each__is_open_good_or_bad() -> None:
-    assert STEP_OPEN | STEP_GOOD | STEP_BAD == set(StepState)
+    assert set(StepState) == STEP_OPEN | STEP_GOOD | STEP_BAD
     assert not STEP_OPEN & (STEP_GOOD | STEP_BAD)
 
 

@@ -297,7 +297,7 @@ def test_plan__server_refuses_the_dry_run__draft_with_its_words(
     assert change.current_plan.digest == ""
 
 
-def _set_weights(*values: int):  # noqa: ANN202
+def _set_weights(*values: int):
     def change(body: dict) -> None:
         for entry, weight in zip(body["spec"]["http"][-1]["route"], values, strict=True):
             entry["weight"] = weight

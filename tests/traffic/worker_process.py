@@ -1,6 +1,6 @@
 """A worker of the product as a process of its own, for one change: sweeps and runs what is rung until the change rests.
 
-`python -m tests.traffic.worker_process <change id>`. Exits 0 at rest, 1 after a minute without. Tests kill it at named points.
+`python -m tests.traffic.worker_process <change id>` exits 0 at rest, 1 after a minute. Tests kill it at named points.
 """
 
 from __future__ import annotations

@@ -13,8 +13,10 @@ from django.conf import settings
 from clusters.clients import ClusterError, GuardedPatch, PatchOperation
 from clusters.connect import writer_for
 from meshes.adapters.registry import adapter_for
+from meshes.secrets import masked_route, with_live_matches
 from meshes.types import Finding, Route
 from meshui.lib.errors import RefusedError
+from meshui.lib.masking import masked_body
 from traffic.checks.owners import check_owner, managers_of, owner_of
 from traffic.checks.route import check_same_shape, check_something_moves, check_zero_backend_gets_requests
 from traffic.digest import DigestTarget
@@ -75,7 +77,7 @@ class DryRun:
             managers=list(self.managers),
             owner_class=self.owner_class,
             snapshot=stored_body(live.body) if live else None,
-            live_route=live.route.to_json() if live else None,
+            live_route=masked_route(live.route).to_json() if live else None,
             desired_route=self.desired.to_json(),
             expected=stored_body(self.expected) if self.expected else None,
             operations=[operation.to_json() for operation in self.operations],
@@ -123,12 +125,12 @@ def dry_run_target(target: ChangeTarget, revision: Revision) -> DryRun:
 
 
 def stored_body(body: JsonObject) -> JsonObject:
-    """`body` as it may be kept: without managedFields, which say who and not what."""
+    """`body` as it may be kept: secret values masked, without managedFields, which say who and not what."""
     metadata = body.get("metadata")
-    if not isinstance(metadata, dict):
-        return body
-    kept = {key: value for key, value in metadata.items() if key != "managedFields"}
-    return {**body, "metadata": cast("Any", kept)}
+    kept = (
+        {key: value for key, value in metadata.items() if key != "managedFields"} if isinstance(metadata, dict) else {}
+    )
+    return masked_body({**body, "metadata": cast("Any", kept)})
 
 
 def _desired_for(target: ChangeTarget, revision: Revision) -> Route:
@@ -148,13 +150,14 @@ def _against(writer: Writer, result: DryRun) -> DryRun:
     base = adapter.project(live).hash
     owner, owner_name = owner_of(body, field_manager=settings.FIELD_MANAGER)
     where = target.cluster.slug
+    desired = with_live_matches(result.desired, live.route)  # the stored one has its secrets masked
     findings = [
         *check_owner(owner, owner_name, target=where),
-        *check_same_shape(result.desired, live.route, target=where),
-        *check_something_moves(result.desired, live.route, target=where),
-        *check_zero_backend_gets_requests(result.desired, live.route, target=where),
+        *check_same_shape(desired, live.route, target=where),
+        *check_something_moves(desired, live.route, target=where),
+        *check_zero_backend_gets_requests(desired, live.route, target=where),
     ]
-    rendered = adapter.render(result.desired, live)
+    rendered = adapter.render(desired, live)
     findings += [
         Finding("TRF030", "block", loss.path, f"{loss.reason} ({where})", (where,))
         for loss in rendered.losses

@@ -5,8 +5,11 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote
 
-from django.utils.translation import gettext, ngettext
+from django.urls import reverse
+from django.utils.http import urlencode
+from django.utils.translation import gettext, gettext_lazy, ngettext
 
 from accounts.selectors import actor_for
 from meshui.ui.parts import Step
@@ -19,14 +22,30 @@ from traffic.views.verbs import verbs_of
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from django.utils.functional import _StrPromise
+
     from accounts.models import User
     from meshui.ui.parts import StepWord
-    from traffic.models import Change, Plan, PlanTarget, TargetStep, Vote
+    from traffic.models import Change, ChangeTarget, Plan, PlanTarget, TargetStep, Vote
     from traffic.views.targets import Conflict, TargetCard
 
 RUNNING: Final = frozenset({State.PLANNING, State.QUEUED, State.APPLYING, State.ROLLING_BACK})
 BEFORE_APPROVAL: Final = frozenset({State.DRAFT, State.PLANNING})
 MODES: Final = ("unified", "split", "neutral")
+NEXT: Final[dict[str, str | _StrPromise]] = {
+    State.DRAFT: gettext_lazy("It is a draft: it needs a plan without errors before anybody can approve it."),
+    State.PLANNING: gettext_lazy("The dry run is under way."),
+    State.IN_REVIEW: gettext_lazy("Somebody who did not write it decides on the plan below."),
+    State.APPROVED: gettext_lazy("It is approved. An executor starts it; nothing was written yet."),
+    State.QUEUED: gettext_lazy("It begins by itself as soon as every target is free."),
+    State.APPLYING: gettext_lazy("It is being written, target by target, and read back."),
+    State.PAUSED: gettext_lazy("Nothing further is written until somebody resumes it or rolls it back."),
+    State.ROLLING_BACK: gettext_lazy("The recorded weights are being restored."),
+    State.APPLIED: gettext_lazy("It is applied: every target was read back as written."),
+    State.ROLLED_BACK: gettext_lazy("It is over: every target is as it was before."),
+    State.FAILED: gettext_lazy("It is over: nothing was written."),
+    State.REJECTED: gettext_lazy("It is over: it was rejected. A new proposal can take up the reason."),
+}
 RANK: Final = {"block": 0, "warn": 1}
 
 
@@ -51,6 +70,7 @@ def board_of(user: User, change: Change, params: Mapping[str, str]) -> dict[str,
     return {
         "change": change,
         "plan": plan,
+        "live_url": _live_url(change, stamp_of(change, steps), params),
         "stamp": stamp_of(change, steps),
         "is_running": is_running(change),
         "cards": cards,
@@ -63,12 +83,39 @@ def board_of(user: User, change: Change, params: Mapping[str, str]) -> dict[str,
         "conflicts": _conflicts(change, targets, steps),
         "needed": needed(plan),
         "approvals": approvals(change, votes),
-        "verbs": verbs_of(actor_for(user), change, votes=votes, steps=steps),
+        **_verbs(user, change, votes, steps),
         "others": list(selectors.list_open_on_same_routes(user, change)[:10]),
         "restoring": list(selectors.list_restoring(user, change)[:5]),
         "timeline": moments(selectors.timeline_of(change)),
         **_places(change),
     }
+
+
+def _verbs(user: User, change: Change, votes: Sequence[Vote], steps: Sequence[TargetStep]) -> dict[str, Any]:
+    """The verbs: those of a vote share one form."""
+    verbs = verbs_of(actor_for(user), change, votes=votes, steps=steps)
+    deciding = [verb for verb in verbs if verb.key in {"approve", "deny"}]
+    return {
+        "deciding": deciding,
+        "acting": [verb for verb in verbs if verb not in deciding],
+        "can_decide": any(not verb.why_not for verb in deciding),
+        "digest": change.current_plan.digest if change.current_plan else "",
+        "next_words": next_words(change),
+    }
+
+
+def _live_url(change: Change, stamp: str, params: Mapping[str, str]) -> str:
+    kept = {name: params[name] for name in ("target", "mode") if params.get(name)}
+    return f"{reverse('traffic:change-live', args=[change.number])}?{urlencode({'seen': stamp, **kept})}"
+
+
+def next_words(change: Change) -> str:
+    """What comes next, in one sentence."""
+    if change.state == State.IN_REVIEW and change.current_plan is None:
+        return gettext("It is being planned again. Then it has to be approved anew.")
+    if change.state == State.DRAFT and change.current_plan is not None and change.current_plan.is_sound:
+        return gettext("It is checked. The author asks for approval; nothing is written before.")
+    return str(NEXT.get(change.state, ""))
 
 
 def is_running(change: Change) -> bool:
@@ -201,4 +248,15 @@ def _places(change: Change) -> dict[str, Any]:
         "clusters": sorted({target.cluster.slug for target in targets}),
         "mesh_kinds": sorted({target.mesh_kind for target in targets}),
         "first_target": targets[0] if targets else None,
+        "service_url": _service_url_of(targets),
+        "reason_lines": [line for line in change.reason.splitlines() if line.strip()],
     }
+
+
+def service_url(scope: str, namespace: str, service: str) -> str:
+    """The page of a service; names from clusters are quoted, whatever they hold."""
+    return "/services/" + "/".join(quote(part, safe="") for part in (scope, namespace, service)) + "/"
+
+
+def _service_url_of(targets: Sequence[ChangeTarget]) -> str:
+    return service_url(targets[0].cluster.slug, targets[0].namespace, targets[0].service) if targets else ""

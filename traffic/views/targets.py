@@ -51,6 +51,11 @@ class TargetCard:
     operations: int
 
     @property
+    def is_tried(self) -> bool:
+        """Whether the API server dry-ran the patch and took it."""
+        return not self.is_refused and bool(self.after) and self.operations > 0
+
+    @property
     def moved_bp(self) -> int:
         """The largest share of a rule's requests that goes elsewhere."""
         return max((rule.moved_bp for rule in self.rules), default=0)

@@ -14,7 +14,7 @@ def table() -> str:
     rows = ["| # | Move | From | To | Run's phase | Audit action |", "|---|---|---|---|---|---|"]
     for move in MOVES:
         sources = ", ".join(sorted(source.name for source in move.sources))
-        phase = move.phase or "–"
+        phase = move.phase or "none"
         rows.append(f"| {move.id} | {move.word} | {sources} | {move.to.name} | {phase} | `{move.action}` |")
     return "\n".join(rows)
 
