@@ -120,10 +120,14 @@ def hash_of(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
-def get_link(token: str) -> OneTimeLink:
-    """The unused link with this token. Raises GoneError for one that is used, over or unknown, alike. One query."""
-    links = OneTimeLink.objects.filter(token_hash=hash_of(token), used_at__isnull=True, expires_at__gt=db_now())
-    link = links.select_related("user").first()
+def get_link(token: str, *, is_invitation: bool) -> OneTimeLink:
+    """The unused link with this token: an invitation of its user, or the one that makes the first administrator.
+
+    Raises GoneError for one that is used, over, unknown or of the other kind, alike. One query.
+    """
+    live = OneTimeLink.objects.filter(used_at__isnull=True, expires_at__gt=db_now())
+    found = live.filter(token_hash=hash_of(token), user__isnull=not is_invitation)
+    link = found.select_related("user").first()
     if link is None:
         raise GoneError("This link was used, has expired or was never made.", mend="Ask for a new one.")
     return link

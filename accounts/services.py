@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import secrets
 from datetime import timedelta
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
@@ -129,9 +129,7 @@ def create_first_administrator(*, actor: Actor, token: str, username: str, displ
     Raises GoneError for a bad link or once somebody exists, InvalidError for bad input.
     """
     _require_unclaimed()
-    link = _used(token)
-    if link.user is not None:
-        raise GoneError("This link is for setting a password.", mend="Ask for a new one.")
+    _use_up(get_link(token, is_invitation=False))
     user = _new_user(username, display_name, password, "UTC")
     record("accounts.administrator.created", actor=actor, target=user, display_name=user.display_name)
     for role in FIRST_ADMINISTRATOR:
@@ -142,10 +140,10 @@ def create_first_administrator(*, actor: Actor, token: str, username: str, displ
 @verb("accounts.password.set")
 def set_first_password(*, actor: Actor, token: str, password: str) -> User:
     """Use the link up: its person can sign in with `password`. Raises GoneError, InvalidError."""
-    user = _used(token).user
-    if user is None:
-        raise GoneError("This link is for the first administrator.", mend="Ask for a new one.")
+    link = get_link(token, is_invitation=True)
+    user = cast("User", link.user)
     about(user)
+    _use_up(link)
     _set_password(user, password)
     user.save(update_fields=["password"])
     record("accounts.password.set", actor=actor, target=user)
@@ -284,9 +282,7 @@ def _new_link(actor: Actor, user: User | None, lasts: timedelta) -> str:
     return token
 
 
-def _used(token: str) -> OneTimeLink:
-    """The link, used up by compare-and-swap: of two at once only one gets it."""
-    link = get_link(token)
+def _use_up(link: OneTimeLink) -> None:
+    """By compare-and-swap: of two at once only one gets it."""
     if not OneTimeLink.objects.filter(pk=link.pk, used_at__isnull=True).update(used_at=db_now()):
         raise GoneError("This link was just used.", mend="Ask for a new one.")
-    return link

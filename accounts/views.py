@@ -85,9 +85,11 @@ class SignOutView(View):
 class LinkView(FormView["Form"]):
     """A page behind a one-time link, for somebody who cannot sign in yet."""
 
+    is_invitation = True
+
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         """The link, if it still works. Raises GoneError."""
-        link = selectors.get_link(self.kwargs["token"])
+        link = selectors.get_link(self.kwargs["token"], is_invitation=self.is_invitation)
         return super().get_context_data(**{"link": link, "refusal": None, **kwargs})
 
     def form_valid(self, form: Form) -> HttpResponse:
@@ -110,6 +112,7 @@ class LinkView(FormView["Form"]):
 class FirstAdministratorView(LinkView):
     """/first-administrator/<token>/: makes the first person and signs them in."""
 
+    is_invitation = False
     form_class = FirstAdministratorForm
     template_name = "accounts/first_administrator.html"
 
