@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -47,7 +47,7 @@ def pair_fault(certificate_pem: str, key_pem: str) -> str:
 
 
 def _date_fault(certificate: x509.Certificate) -> str:
-    moment = datetime.now(timezone.utc)  # noqa: TID251 - pure: a certificate's dates are the world's, not a test's
+    moment = datetime.now(UTC)  # noqa: TID251 - pure: a certificate's dates are the world's, not a test's
     if not certificate.not_valid_before_utc <= moment <= certificate.not_valid_after_utc:
         return "belongs to a certificate that is not in date."
     return ""

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from django.conf import settings
 
+from clusters.certificates import fingerprint
 from clusters.endpoints import PinnedPool, Policy, nets, parse_endpoint, resolve
 from clusters.kube import KubeWriter
 from clusters.kube_lists import KubeReader, Transport
@@ -42,7 +43,7 @@ def reader_for(cluster: Cluster) -> Reader:
 
     Raises UnavailableError (no credential, no key for it), EndpointRefusedError (the form of the address).
     """
-    return KubeReader(_transport(cluster, "reader"), cluster.ca_fingerprint)
+    return KubeReader(_transport(cluster, "reader"))
 
 
 def writer_for(cluster: Cluster) -> Writer:
@@ -54,7 +55,7 @@ def writer_for(cluster: Cluster) -> Writer:
     if cluster.health == Health.IDENTITY_CHANGED:
         mend = "Add it as a new cluster if it is meant to be another one."
         raise GoneError(f"{cluster.slug} is another cluster than before: nothing is written to it.", mend=mend)
-    return KubeWriter(_transport(cluster, "writer"), cluster.ca_fingerprint, field_manager=settings.FIELD_MANAGER)
+    return KubeWriter(_transport(cluster, "writer"), field_manager=settings.FIELD_MANAGER)
 
 
 def forget(cluster_id: object) -> None:
@@ -103,6 +104,7 @@ def _open(cluster: Cluster, credential: Credential) -> Transport:
         endpoint,
         lambda: PinnedPool(endpoint, resolve(endpoint, policy()), context, **waits),
         {"Authorization": f"Bearer {token}"} if token else {},
+        ca_fingerprint=fingerprint(opened.ca_pem),
     )
 
 

@@ -45,8 +45,8 @@ class _Rest:
 class KubeWriter:
     """The Writer of a Kubernetes API server: reads for its own guards, and patches."""
 
-    def __init__(self, transport: Transport, ca_fingerprint: str, *, field_manager: str) -> None:
-        self._reader = KubeReader(transport, ca_fingerprint)
+    def __init__(self, transport: Transport, *, field_manager: str) -> None:
+        self._reader = KubeReader(transport)
         self._field_manager = field_manager
         configuration = Configuration(host=transport.endpoint.url)
         configuration.proxy = None  # Configuration takes HTTPS_PROXY by itself

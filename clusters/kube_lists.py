@@ -97,8 +97,16 @@ class Transport:
     dropped, and the next call resolves and checks the name again.
     """
 
-    def __init__(self, endpoint: Endpoint, open_pool: Callable[[], PinnedPool], headers: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        open_pool: Callable[[], PinnedPool],
+        headers: Mapping[str, str],
+        *,
+        ca_fingerprint: str = "",
+    ) -> None:
         self.endpoint = endpoint
+        self.ca_fingerprint = ca_fingerprint
         self._open_pool = open_pool
         self._headers = {"User-Agent": "MeshUI", "Accept": "application/json", "Accept-Encoding": "gzip", **headers}
         self._pool: PinnedPool | None = None
@@ -249,9 +257,8 @@ def _seconds(text: str) -> float:
 class KubeReader:
     """The Reader of a Kubernetes API server."""
 
-    def __init__(self, transport: Transport, ca_fingerprint: str) -> None:
+    def __init__(self, transport: Transport) -> None:
         self.transport = transport
-        self.ca_fingerprint = ca_fingerprint
 
     def version(self) -> ServerVersion:
         """GET /version."""
@@ -265,7 +272,7 @@ class KubeReader:
         uid = metadata.get("uid") if isinstance(metadata, dict) else None
         if not isinstance(uid, str) or not 0 < len(uid) <= 64:
             raise BadAnswerError("Its namespace kube-system has no uid.")
-        return Identity(uid, self.ca_fingerprint)
+        return Identity(uid, self.transport.ca_fingerprint)
 
     def api_groups(self) -> frozenset[str]:
         """GET /apis."""

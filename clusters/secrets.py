@@ -56,6 +56,10 @@ class Opened:
     ca_pem: str
     skips_tls_verification: bool
 
+    def fingerprint(self) -> str:
+        """SHA-256 of what identifies the credential, hex: shown, so that people can tell two apart."""
+        return hashlib.sha256((self.token.reveal() or self.certificate_pem).encode()).hexdigest()
+
 
 def key_id(key: str) -> str:
     """Names a key without telling it: 16 hex of its SHA-256."""

@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
 from django.db.models import Q
 
 from audit.services import about, record, verb
-from audit.types import SYSTEM
+from audit.types import SYSTEM, About
 from clusters.certificates import fingerprint
-from clusters.clients import ClusterError, CredentialRejectedError, Identity
+from clusters.clients import ClusterError, CredentialRejectedError, Identity, NotSentError
 from clusters.connect import forget, policy, reader_for, writer_for
 from clusters.endpoints import parse_endpoint, resolve
-from clusters.models import Cluster, Credential, Health
-from clusters.secrets import Opened, Secret, key_id, seal
+from clusters.models import DNS_LABEL, Cluster, Credential, Health
+from clusters.secrets import Opened, key_id, seal
 from clusters.types import EXCESS, READ_NEEDS, WRITE_NEEDS
-from meshui.lib.clock import db_now, read_db_now
+from meshui.lib.clock import db_now, now, read_db_now
 from meshui.lib.errors import DeniedError, InvalidError, MissingError, RefusedError
 from meshui.lib.queue import enqueue
-from meshui.lib.rights import Place, may
+from meshui.lib.rights import Place, has, may
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,6 +38,9 @@ if TYPE_CHECKING:
     from clusters.types import NewCluster
 
 CHECK_SECONDS = 30
+ACCESS_STEP = timedelta(minutes=10)
+RESERVED = frozenset({"add"})
+"""Short names that would stand where a page has its URL."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,41 +52,36 @@ class Check:
     identity: Identity | None = None
     server_version: str = ""
     latency_ms: int | None = None
-    access: tuple[dict[str, Any], ...] = ()
+    access: tuple[dict[str, Any], ...] | None = None
 
 
-def require_callable(kubeconfig: ParsedKubeconfig) -> None:
+def require_callable(*, actor: Actor, kubeconfig: ParsedKubeconfig) -> None:
     """The server's address passes the guard, now. Resolves a name: call it before the verb, never inside a transaction.
 
-    Raises EndpointRefusedError, NotSentError.
+    For whoever may not bring credentials nothing is resolved: the verb refuses them. Raises EndpointRefusedError,
+    InvalidError (the name is not known).
     """
-    resolve(parse_endpoint(kubeconfig.server, tls_name=kubeconfig.tls_name), policy())
+    if not (has(actor, "cluster.manage") or has(actor, "cluster.credential")):
+        return
+    try:
+        resolve(parse_endpoint(kubeconfig.server, tls_name=kubeconfig.tls_name), policy())
+    except NotSentError as error:
+        raise InvalidError(error.message, mend="Check the server's name, and that MeshUI's DNS knows it.") from error
 
 
 @verb("clusters.cluster.added")
 def add_cluster(*, actor: Actor, new: NewCluster) -> Cluster:
     """A cluster with its reader (and, if ticked, the same as writer); it is checked and read as soon as this commits.
 
-    Raises DeniedError (needs cluster.manage), InvalidError (the short name is taken), EndpointRefusedError.
+    Raises DeniedError (needs cluster.manage there), InvalidError (a bad or taken short name), EndpointRefusedError.
     """
+    about(About(kind="cluster", id="", name=new.slug[:63]))
     place = Place(environment=new.environment, cluster=new.slug)
     if not may(actor, "cluster.manage", [place]):
         raise DeniedError("You may not add clusters there.", mend="Ask an Access admin for the Cluster admin role.")
+    _require_names(new)
     parse_endpoint(new.kubeconfig.server, tls_name=new.kubeconfig.tls_name)
-    if Cluster.objects.filter(slug=new.slug).exists():
-        raise InvalidError(f"There is already a cluster called {new.slug}.", mend="Choose another short name.")
-    now = read_db_now()
-    cluster = Cluster.objects.create(
-        slug=new.slug,
-        name=new.name,
-        environment=new.environment,
-        server=new.kubeconfig.server,
-        tls_name=new.kubeconfig.tls_name,
-        ca_fingerprint=fingerprint(new.kubeconfig.ca_pem),
-        is_observe_only=not new.writes or new.kubeconfig.skips_tls_verification,
-        created_at=now,
-        next_check_at=now,
-    )
+    cluster = _new_row(new)
     for role in ("reader", "writer") if new.writes else ("reader",):
         _store_credential(cluster, role, new.kubeconfig, actor)
     record(
@@ -90,25 +90,58 @@ def add_cluster(*, actor: Actor, new: NewCluster) -> Cluster:
         target=cluster,
         server=cluster.server,
         writes=not cluster.is_observe_only,
-        tls_skipped=new.kubeconfig.skips_tls_verification,
+        tls_skipped=cluster.is_tls_unverified,
     )
     enqueue("clusters.tasks.check_cluster", cluster.pk)
     return cluster
+
+
+def _require_names(new: NewCluster) -> None:
+    for value, what in ((new.slug, "short name"), (new.environment, "environment")):
+        try:
+            DNS_LABEL(value)
+        except ValidationError as error:
+            raise InvalidError(f"The {what} is not one.", mend=str(error.message)) from error
+    if new.slug in RESERVED or Cluster.objects.filter(slug=new.slug).exists():
+        raise InvalidError(f"The short name {new.slug} is taken.", mend="Choose another one.")
+
+
+def _new_row(new: NewCluster) -> Cluster:
+    moment = read_db_now()
+    is_unverified = new.kubeconfig.skips_tls_verification
+    try:
+        with transaction.atomic():
+            return Cluster.objects.create(
+                slug=new.slug,
+                name=new.name,
+                environment=new.environment,
+                server=new.kubeconfig.server,
+                tls_name=new.kubeconfig.tls_name,
+                ca_fingerprint=fingerprint(new.kubeconfig.ca_pem),
+                is_observe_only=not new.writes or is_unverified,
+                is_tls_unverified=is_unverified,
+                created_at=moment,
+                next_check_at=moment,
+            )
+    except IntegrityError as error:  # somebody else took it in this very moment
+        raise InvalidError(f"The short name {new.slug} is taken.", mend="Choose another one.") from error
 
 
 @verb("clusters.credential.replaced")
 def replace_credential(*, actor: Actor, cluster_id: UUID, role: str, kubeconfig: ParsedKubeconfig) -> Cluster:
     """A new credential of one role; no copy of the old one stays. The address and the CA must be the cluster's own.
 
-    Raises MissingError, DeniedError (needs cluster.credential), InvalidError.
+    A writer's alone does not allow writes: allow_writes does. Raises MissingError, DeniedError (needs
+    cluster.credential), InvalidError.
     """
     cluster = _managed(actor, cluster_id, "cluster.credential")
-    same_ca = fingerprint(kubeconfig.ca_pem) == cluster.ca_fingerprint
-    if kubeconfig.server != cluster.server or not same_ca:
+    known = (cluster.server, cluster.tls_name, cluster.ca_fingerprint, cluster.is_tls_unverified)
+    given = (kubeconfig.server, kubeconfig.tls_name, fingerprint(kubeconfig.ca_pem), kubeconfig.skips_tls_verification)
+    if given != known:
         raise InvalidError("This kubeconfig is of another server or CA.", mend="Add that one as a cluster of its own.")
     Credential.objects.filter(cluster=cluster, role=role).delete()
     _store_credential(cluster, role, kubeconfig, actor)
-    Cluster.objects.filter(pk=cluster.pk).update(next_check_at=db_now())
+    Cluster.objects.filter(pk=cluster.pk).update(next_check_at=db_now(), access_checked_at=None)
     record("clusters.credential.replaced", actor=actor, target=cluster, role=role, kind=kubeconfig.kind)
     enqueue("clusters.tasks.check_cluster", cluster.pk)
     return cluster
@@ -118,10 +151,13 @@ def replace_credential(*, actor: Actor, cluster_id: UUID, role: str, kubeconfig:
 def allow_writes(*, actor: Actor, cluster_id: UUID) -> Cluster:
     """MeshUI may write to the cluster from now on. Raises MissingError, DeniedError, InvalidError (no writer)."""
     cluster = _managed(actor, cluster_id, "cluster.manage")
+    if cluster.is_tls_unverified:
+        raise InvalidError("Its certificate is not checked, so it is only observed.", mend="Add it again with its CA.")
     if not Credential.objects.filter(cluster=cluster, role="writer").exists():
         raise InvalidError("There is no writer credential.", mend="Upload one for writing first.")
-    Cluster.objects.filter(pk=cluster.pk).update(is_observe_only=False)
+    Cluster.objects.filter(pk=cluster.pk).update(is_observe_only=False, next_check_at=db_now(), access_checked_at=None)
     record("clusters.writes.allowed", actor=actor, target=cluster)
+    enqueue("clusters.tasks.check_cluster", cluster.pk)
     return cluster
 
 
@@ -138,7 +174,7 @@ def forbid_writes(*, actor: Actor, cluster_id: UUID) -> Cluster:
 def request_check(*, actor: Actor, cluster_id: UUID) -> Cluster:
     """Test the connection now. Raises MissingError, DeniedError (needs cluster.manage)."""
     cluster = _managed(actor, cluster_id, "cluster.manage")
-    Cluster.objects.filter(pk=cluster.pk).update(next_check_at=db_now())
+    Cluster.objects.filter(pk=cluster.pk).update(next_check_at=db_now(), access_checked_at=None)
     record("clusters.check.requested", actor=actor, target=cluster)
     enqueue("clusters.tasks.check_cluster", cluster.pk)
     return cluster
@@ -172,18 +208,20 @@ def keep_check(*, actor: Actor, cluster_id: UUID, check: Check) -> None:
     cluster = Cluster.objects.select_for_update().get(pk=cluster_id)
     about(cluster)
     health, reason = _judged(cluster, check)
-    now = read_db_now()
-    values: dict[str, Any] = {"health": health, "health_reason": reason[:2000], "last_checked_at": now}
+    moment = read_db_now()
+    values: dict[str, Any] = {"health": health, "health_reason": reason[:2000], "last_checked_at": moment}
     if check.identity is not None:
-        values |= {"last_seen_at": now, "unreachable_since": None, "server_version": check.server_version}
-        values |= {"api_latency_ms": check.latency_ms, "access": list(check.access)}
+        values |= {"last_seen_at": moment, "unreachable_since": None, "server_version": check.server_version}
+        values |= {"api_latency_ms": check.latency_ms}
+        if check.access is not None:
+            values |= {"access": list(check.access), "access_checked_at": moment}
         if not cluster.identity_uid:
             values["identity_uid"] = check.identity.uid
         if cluster.next_sync_at is None and health != Health.IDENTITY_CHANGED:
-            values["next_sync_at"] = now
+            values["next_sync_at"] = moment
             enqueue("meshes.tasks.sync_cluster", cluster.pk)
     elif cluster.unreachable_since is None:
-        values["unreachable_since"] = now
+        values["unreachable_since"] = moment
     Cluster.objects.filter(pk=cluster.pk).update(**values)
     if health != cluster.health:
         action = "clusters.identity.changed" if health == Health.IDENTITY_CHANGED else "clusters.cluster.checked"
@@ -192,8 +230,12 @@ def keep_check(*, actor: Actor, cluster_id: UUID, check: Check) -> None:
 
 
 def _judged(cluster: Cluster, check: Check) -> tuple[Health, str]:
-    known = cluster.identity_uid
-    if check.identity is not None and known and check.identity.uid != known:
+    """The first answer is adopted; later ones must be of the same cluster under the same CA."""
+    found = check.identity
+    if found is not None and (found.uid, found.ca_fingerprint) != (
+        cluster.identity_uid or found.uid,
+        cluster.ca_fingerprint,
+    ):
         return Health.IDENTITY_CHANGED, "Another cluster answers at this address; nothing is written to it."
     return check.health, check.reason
 
@@ -205,14 +247,16 @@ def _tested(cluster: Cluster) -> Check:
         found = reader.version()
         latency = round((time.monotonic() - began) * 1000)
         identity = reader.identity()
-        access = tuple(_access(cluster, reader))
+        is_due = cluster.access_checked_at is None or now() - cluster.access_checked_at > ACCESS_STEP
+        access = tuple(_access(cluster, reader)) if is_due else None
     except CredentialRejectedError as error:
         return Check(Health.CREDENTIAL_REJECTED, error.message)
     except ClusterError as error:
         return Check(Health.UNREACHABLE, error.message)
     except RefusedError as error:
         return Check(Health.UNREACHABLE, str(error))
-    missing = [f"{a['verb']} {a['resource']}" for a in access if a["needed"] and not a["allowed"]]
+    rows = cluster.access if access is None else access
+    missing = [f"{row['verb']} {row['resource']}" for row in rows if row["needed"] and not row["allowed"]]
     health = Health.DEGRADED if missing else Health.HEALTHY
     reason = f"The credential may not {', '.join(missing)}." if missing else ""
     return Check(health, reason, identity, found.git_version, latency, access)
@@ -225,7 +269,7 @@ def _access(cluster: Cluster, reader: Reader) -> Iterator[dict[str, Any]]:
     for answer in reader.review_access([(v, g, r, "") for v, g, r in EXCESS]):
         if answer.is_allowed:
             yield _row(answer, "reader", needed=False)
-    if not cluster.is_observe_only:
+    if not cluster.is_observe_only and cluster.health != Health.IDENTITY_CHANGED:
         writer = writer_for(cluster)
         for answer in writer.review_access([(v, g, r, "") for v, g, r in WRITE_NEEDS]):
             yield _row(answer, "writer", needed=True)
@@ -249,20 +293,19 @@ def _managed(actor: Actor, cluster_id: UUID, right: str) -> Cluster:
 def _store_credential(cluster: Cluster, role: str, kubeconfig: ParsedKubeconfig, actor: Actor) -> None:
     keys = settings.CREDENTIAL_KEYS
     opened = Opened(
-        Secret(kubeconfig.token),
+        kubeconfig.token,
         kubeconfig.certificate_pem,
-        Secret(kubeconfig.key_pem),
+        kubeconfig.key_pem,
         kubeconfig.ca_pem,
         kubeconfig.skips_tls_verification,
     )
-    known = kubeconfig.token or kubeconfig.certificate_pem
     Credential.objects.create(
         cluster=cluster,
         role=role,
         kind=kubeconfig.kind,
         key_id=key_id(keys[0]),
         ciphertext=seal(opened, cluster_id=str(cluster.pk), role=role, keys=keys),
-        fingerprint=hashlib.sha256(known.encode()).hexdigest(),
+        fingerprint=opened.fingerprint(),
         expires_at=kubeconfig.expires_at,
         created_at=read_db_now(),
         created_by_name=actor.name,

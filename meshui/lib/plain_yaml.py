@@ -94,7 +94,7 @@ def _take(builder: _Builder, event: object) -> None:
 
 
 def _events(text: str) -> Iterator[object]:
-    """Parser events, at most MAX_EVENTS. The depth is checked before libyaml sees it: its own stack is not ours to trust."""
+    """Parser events, at most MAX_EVENTS: the parser is asked for one at a time, so a bomb stops at the bound."""
     count = 0
     try:
         for event in yaml.parse(text, Loader=yaml.CSafeLoader):
