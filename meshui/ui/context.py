@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
 from django.conf import settings
@@ -22,14 +23,14 @@ THEMES: Final = frozenset({"light", "dark", "system"})
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A page of the side bar: who has `needs` somewhere sees it; `key` follows g; a `head` starts a group."""
+    """A page of the side bar: who has `needs` somewhere sees it. `key` follows g; `group` is its heading."""
 
     key: str
     label: str | _StrPromise
     url: str
     icon: str
     needs: str
-    head: str | _StrPromise = ""
+    group: str | _StrPromise = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,8 @@ class NavItem:
     is_current: bool
 
 
+CHANGE: Final = gettext_lazy("Change")
+GOVERN: Final = gettext_lazy("Govern")
 ENTRIES: Final = (
     Entry("f", gettext_lazy("Fleet"), "/", "layout-dashboard", "inventory.read"),
     Entry("k", gettext_lazy("Clusters"), "/clusters/", "server", "inventory.read"),
@@ -51,7 +54,8 @@ ENTRIES: Final = (
     Entry(
         "c", gettext_lazy("Change requests"), "/changes/", "git-pull-request", "inventory.read", gettext_lazy("Change")
     ),
-    Entry("a", gettext_lazy("Audit"), "/audit/", "scroll-text", "audit.read", gettext_lazy("Govern")),
+    Entry("a", gettext_lazy("Audit"), "/audit/", "scroll-text", "audit.read", GOVERN),
+    Entry("", gettext_lazy("Access"), "/access/", "users", "access.manage", GOVERN),
 )
 
 
@@ -93,11 +97,13 @@ class PageContext:
     def _build_nav(self) -> list[NavItem]:
         verbs = rights.evaluator().verbs(self._request.user) if self.is_signed_in else frozenset()
         shown = [entry for entry in ENTRIES if entry.needs in verbs]
-        path = self._request.path
-        return [
-            NavItem(entry.key, str(entry.label), entry.url, entry.icon, str(entry.head), _is_at(entry.url, path))
-            for entry in shown
-        ]
+        return [_item(entry, before, self._request.path) for before, entry in pairwise([None, *shown]) if entry]
+
+
+def _item(entry: Entry, before: Entry | None, path: str) -> NavItem:
+    """An entry; the first of a group carries its heading."""
+    head = "" if before is not None and before.group == entry.group else str(entry.group)
+    return NavItem(entry.key, str(entry.label), entry.url, entry.icon, head, _is_at(entry.url, path))
 
 
 def _is_at(url: str, path: str) -> bool:

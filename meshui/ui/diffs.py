@@ -31,7 +31,12 @@ MIN_FOLD: Final = 8  # fewer are not worth folding
 NUMBER: Final = re.compile(r"-?\d+(\.\d+)?([a-zA-Z]{1,2})?")
 WORD: Final = re.compile(r"\w+|\s+|[^\w\s]")
 # The lexer's tokens are told apart by name: their types cannot be checked.
-CLASSES: Final = {"Token.Name.Tag": "nt", "Token.Comment": "c", "Token.Literal.String": "s", "Token.Literal.Scalar": "s"}
+CLASSES: Final = {
+    "Token.Name.Tag": "nt",
+    "Token.Comment": "c",
+    "Token.Literal.String": "s",
+    "Token.Literal.Scalar": "s",
+}
 Kind = Literal["same", "add", "del"]
 Mode = Literal["unified", "split"]
 Piece = tuple[str, str]  # CSS class, text

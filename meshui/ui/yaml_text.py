@@ -27,7 +27,7 @@ def to_yaml(value: Any) -> str:
         return "".join(f"{line}\n" for line in _mapping(value, 0))
     if isinstance(value, list) and value:
         return "".join(f"{line}\n" for line in _sequence(value, 0))
-    return f"{_scalar(value, 0)}\n"
+    return f"{_scalar(value, 1)}\n"
 
 
 def _mapping(value: Mapping[str, Any], depth: int) -> Iterator[str]:

@@ -79,7 +79,7 @@ def icon_of_level(level: str) -> str:
 def icon(name: str, size: int = 16, css: str = "") -> SafeString:
     """An icon of the sprite; decoration, so hidden from readers: words stand beside it."""
     if not name:
-        return format_html("")
+        return format_html("{}", "")
     return format_html(
         '<svg class="i {}" width="{}" height="{}" aria-hidden="true"><use href="{}#{}"/></svg>',
         css,
@@ -109,7 +109,7 @@ def pill(value: object, kind: str) -> SafeString:
 def ago(moment: dt.datetime | None) -> SafeString:
     """A time as people say it; the absolute one stands in its title. A dash for None."""
     if moment is None:
-        return format_html('<span class="mut">\u2013</span>')
+        return format_html('<span class="mut">{}</span>', "\u2013")
     said = wording.relative(moment, clock.now())
     return format_html('<time datetime="{}" title="{}">{}</time>', moment.isoformat(), wording.absolute(moment), said)
 
@@ -118,7 +118,7 @@ def ago(moment: dt.datetime | None) -> SafeString:
 def at(moment: dt.datetime | None) -> SafeString:
     """A time, absolute and in UTC. A dash for None."""
     if moment is None:
-        return format_html('<span class="mut">\u2013</span>')
+        return format_html('<span class="mut">{}</span>', "\u2013")
     return format_html('<time datetime="{}">{}</time>', moment.isoformat(), wording.absolute(moment))
 
 

@@ -1,0 +1,168 @@
+"""The parts in a real Chromium, under the product's own CSP: split editor, keys, dialogs, themes, widths, axe."""
+
+from __future__ import annotations
+
+import mimetypes
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import sync_playwright
+
+from tests.chromium import installed_chromium, playwright_chromium
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from django.test import Client
+    from playwright.sync_api import Page, Route
+
+pytestmark = pytest.mark.e2e
+STATIC = Path(__file__).resolve().parents[2] / "static"
+ORIGIN = "http://meshui.test"
+ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+AXE = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
+
+
+@contextmanager
+def opened(html: str, policy: str, *, width: int = 1440) -> Iterator[Page]:
+    """The page in a browser that has no network; anything said on the console fails."""
+
+    def answer(route: Route) -> None:
+        path = route.request.url.removeprefix(ORIGIN)
+        if path.startswith("/static/"):
+            name = path.removeprefix("/static/")
+            kind = mimetypes.guess_type(name)[0] or "font/woff2"
+            return route.fulfill(body=(STATIC / name).read_bytes(), content_type=kind)
+        return route.fulfill(body=html, content_type="text/html", headers={"Content-Security-Policy": policy})
+
+    said: list[str] = []
+    with sync_playwright() as playwright:
+        path = installed_chromium() or playwright_chromium()
+        browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+        page = browser.new_page(viewport={"width": width, "height": 900})
+        page.on("console", lambda message: said.append(message.text))
+        page.on("pageerror", lambda error: said.append(str(error)))
+        page.route("**/*", answer)
+        page.goto(f"{ORIGIN}/design/")
+        yield page
+        browser.close()
+    assert said == []
+
+
+@pytest.fixture
+def design(admin_client: Client) -> tuple[str, str]:
+    """The design page and its policy."""
+    response = admin_client.get("/design/?health=")
+    return response.content.decode(), response["Content-Security-Policy"]
+
+
+def shares(page: Page, form: str) -> list[int]:
+    texts = page.locator(f"{form} .stp input").evaluate_all("fields => fields.map((field) => field.value)")
+    return [round(float(text) * 100) for text in texts]
+
+
+def test_split_editor__every_way_to_move__keeps_the_sum_and_the_locks(design: tuple[str, str]) -> None:
+    many = "form[action='#h-many']"
+    with opened(*design) as page:
+        assert page.locator("#split [data-split-sum]").inner_text() == (
+            "checkout-v1 90\u202f% → 75\u202f%, checkout-v2 10\u202f% → 25\u202f%"
+        )
+        field = page.locator(f"{many} .stp input").first
+        page.locator(f"{many} .lock").nth(1).click()
+        locked = shares(page, many)[1]
+
+        for text in ("33.33", "0", "99", "12,5", "0.01"):
+            field.fill(text)
+            field.blur()
+            assert sum(shares(page, many)) == 10_000, text
+            assert shares(page, many)[1] == locked
+        assert shares(page, many)[0] == 1
+
+        page.locator(f"{many} input[type=range]").nth(2).press("PageUp")
+        page.locator(f"{many} [data-step='100']").nth(3).click()
+        page.locator(f"{many} [data-preset='5000']").click()
+        assert shares(page, many)[3] == 5_000
+        page.locator(f"{many} [data-even]").click()
+        assert sum(shares(page, many)) == 10_000
+        assert shares(page, many)[1] == locked
+
+        page.locator(f"{many} [data-reset]").click()
+        assert shares(page, many) == [4_000, 2_500, 1_200, 1_000, 700, 400, 200]
+
+
+def test_keys__theme_help_and_places__work_and_can_be_switched_off(design: tuple[str, str]) -> None:
+    with opened(*design) as page:
+        page.locator("h1").click()
+        page.keyboard.press("t")
+        assert page.evaluate("document.documentElement.dataset.theme") == "light"
+        page.keyboard.press("t")
+        assert page.evaluate("document.cookie") == "theme=dark"
+
+        page.keyboard.press("?")
+        assert page.locator("#keys").is_visible()
+        page.locator("#keys-on").click()
+        page.keyboard.press("Escape")
+        assert not page.locator("#keys").is_visible()
+        page.keyboard.press("t")
+        assert page.evaluate("document.documentElement.dataset.theme") == "dark"
+
+        page.evaluate("document.cookie = 'keys=on;path=/'")
+        page.keyboard.press("/")
+        assert page.evaluate("document.activeElement.name") == "q"
+        page.locator("h1").click()
+        page.keyboard.press("g")
+        page.keyboard.press("c")
+        page.wait_for_url(f"{ORIGIN}/changes/")
+
+
+def test_dialog__opened_by_key__is_modal_and_gives_the_focus_back(design: tuple[str, str]) -> None:
+    with opened(*design) as page:
+        button = page.locator("[popovertarget=dlg-roll][data-dialog]")
+        button.focus()
+        button.press("Enter")
+        assert page.locator("#dlg-roll").evaluate("dialog => dialog.matches(':modal')")
+
+        page.locator("#dlg-roll [data-close]").click()
+
+        assert not page.locator("#dlg-roll").is_visible()
+        assert button.evaluate("button => button === document.activeElement")
+
+
+def test_menu__at_390__opens_and_escape_closes_it(design: tuple[str, str]) -> None:
+    with opened(*design, width=390) as page:
+        page.locator("[data-menu]").click()
+        assert page.locator("#side").is_visible()
+
+        page.keyboard.press("Escape")
+
+        assert not page.locator("#side").is_visible()
+        assert page.locator("[data-menu]").evaluate("link => link === document.activeElement")
+
+
+@pytest.mark.parametrize("width", [320, 390, 768, 1180, 1440, 1680])
+def test_page__any_width__does_not_scroll_sideways(design: tuple[str, str], width: int) -> None:
+    with opened(*design, width=width) as page:
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_buttons__at_390__are_40_high(design: tuple[str, str]) -> None:
+    with opened(*design, width=390) as page:
+        sizes = page.locator("main .btn:visible, .top .btn:visible").evaluate_all(
+            "buttons => buttons.map((button) => button.getBoundingClientRect().height)"
+        )
+
+    assert min(sizes) >= 40
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1440])
+def test_axe__every_part__finds_nothing(design: tuple[str, str], theme: str, width: int) -> None:
+    html, policy = design
+    with opened(html.replace('data-theme="system"', f'data-theme="{theme}"'), policy, width=width) as page:
+        results = Axe().run(page, options=AXE)
+
+    problems = [(rule["id"], [node["html"][:160] for node in rule["nodes"]]) for rule in results.response["violations"]]
+    assert problems == []
