@@ -32,7 +32,9 @@ class ReadRow(models.Model):
 class Mesh(ReadRow):
     """One installation as one cluster shows it."""
 
-    SCOPE: ClassVar[ScopeColumns] = ScopeColumns(environment="cluster__environment", cluster="cluster__slug", mesh="kind")
+    SCOPE: ClassVar[ScopeColumns] = ScopeColumns(
+        environment="cluster__environment", cluster="cluster__slug", mesh="kind"
+    )
 
     cluster = models.ForeignKey(Cluster, on_delete=models.CASCADE, related_name="meshes")
     kind = models.CharField(max_length=20)

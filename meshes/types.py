@@ -41,7 +41,7 @@ class Version:
 
 @dataclass(frozen=True, slots=True)
 class PathMatch:
-    """`prefix` is by string (`/api` takes `/apix`), as Istio does it; segment prefixes come as `prefix` ending in `/`."""
+    """`prefix` is by string (`/api` takes `/apix`), as Istio does it; segment prefixes end in `/`."""
 
     type: Literal["exact", "prefix", "regex"]
     value: str
@@ -144,8 +144,8 @@ class Route:
     scope: str = "producer"
 
     def to_json(self) -> JsonObject:
-        """For storage; `from_json` is its inverse."""
-        return cast("JsonObject", msgspec.to_builtins(self))
+        """For storage: dicts and lists alone (to_builtins would keep tuples). `from_json` is its inverse."""
+        return cast("JsonObject", msgspec.json.decode(msgspec.json.encode(self)))
 
     @classmethod
     def from_json(cls, data: Any) -> Route:

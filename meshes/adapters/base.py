@@ -5,12 +5,26 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
+from meshui.lib.errors import InvalidError
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from clusters.clients import Listing, Reader, Resource
+    from clusters.clients import Reader, Resource
     from meshes.types import LiveRoute, Projection, Rendered, Route, Version
     from meshui.lib.jsontypes import JsonObject
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What one version of a mesh can hold. `is_known` False: the nearest known version answers for it.
+
+    `weight_step_bp`: the finest step of a weight. `reports_acceptance`: the mesh itself says whether it took a route.
+    """
+
+    is_known: bool
+    weight_step_bp: int
+    reports_acceptance: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +40,7 @@ class FoundControlPlane:
 
 @dataclass(frozen=True, slots=True)
 class FoundMesh:
-    """One installation as one cluster shows it."""
+    """One installation as one cluster shows it. `trust_domain` empty: it could not be read."""
 
     kind: str
     trust_domain: str
@@ -51,10 +65,14 @@ class Detected:
 
 @dataclass(frozen=True, slots=True)
 class ReadRoute:
-    """A native object read: its route, or None with the reasons; `problems` also name what the model has no words for."""
+    """A native object read: its route and the hash of its projection, or None and "" with the reasons.
+
+    `problems` also name what the model has no words for, and what of the route does nothing.
+    """
 
     body: JsonObject
     live: LiveRoute | None
+    projection_hash: str = ""
     problems: tuple[Problem, ...] = ()
 
 
@@ -68,7 +86,7 @@ class Injection:
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """What one cluster's objects say about routing."""
+    """What one cluster's objects say about routing. `problems`: of objects that are no routes."""
 
     routes: tuple[ReadRoute, ...] = ()
     injections: Mapping[str, Injection] = field(default_factory=dict)
@@ -91,14 +109,17 @@ class MeshAdapter(Protocol):
     label: ClassVar[str]
     platforms: ClassVar[frozenset[str]]
 
-    def resources(self) -> tuple[Resource, ...]:
-        """The kinds of this mesh that the sync lists, besides Kubernetes' own."""
+    def capabilities(self, version: Version) -> Capabilities:
+        """What `version` can hold."""
+
+    def resources(self, served: frozenset[str]) -> tuple[Resource, ...]:
+        """The kinds to list, routes first, in the versions that the cluster serves; empty: this mesh is not there."""
 
     def detect(self, reader: Reader, deployments: Sequence[JsonObject]) -> Detected:
         """Installations among `deployments` (all namespaces); may read a named ConfigMap."""
 
     def read(self, objects: Mapping[str, Sequence[JsonObject]], namespaces: Sequence[JsonObject]) -> Read:
-        """Translate the listed objects (by plural) with their companions."""
+        """Translate the listed objects (by plural) with their companions; a plural that is absent is not known."""
 
     def live(self, body: JsonObject) -> LiveRoute:
         """One native object as it is. Raises UnreadableRouteError if its routing cannot be said in the model."""
@@ -113,7 +134,7 @@ class MeshAdapter(Protocol):
         """How far `desired` is known to hold, from a fresh read."""
 
 
-class UnreadableRouteError(ValueError):
+class UnreadableRouteError(InvalidError):
     """A native object whose routing the neutral model cannot say; `problems` says what and where."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:

@@ -1,4 +1,4 @@
-"""Writing weights into Istio's objects, and the part of them that decides routing. Pure."""
+"""Writing weights into VirtualServices, and the part of them that decides routing. Pure."""
 
 from __future__ import annotations
 
@@ -9,35 +9,39 @@ from math import gcd
 from typing import TYPE_CHECKING, Any, cast
 
 from clusters.clients import PatchOperation
-from meshes.adapters.istio_read import plain
+from meshes.adapters.base import Problem, UnreadableRouteError
+from meshes.adapters.istio_read import labels_of, plain
 from meshes.types import FULL, Loss, NativeWrite, Projection, Rendered
-from meshui.lib.canonical import canonical
+from meshui.lib.canonical import NotCanonicalError, canonical
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from meshes.types import LiveRoute, Route, Rule
     from meshui.lib.jsontypes import JsonObject
 
 
 def project(live: LiveRoute) -> Projection:
-    """spec with weights divided by their greatest common divisor; a single destination has none; plus the uid in the hash."""
+    """All of spec, weights divided by their greatest common divisor; a single destination has none.
+
+    Every field of a VirtualService's spec decides routing; of its labels istio.io/rev alone does, of annotations none.
+    """
     spec = cast("dict[str, Any]", copy.deepcopy(live.body.get("spec") or {}))
     for field in ("http", "tcp", "tls"):
         for rule in spec.get(field) or []:
             _reduce(rule.get("route") or [])
-    content = cast("JsonObject", {"spec": plain(spec), "labels": _revision_label(live.body)})
-    whole = {"uid": live.uid, "content": content}
-    return Projection(content, hashlib.sha256(canonical(whole)).hexdigest())
-
-
-def _revision_label(body: JsonObject) -> dict[str, str]:
-    """istio.io/rev decides which control plane reads the object; no other label or annotation decides routing."""
-    labels = cast("dict[str, Any]", (cast("dict[str, Any]", body.get("metadata") or {})).get("labels") or {})
-    return {"istio.io/rev": str(labels["istio.io/rev"])} if "istio.io/rev" in labels else {}
+    labels = labels_of(live.body)
+    read_by = {"istio.io/rev": str(labels["istio.io/rev"])} if "istio.io/rev" in labels else {}
+    content = cast("JsonObject", {"spec": plain(spec), "labels": read_by})
+    try:
+        data = canonical({"uid": live.uid, "content": content})
+    except NotCanonicalError as error:
+        raise UnreadableRouteError([Problem("spec", f"It cannot be compared exactly: {error}.")]) from error
+    return Projection(content, hashlib.sha256(data).hexdigest())
 
 
 def _reduce(route: list[dict[str, Any]]) -> None:
+    """50/50 and 1/1 are the same; a single destination gets everything whatever its weight says."""
     if len(route) == 1:
         route[0].pop("weight", None)
         return
@@ -48,7 +52,7 @@ def _reduce(route: list[dict[str, Any]]) -> None:
 
 
 def render(desired: Route, live: LiveRoute) -> Rendered:
-    """One write of moved weights: every old weight tested, every new one replaced, at the indices of this very body."""
+    """One write of moved weights: every old weight tested, every new one set, at the indices of this very body."""
     losses = tuple(_losses(desired, live.route))
     if losses:
         return Rendered((), losses)
@@ -58,6 +62,8 @@ def render(desired: Route, live: LiveRoute) -> Rendered:
     for index, (wanted, found) in enumerate(zip(desired.rules, live.route.rules, strict=True)):
         if _weights(wanted) != _weights(found):
             operations += _move(index, http[index]["route"], wanted, found)
+    if not operations:
+        return Rendered(())
     tests = [operation for operation in operations if operation.op == "test"]
     writes = [operation for operation in operations if operation.op != "test"]
     return Rendered((NativeWrite(live.ref, body, (*tests, *writes)),))
@@ -73,51 +79,69 @@ def native_weights(shares: Sequence[int]) -> list[int]:
     return [share // 100 for share in shares] if all(share % 100 == 0 for share in shares) else list(shares)
 
 
-def _move(index: int, route: list[dict[str, Any]], wanted: Rule, found: Rule) -> list[PatchOperation]:
-    """`wanted` may list the backends in another order: each is found by its key."""
-    shares = _weights(wanted)
+def _move(index: int, route: list[dict[str, Any]], wanted: Rule, found: Rule) -> Iterator[PatchOperation]:
+    """Every weight of a rule is written, also one that was absent: absent means 0 and is easily misread."""
+    shares = dict(_weights(wanted))
     weights = native_weights([shares[b.backend.key] for b in found.backends])
-    operations: list[PatchOperation] = []
     for place, (entry, weight) in enumerate(zip(route, weights, strict=True)):
         path = f"/spec/http/{index}/route/{place}"
-        if "weight" in entry:
-            operations.append(PatchOperation("test", f"{path}/weight", entry["weight"]))
-            operations.append(PatchOperation("replace", f"{path}/weight", weight))
+        if entry.get("weight") is not None:
+            yield PatchOperation("test", f"{path}/weight", entry["weight"])
+            yield PatchOperation("replace", f"{path}/weight", weight)
         else:
-            operations.append(PatchOperation("test", path, copy.deepcopy(entry)))
-            operations.append(PatchOperation("add", f"{path}/weight", weight))
+            yield _test_of_parent(path, entry)
+            yield PatchOperation("add", f"{path}/weight", weight)
         entry["weight"] = weight
-    return operations
 
 
-def _losses(desired: Route, live: Route) -> list[Loss]:
+def _test_of_parent(path: str, entry: dict[str, Any]) -> PatchOperation:
+    """An entry without a weight is tested whole; beside header rules, which may hold secrets, its destination alone.
+
+    Patches are kept with the plan; that nothing else moved is what the test of the resourceVersion is for.
+    """
+    if set(entry) == {"destination"}:
+        return PatchOperation("test", path, copy.deepcopy(entry))
+    return PatchOperation("test", f"{path}/destination", copy.deepcopy(entry["destination"]))
+
+
+def _losses(desired: Route, live: Route) -> Iterator[Loss]:
     if (desired.root.service, desired.root.namespace) != (live.root.service, live.root.namespace):
-        return [Loss("root", "It is the route of another service.", moves_requests=True)]
-    if len(desired.rules) != len(live.rules):
-        return [Loss("rules", "Rules are not added or removed, only weights moved.", moves_requests=True)]
-    losses: list[Loss] = []
-    for wanted, found in zip(desired.rules, live.rules, strict=True):
-        losses += _rule_losses(wanted, found)
-    return losses
+        yield Loss("root", "It is the route of another service.", moves_requests=True)
+    elif desired.protocol != live.protocol:
+        yield Loss("protocol", "The protocol is not changed, only weights moved.", moves_requests=True)
+    elif len(desired.rules) != len(live.rules):
+        yield Loss("rules", "Rules are not added or removed, only weights moved.", moves_requests=True)
+    else:
+        for wanted, found in zip(desired.rules, live.rules, strict=True):
+            if loss := _rule_loss(wanted, found):
+                yield loss
 
 
-def _rule_losses(wanted: Rule, found: Rule) -> list[Loss]:
+def _rule_loss(wanted: Rule, found: Rule) -> Loss | None:
     where = f"rules[{wanted.name}]"
     if wanted.matches != found.matches:
-        return [Loss(f"{where}.matches", "Matches are not changed, only weights moved.", moves_requests=True)]
-    before, after = _weights(found), _weights(wanted)
-    if before == after:
-        return []
-    if set(before) != set(after) or len(wanted.backends) != len(found.backends):
-        return [Loss(f"{where}.backends", "Backends are not added or removed.", moves_requests=True)]
-    if len(before) != len(found.backends):
-        return [Loss(f"{where}.backends", "A backend is listed twice: which one is meant?", moves_requests=True)]
-    if len(found.backends) == 1:
-        return [Loss(f"{where}.backends", "A single destination gets everything.", moves_requests=True)]
-    if sum(after.values()) != FULL or any(share < 0 for share in after.values()):
-        return [Loss(f"{where}.backends", "Weights must be 0 or more and add up to 100 %.", moves_requests=True)]
-    return []
+        return Loss(f"{where}.matches", "Matches are not changed, only weights moved.", moves_requests=True)
+    if _weights(wanted) == _weights(found):
+        return None
+    if reason := _backend_fault(wanted, found):
+        return Loss(f"{where}.backends", reason, moves_requests=True)
+    return None
 
 
-def _weights(rule: Rule) -> dict[str, int]:
-    return {b.backend.key: b.weight_bp for b in rule.backends}
+def _backend_fault(wanted: Rule, found: Rule) -> str:
+    before, after = [key for key, _ in _weights(found)], [key for key, _ in _weights(wanted)]
+    if before != after:
+        return "Backends are not added or removed, only weights moved."
+    if len(set(before)) != len(before):
+        return "A backend stands twice in this rule, so nobody can tell which one is meant. Merge them first."
+    if len(before) == 1:
+        return "A single destination gets all requests, whatever its weight. Add a second backend first."
+    shares = [share for _, share in _weights(wanted)]
+    if any(share < 0 for share in shares) or sum(shares) != FULL:
+        return "Weights must be 0 or more and add up to 100 %."
+    return ""
+
+
+def _weights(rule: Rule) -> list[tuple[str, int]]:
+    """By backend: a proposal may list them in another order."""
+    return sorted((b.backend.key, b.weight_bp) for b in rule.backends)

@@ -1,0 +1,172 @@
+"""What stands around VirtualServices: control planes, injection labels, subsets, and rivals for one host. Pure."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, cast
+
+from meshes.adapters.base import FoundControlPlane, Problem
+from meshes.adapters.istio_read import is_service_host, labels_of, name_of, namespace_of, split_host
+from meshes.types import Version
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from meshes.types import Backend, LiveRoute, Route
+    from meshui.lib.jsontypes import JsonObject
+
+MOST_RIVALS = 5
+VERSION_LABELS = ("app.kubernetes.io/version", "operator.istio.io/version")
+
+
+def is_istiod(body: JsonObject) -> bool:
+    """A Deployment labelled app=istiod, in whatever namespace."""
+    return labels_of(body).get("app") == "istiod"
+
+
+def control_plane(body: JsonObject) -> FoundControlPlane:
+    """One istiod: its revision by label, its version by the tag of container `discovery`'s image, else by label."""
+    spec = cast("dict[str, Any]", body.get("spec") or {})
+    containers = ((spec.get("template") or {}).get("spec") or {}).get("containers") or []
+    images = [str(c.get("image") or "") for c in containers if c.get("name") == "discovery"]
+    status = cast("dict[str, Any]", body.get("status") or {})
+    labels = labels_of(body)
+    version = image_version(images[0]) if images else Version(0, 0, 0, "")
+    if not version.major:
+        told = next((labels[name] for name in VERSION_LABELS if labels.get(name)), "")
+        version = Version.parse(told) if told else version
+    return FoundControlPlane(
+        namespace=namespace_of(body),
+        name=name_of(body),
+        revision=labels.get("istio.io/rev") or "default",
+        version=version,
+        is_ready=int(status.get("availableReplicas") or 0) > 0,
+    )
+
+
+def image_version(image: str) -> Version:
+    """`registry:5000/release/pilot:1.31.0@sha256:…` → 1.31.0; by digest alone unknown, with the digest as its text."""
+    name, _, digest = image.partition("@")
+    tag = name.rpartition("/")[2].partition(":")[2]
+    return Version.parse(tag) if tag else Version(0, 0, 0, digest or image)
+
+
+def injection(namespace: JsonObject) -> tuple[str, str]:
+    """(state, reason) of a namespace by its labels (mesh-reference §1a): injected, ambient, none."""
+    labels = labels_of(namespace)
+    is_ambient = labels.get("istio.io/dataplane-mode") == "ambient"
+    switch, revision = labels.get("istio-injection"), labels.get("istio.io/rev")
+    if switch == "enabled":
+        return "injected", "istio-injection=enabled"
+    if revision and switch != "disabled":
+        return "injected", f"istio.io/rev={revision}"
+    if is_ambient:
+        return "ambient", "istio.io/dataplane-mode=ambient"
+    return "none", "istio-injection=disabled" if switch == "disabled" else "no injection label"
+
+
+class Subsets:
+    """The subsets of all DestinationRules of a cluster; the first of a name wins, as in Istio."""
+
+    def __init__(self, rules: Sequence[JsonObject]) -> None:
+        self._exact: dict[tuple[str, str, str], dict[str, str]] = {}
+        self._wild: list[tuple[str, str, dict[str, str]]] = []
+        for body in rules:
+            spec = cast("dict[str, Any]", body["spec"])
+            for subset in spec.get("subsets") or []:
+                self._add(str(spec["host"]), namespace_of(body), str(subset["name"]), dict(subset.get("labels") or {}))
+
+    def _add(self, host: str, namespace: str, name: str, labels: dict[str, str]) -> None:
+        if host.startswith("*"):
+            self._wild.append((host[1:], name, labels))
+        else:
+            self._exact.setdefault((*split_host(host, namespace), name), labels)
+
+    def labels(self, backend: Backend) -> dict[str, str] | None:
+        """The labels of a backend's subset; None where no DestinationRule defines it."""
+        found = self._exact.get((backend.service, backend.namespace, backend.subset))
+        if found is not None:
+            return found
+        host = backend.service
+        if is_service_host(host):
+            host = f"{backend.service}.{backend.namespace}.svc.cluster.local"
+        wild = (labels for end, name, labels in self._wild if name == backend.subset and host.endswith(end))
+        return next(wild, None)
+
+
+def with_labels(route: Route, subsets: Subsets) -> Route:
+    """`route` with the labels of its subsets beside them."""
+
+    def labelled(backend: Backend) -> Backend:
+        labels = subsets.labels(backend) if backend.subset else None
+        return replace(backend, labels=tuple(sorted((labels or {}).items())))
+
+    rules = tuple(
+        replace(rule, backends=tuple(replace(b, backend=labelled(b.backend)) for b in rule.backends))
+        for rule in route.rules
+    )
+    return replace(route, rules=rules)
+
+
+def missing_subsets(route: Route, subsets: Subsets) -> tuple[Problem, ...]:
+    """Subsets that no DestinationRule defines: requests to them fail with 503 (mesh-reference §1g.1)."""
+    wanted = dict.fromkeys(b.backend for rule in route.rules for b in rule.backends if b.backend.subset)
+    return tuple(
+        Problem("spec.http", f"No DestinationRule defines subset {b.subset} of {b.service}: its requests get 503.")
+        for b in wanted
+        if subsets.labels(b) is None
+    )
+
+
+def rival_hosts(routes: Sequence[LiveRoute]) -> dict[str, list[Problem]]:
+    """uid → what to know of other VirtualServices of the same host (ruling 11): in the mesh they are not merged.
+
+    Seen first where it is private, then by age, then by name. What Istio really took can only be believed here.
+    """
+    claims: dict[tuple[str, str], list[tuple[str, LiveRoute]]] = defaultdict(list)
+    for live in sorted(routes, key=_precedence):
+        if live.route.scope != "gateway":
+            for key, host in {split_host(host, live.ref.namespace): host for host in live.route.root.hosts}.items():
+                claims[key].append((host, live))
+    found: dict[str, list[Problem]] = defaultdict(list)
+    for rivals in claims.values():
+        for place, (host, live) in enumerate(rivals):
+            found[live.uid] += _told(host, live, [other for _, other in rivals], place)
+    return found
+
+
+def _precedence(live: LiveRoute) -> tuple[bool, str, str, str]:
+    is_public = live.route.scope == "producer"
+    return is_public, str(live.metadata.get("creationTimestamp") or ""), live.ref.name, live.ref.namespace
+
+
+def _told(host: str, live: LiveRoute, rivals: list[LiveRoute], place: int) -> Iterator[Problem]:
+    for number, other in enumerate(rivals[: MOST_RIVALS + 1]):
+        shared = _shared(live, other)
+        if other is live or not shared:
+            continue
+        if number > place:
+            text = f"{other.ref} claims the host {host} too; this one is believed to win {shared}."
+        else:
+            text = (
+                f"{other.ref} claims the host {host} too and is believed to win {shared}: there this one does nothing."
+            )
+        yield Problem("spec.hosts", text)
+
+
+def _shared(one: LiveRoute, other: LiveRoute) -> str:
+    """Where both are seen, in words; empty: nowhere."""
+    first, second = _namespaces(one), _namespaces(other)
+    if first is None and second is None:
+        return "in all namespaces"
+    shared = second if first is None else first if second is None else first & second
+    return f"in {', '.join(sorted(shared))}" if shared else ""
+
+
+def _namespaces(live: LiveRoute) -> frozenset[str] | None:
+    """The namespaces whose clients see it; None: all."""
+    scope = live.route.scope
+    if scope == "producer":
+        return None
+    return frozenset(scope.removeprefix("consumer(").removesuffix(")").split(",")) - {"~", ""}
