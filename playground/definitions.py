@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,8 +14,9 @@ if TYPE_CHECKING:
 FOLDER = Path(__file__).parent / "schemas"
 
 
+@functools.cache
 def definition(name: str) -> Json:
-    """Return the CustomResourceDefinition in a file, like "istio-virtualservice"."""
+    """Return the CustomResourceDefinition in a file, like "istio-virtualservice". Read once: do not change it."""
     document: Json = yaml.safe_load((FOLDER / f"{name}.yaml").read_text())
     found: Json = document["definition"]
     return found

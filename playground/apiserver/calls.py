@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 OPTIONS = {"POST": "CreateOptions", "PUT": "UpdateOptions", "PATCH": "PatchOptions", "DELETE": "DeleteOptions"}
 FIELD_VALIDATIONS = ("Ignore", "Strict", "Warn")
-PARTIAL = "as=PartialObjectMetadata"
+PARTIAL = "PartialObjectMetadata"
+PARTIAL_LIST = "PartialObjectMetadataList"
 
 
 @dataclass(slots=True)
@@ -69,9 +70,15 @@ class Call:
         return manager_of(self.request.query.get("fieldManager", ""), self.request.user_agent)
 
     @property
+    def partial(self) -> str:
+        """The kind that the client asks for first, if that is metadata alone: an object's, or a list's."""
+        first = self.request.headers.get("accept", "").partition(",")[0].replace(" ", "")
+        return next((kind for kind in (PARTIAL_LIST, PARTIAL) if f"as={kind}" in first.split(";")), "")
+
+    @property
     def wants_partial(self) -> bool:
-        """Tell whether the client accepts objects without spec and status (and asks for it first)."""
-        return PARTIAL in self.request.headers.get("accept", "").partition(",")[0].replace(" ", "")
+        """Tell whether the client asks for metadata alone."""
+        return bool(self.partial)
 
     def on(self, name: str, namespace: str = "") -> Call:
         """Return the same call, meant for one object."""

@@ -6,11 +6,11 @@ import contextlib
 import select
 import socket
 import threading
+from email.utils import formatdate
 from http import HTTPStatus
 from typing import TYPE_CHECKING, BinaryIO
 
 from playground.apiserver.auth import certificate_user
-from playground.apiserver.jsontypes import timestamp
 from playground.apiserver.messages import Request
 
 if TYPE_CHECKING:
@@ -65,7 +65,11 @@ class Connection:
 
     def write(self, response: Response, *, is_cut: bool = False) -> None:
         """Send an answer; `is_cut`: half of the body that the head promises."""
-        headers = {"Date": timestamp(), "Content-Type": response.content_type, "Cache-Control": "no-cache, private"}
+        headers = {
+            "Date": formatdate(usegmt=True),
+            "Content-Type": response.content_type,
+            "Cache-Control": "no-cache, private",
+        }
         headers |= response.headers
         if response.stream is None:
             headers["Content-Length"] = str(len(response.body))
@@ -152,7 +156,7 @@ class Listener:
                 self._talk(Connection(secure))
             finally:
                 secure.close()
-        except (OSError, ValueError):
+        except OSError:
             pass  # the client went away, or never spoke TLS: nothing is left to tell it
         finally:
             with self._lock:
@@ -162,7 +166,10 @@ class Listener:
 
     def _talk(self, connection: Connection) -> None:
         while not self._is_stopping:
-            request = connection.read()
+            try:
+                request = connection.read()
+            except ValueError:  # no HTTP, or the socket was closed under the reader
+                return
             if request is None or not self._serve(connection, request):
                 return
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from playground.apiserver.jsontypes import Json
     from playground.apiserver.store import Entry
 
+UNDYING = frozenset({"default", "kube-system", "kube-public"})
 RETURN_THE_OBJECT = frozenset({"pods", "services", "serviceaccounts"})
 
 
@@ -54,8 +55,10 @@ def _options(call: Call) -> Json:
 
 
 def delete_object(call: Call, options: Json) -> Entry:
-    """Delete, or mark as deleted, and return what is or was there. Raises ApiError 404, 409."""
+    """Delete, or mark as deleted, and return what is or was there. Raises ApiError 403, 404, 409."""
     store = call.core.store
+    if call.resource.key == "namespaces" and call.target.name in UNDYING:
+        raise errors.forbidden(call.resource, call.target.name, "this namespace may not be deleted")
     while True:
         entry = store.get(call.resource.key, call.key)
         if entry is None:

@@ -7,6 +7,7 @@ import json
 from typing import TYPE_CHECKING
 
 from playground.apiserver import errors
+from playground.apiserver.calls import PARTIAL, PARTIAL_LIST
 from playground.apiserver.messages import Response
 from playground.apiserver.selectors import parse_fields, parse_labels
 from playground.apiserver.store import CompactedError, encode
@@ -27,6 +28,8 @@ def get(call: Call) -> Response:
     entry = call.core.store.get(call.resource.key, call.key)
     if entry is None:
         raise errors.not_found(call.resource, call.target.name)
+    if call.partial == PARTIAL_LIST:
+        raise errors.ApiError(500, "", "content is not a list")
     return Response(200, entry_json(call, entry))
 
 
@@ -46,7 +49,10 @@ def selection(call: Call) -> Callable[[Json], bool]:
 
 def list_objects(call: Call) -> Response:
     """GET a list, or a page of one. Raises ApiError 400, 410, 504."""
-    limit = _whole_number(call, "limit")
+    if call.partial == PARTIAL:
+        kind = f"the requested object is a list (*{call.resource.kind}List)"
+        raise errors.ApiError(406, "NotAcceptable", f"you requested PartialObjectMetadata, but {kind}")
+    limit = whole_number(call, "limit")
     version, start = _position(call)
     try:
         entries, version = call.core.store.entries(call.resource.key, version)
@@ -77,7 +83,8 @@ def _has_selector(call: Call) -> bool:
     return bool(call.request.query.get("labelSelector") or call.request.query.get("fieldSelector"))
 
 
-def _whole_number(call: Call, name: str) -> int:
+def whole_number(call: Call, name: str) -> int:
+    """Return a number of the query, 0 if it is absent. Raises ApiError 400 for any other text."""
     text = call.request.query.get(name, "") or "0"
     if not text.isascii() or not text.isdigit():
         raise errors.bad_request(f'strconv.ParseInt: parsing "{text}": invalid syntax')
@@ -88,7 +95,7 @@ def _position(call: Call) -> tuple[int | None, str]:
     """Return the version to read (None: the latest) and the key to begin with."""
     query = call.request.query
     token = query.get("continue", "")
-    wanted = _whole_number(call, "resourceVersion")
+    wanted = whole_number(call, "resourceVersion")
     if token:
         if wanted:
             text = "specifying resource version is not allowed when using continue"

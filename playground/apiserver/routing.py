@@ -99,7 +99,8 @@ def _function(target: Target, resource: Resource) -> Callable[[Call], Response]:
         return _subresource(target, resource)
     function = VERBS.get(target.verb)
     is_named = target.verb == "create" and target.name and not resource.is_custom  # custom kinds do not mind
-    if function is None or is_named:
+    is_nameless = target.verb in {"update", "patch"} and not target.name
+    if function is None or is_named or is_nameless:
         raise errors.method_not_allowed()
     return function
 

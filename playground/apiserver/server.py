@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from playground.apiserver.jsontypes import Json
 
 HOST = "127.0.0.1"
+MOST_RECORDS = 20_000  # of the requests that are remembered
 NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
 
 
@@ -160,6 +161,8 @@ class ApiServer:
         return fault.kind not in {"black_hole", "drop_request"}
 
     def _remember(self, request: Request, status: int, user: str) -> None:
+        if len(self.requests) >= MOST_RECORDS:
+            del self.requests[: MOST_RECORDS // 2]
         self.requests.append(
             RequestRecord(
                 method=request.method,

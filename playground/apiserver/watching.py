@@ -6,8 +6,9 @@ import time
 from typing import TYPE_CHECKING
 
 from playground.apiserver import errors
+from playground.apiserver.calls import PARTIAL_LIST
 from playground.apiserver.messages import Response
-from playground.apiserver.reading import select, selection
+from playground.apiserver.reading import select, selection, whole_number
 from playground.apiserver.store import CompactedError, encode
 from playground.apiserver.views import META, entry_json
 
@@ -25,6 +26,8 @@ PULSE = 1.0  # how often a silent watch looks whether its client is still there
 def watch(call: Call) -> Response:
     """Start a watch. Raises ApiError for what can be refused at once."""
     selection(call)
+    whole_number(call, "timeoutSeconds")
+    whole_number(call, "resourceVersion")
     return Response(200, stream=_Watch(call).lines())
 
 
@@ -35,7 +38,8 @@ class _Watch:
         query = call.request.query
         self._call = call
         self._store = call.core.store
-        self._fits = selection(call)
+        # A real server finds no event in the form of a list, says so to nobody, and sends none.
+        self._fits = selection(call) if call.partial != PARTIAL_LIST else lambda _: False
         seconds = float(query.get("timeoutSeconds") or 0) or LONGEST_WATCH
         self._deadline = time.monotonic() + seconds
         self._epoch = call.core.watch_epoch
@@ -68,7 +72,7 @@ class _Watch:
     def _initial(self) -> Iterator[bytes]:
         with self._store.changed:
             entries, self._version = select(self._call), self._store.revision
-        for entry in entries:
+        for entry in filter(lambda each: self._fits(each.object), entries):
             yield _line("ADDED", entry_json(self._call, entry))
         if self._call.request.asks("sendInitialEvents") and self._wants_bookmarks:
             yield self._bookmark({"annotations": {"k8s.io/initial-events-end": "true"}})

@@ -34,6 +34,10 @@ CARRIED = (
     *("uid", "creationTimestamp", "generation", "deletionTimestamp", "deletionGracePeriodSeconds"),
     *("managedFields", "namespace"),
 )
+METADATA_FIELDS = frozenset(
+    {*CARRIED, "name", "generateName", "selfLink", "resourceVersion"}
+    | {"labels", "annotations", "finalizers", "ownerReferences"}
+)
 PATCH_TYPES = (patches.JSON_PATCH, patches.MERGE_PATCH, patches.APPLY_PATCH)
 
 
@@ -125,10 +129,13 @@ def _new_metadata(call: Call, obj: Json) -> Json:
 
 def _decode(call: Call, obj: Json, complaints: list[str]) -> None:
     """Prune and fill in what the schema says; complain of what is unknown or doubled."""
-    schema = call.resource.schema
+    schema, metadata = call.resource.schema, obj["metadata"]
+    unknown = [f"metadata.{field}" for field in metadata if field not in METADATA_FIELDS]
+    obj["metadata"] = {field: value for field, value in metadata.items() if field in METADATA_FIELDS}
     if schema is not None:
-        complaints = [*complaints, *(f'unknown field "{path}"' for path in prune(schema, obj))]
+        unknown += prune(schema, obj)
         fill_in(schema, obj)
+    complaints = [*complaints, *(f'unknown field "{path}"' for path in unknown)]
     call.complain(obj, complaints)
 
 

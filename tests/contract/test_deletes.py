@@ -144,6 +144,13 @@ def test_namespace__deleted__empties_itself_and_goes(api: Api) -> None:
     until(lambda: api.get("/api/v1/namespaces/passing").status == 404, seconds=60, what="the namespace to be gone")
 
 
+def test_namespace__the_servers_own__may_not_be_deleted(api: Api) -> None:
+    refused = api.delete("/api/v1/namespaces/kube-system?dryRun=All")
+
+    message = 'namespaces "kube-system" is forbidden: this namespace may not be deleted'
+    assert refused.refusal() == (403, "Forbidden", message)
+
+
 def test_namespace__terminating__nothing_new_in_it(api: Api, place: str, widgets: str) -> None:
     obj = widget("held")
     obj["metadata"]["finalizers"] = ["contract.meshui.io/hold"]

@@ -181,6 +181,16 @@ def test_partial_metadata__one_object__no_spec(api: Api, widgets: str) -> None:
     assert found.body == expected
 
 
+def test_partial_metadata__form_of_the_other__refused(api: Api, widgets: str) -> None:
+    api.create(widgets, widget("one"))
+
+    one_as_list, list_as_one = api.get(f"{widgets}/one", accept=PARTIAL_LIST), api.get(widgets, accept=PARTIAL)
+
+    assert one_as_list.refusal() == (500, "", "content is not a list")
+    assert list_as_one.refusal()[:2] == (406, "NotAcceptable")
+    assert list_as_one.body["message"].startswith("you requested PartialObjectMetadata, but the requested object is a ")
+
+
 def test_list__version_not_reached_yet__timeout(api: Api, widgets: str) -> None:
     refused = api.get(f"{widgets}?resourceVersion=999999999")
 

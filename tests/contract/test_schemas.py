@@ -168,6 +168,16 @@ def test_strict__unknown_fields__refused_with_their_paths(api: Api, widgets: str
     assert api.get(f"{widgets}/one").status == 404
 
 
+def test_strict__unknown_field_of_metadata__refused(api: Api, widgets: str) -> None:
+    obj = widget("one")
+    obj["metadata"]["labls"] = {}
+
+    status, reason, message = api.create(f"{widgets}?fieldValidation=Strict", obj).refusal()
+
+    assert (status, reason) == (400, "BadRequest")
+    assert message.endswith('strict decoding error: unknown field "metadata.labls"')
+
+
 def test_strict__field_stands_twice__refused(api: Api, widgets: str) -> None:
     body = (
         b'{"apiVersion":"contract.meshui.io/v1","kind":"Widget","metadata":{"name":"one"},"spec":{"size":1,"size":2}}'
