@@ -10,7 +10,7 @@ from allauth.account.adapter import DefaultAccountAdapter
 from django.conf import settings
 from django.core import signing
 from django.core.exceptions import ValidationError
-from django.utils.translation import gettext
+from django.utils.translation import gettext, gettext_lazy
 
 from accounts.selectors import actor_of, hash_of, source_of, stranger_of
 from accounts.services import give_back_try, record_failed_sign_in, record_sign_in, record_sign_out, reserve_try
@@ -38,6 +38,11 @@ class Try:
 
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth has no types
     """Closed sign-up; one way in; the same answer and time for unknown names, wrong passwords and closed accounts."""
+
+    error_messages = {
+        **DefaultAccountAdapter.error_messages,
+        "username_password_mismatch": gettext_lazy("The username or the password is wrong."),
+    }
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         """People are invited, never self-made."""

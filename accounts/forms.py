@@ -16,7 +16,7 @@ RULES = _("At least 12 characters; not a common one, not like your name.")
 
 def _username() -> forms.CharField:
     return forms.CharField(
-        label=_("User name"),
+        label=_("Username"),
         max_length=150,
         validators=[UnicodeUsernameValidator()],
         widget=forms.TextInput(attrs={"autocomplete": "username", "autocapitalize": "none", "spellcheck": "false"}),

@@ -135,7 +135,8 @@ class SetPasswordView(LinkView):
 
     def use(self, data: dict[str, Any]) -> HttpResponse:
         """Set it and lead to the sign-in."""
-        actor = selectors.stranger_of(self.request, "invited person")
+        link = selectors.get_link(self.kwargs["token"], is_invitation=True)
+        actor = selectors.stranger_of(self.request, link.user.username if link.user else "")
         set_first_password(actor=actor, token=self.kwargs["token"], **data)
         return redirect("account_login")
 

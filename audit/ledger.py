@@ -129,7 +129,7 @@ def _object(about: About | None) -> dict[str, Any]:
         return {}
     change = about.change
     return {
-        "object": {"kind": about.kind, "id": about.id, "name": about.name},
+        "object": _kept({"kind": about.kind, "id": about.id, "name": about.name}),
         "change": {}
         if change is None
         else _kept(

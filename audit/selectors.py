@@ -144,7 +144,7 @@ def facts_of(event: StoredEvent) -> list[Fact]:
         (gettext("Browser"), source.get("ua", "")),
         (gettext("Request"), body.get("request_id", "")),
         (gettext("Origin"), body["origin"]),
-        ("MeshUI", body["app_version"]),
+        (gettext("Version of MeshUI"), body["app_version"]),
     ]
     details = [(name.replace("_", " ").capitalize(), _plain(value)) for name, value in event.details.items()]
     return [Fact(label, value) for label, value in [*known, *details] if value]

@@ -15,6 +15,7 @@ from zeal import zeal_ignore
 
 from accounts import adapter
 from accounts.models import SignInTries, User
+from accounts.selectors import hash_of
 from accounts.services import TRIES_PER_ACCOUNT, TRIES_PER_ADDRESS, give_back_try, reserve_try
 from audit import services as audit_services
 from audit.selectors import get_event, list_events
@@ -24,7 +25,7 @@ from meshui.lib import clock
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pytest_django.fixtures import SettingsWrapper
+    from pytest_django import Settings
 
 pytestmark = pytest.mark.django_db
 PASSWORD = "correct horse battery"  # noqa: S105 - for tests
@@ -39,7 +40,7 @@ def _several_requests() -> Iterator[None]:
 
 
 @pytest.fixture
-def ann(settings: SettingsWrapper) -> User:
+def ann(settings: Settings) -> User:
     """Somebody with a password, hashed cheaply: these tests sign in often."""
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     return User.objects.create_user("ann", password=PASSWORD, display_name="Ann")
@@ -69,7 +70,7 @@ def test_sign_in__right__recorded_with_hashed_session(ann: User, client: Client)
     event = list_events(action="accounts.session.started").get()
     body = get_event(event.seq).body
     assert (event.outcome, event.actor_name, event.object_id) == ("success", "ann", str(ann.pk))
-    assert body["auth"] == {"methods": ["password"], "session_hash": adapter.hash_of(str(client.session.session_key))}
+    assert body["auth"] == {"methods": ["password"], "session_hash": hash_of(str(client.session.session_key))}
     assert body["source"] == {"ip": "127.0.0.1", "ua": "Browser 1", "proxy_chain_ok": True}
     assert body["details"] == {"device": "new"}
     assert str(client.session.session_key) not in get_event(event.seq).text
@@ -199,7 +200,7 @@ def test_give_back_try__success__earlier_failures_stay_counted() -> None:
 )
 @pytest.mark.usefixtures("ann")
 def test_sign_in__forwarded_address__only_of_trusted_proxies(
-    client: Client, settings: SettingsWrapper, proxies: int, forwarded: str, seen: tuple[str, bool]
+    client: Client, settings: Settings, proxies: int, forwarded: str, seen: tuple[str, bool]
 ) -> None:
     settings.ALLAUTH_TRUSTED_PROXY_COUNT = proxies
 

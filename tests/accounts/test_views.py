@@ -22,14 +22,14 @@ from tests.people import make_person
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pytest_django.fixtures import SettingsWrapper
+    from pytest_django import Settings
 
 pytestmark = pytest.mark.django_db
 PASSWORD = "correct horse battery"  # noqa: S105 - for tests
 
 
 @pytest.fixture(autouse=True)
-def _cheap_and_many(settings: SettingsWrapper) -> Iterator[None]:
+def _cheap_and_many(settings: Settings) -> Iterator[None]:
     """Cheap hashes; several requests in one test are no repeated query."""
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     with zeal_ignore([{"model": "sessions.Session", "field": "get()"}, {"model": "accounts.User", "field": "get()"}]):

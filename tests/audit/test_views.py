@@ -189,7 +189,7 @@ def test_verify__altered__red_with_the_first_bad_event(client: Client) -> None:
     bad = list_events()[0].seq
     lift = "DROP TRIGGER audit_event_no_update"
     if connection.vendor == "postgresql":
-        lift = "ALTER TABLE audit.event DISABLE TRIGGER USER"
+        lift = "ALTER TABLE audit.event DISABLE TRIGGER no_change"
     with connection.cursor() as cursor:
         cursor.execute(lift)
         cursor.execute(f"UPDATE {EVENT_TABLE} SET body = body || ' ' WHERE seq = %s", [bad])  # noqa: S608 - our constant
