@@ -35,6 +35,7 @@ HEALTH: Final = {
     "degraded": _("Degraded", "triangle-alert", "warn"),
     "no_data": _("No data", "circle-question-mark"),
     "upgrading": _("Upgrading", "circle-arrow-up", "info"),
+    "unknown": _("Not tested yet", "hourglass"),
     "healthy": _("Healthy", "circle-check", "ok"),
     "gone": _("Gone", "archive"),
     "retired": _("Retired", "archive"),

@@ -11,7 +11,25 @@ from hypothesis import strategies as st
 
 from meshui.ui.yaml_text import to_yaml
 
-TRAPS = ["yes", "1e3", "0x1", "2026-01-01", "null", "~", "a: b", "- a", "a #b", "*x", "&x", "!x", "1_000", "line\nline\n", "x\n\ny", " lead", "12:30:45"]
+TRAPS = [
+    "yes",
+    "1e3",
+    "0x1",
+    "2026-01-01",
+    "null",
+    "~",
+    "a: b",
+    "- a",
+    "a #b",
+    "*x",
+    "&x",
+    "!x",
+    "1_000",
+    "12:30:45",
+    "line\nline\n",
+    "x\n\ny",
+    " lead",
+]
 SCALARS = st.none() | st.booleans() | st.integers(-(2**40), 2**40) | st.text() | st.sampled_from(TRAPS)
 VALUES = st.recursive(SCALARS, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=12)
 
