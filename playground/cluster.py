@@ -157,6 +157,10 @@ class EmulatedCluster:
         """Return all objects of a kind, in one namespace if one is named."""
         return self.server.objects.list(kind, namespace)
 
+    def wait(self, kind: str, name: str, namespace: str, met: Callable[[Json], bool], *, seconds: float = 30.0) -> Json:
+        """Return an object once `met` is true of it; absent counts as not met. Raises TimeoutError."""
+        return self.server.objects.wait(kind, name, namespace, met, seconds=seconds)
+
     def edit(
         self, kind: str, name: str, namespace: str, change: Callable[[Json], None], *, manager: str = "kubectl-edit"
     ) -> Json:

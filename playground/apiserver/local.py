@@ -66,6 +66,20 @@ class LocalObjects:
         entries, _ = self._core.store.entries(self._core.registry.named(kind).key)
         return [clone(entry.object) for entry in entries if namespace in {"", entry.namespace}]
 
+    def wait(self, kind: str, name: str, namespace: str, met: Callable[[Json], bool], *, seconds: float = 30.0) -> Json:
+        """Return an object once `met` is true of it; absent counts as not met. Raises TimeoutError."""
+        resource, key = self._core.registry.named(kind), key_of(namespace, name)
+
+        def found() -> Json | None:
+            entry = self._core.store.get(resource.key, key)
+            return clone(entry.object) if entry is not None and met(entry.object) else None
+
+        with self._core.store.changed:
+            waited = self._core.store.changed.wait_for(found, seconds)
+        if not waited:
+            raise TimeoutError(f"{resource.key} {key!r} was not as expected after {seconds} s.")
+        return waited
+
     def edit(
         self, kind: str, name: str, namespace: str, change: Callable[[Json], None], *, manager: str = "kubectl-edit"
     ) -> Json:

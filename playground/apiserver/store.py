@@ -172,6 +172,8 @@ class Store:
             return log[bisect_right(log, version, key=lambda event: event.version) :]
 
     def compact(self) -> None:
-        """Make every version before this one too old to read or to watch from."""
+        """Make every version before this moment too old to read or to watch from."""
         with self.changed:
+            self._revision += 1  # in a real cluster somebody always writes something
             self._compacted = self._revision
+            self.changed.notify_all()

@@ -73,7 +73,7 @@ class Api:
         if "token" in user:
             self._headers["Authorization"] = f"Bearer {user['token']}"
         self._folder = tempfile.TemporaryDirectory()
-        self._pool = urllib3.PoolManager(ca_certs=self._file("ca", self.ca_pem), **self._certificate(user))
+        self._pool = urllib3.PoolManager(maxsize=8, ca_certs=self._file("ca", self.ca_pem), **self._certificate(user))
 
     def _certificate(self, user: dict[str, str]) -> dict[str, Any]:
         fields = {"cert_file": "client-certificate-data", "key_file": "client-key-data"}

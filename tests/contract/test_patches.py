@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -101,6 +102,34 @@ def test_json_patch__every_operation__does_what_rfc_6902_says(api: Api, widgets:
     assert spec["parts"] == [{"name": "b"}, {"name": "c"}, {"name": "d"}]
     assert spec["tags"] == {"a/b": "1", "c~d": "2", "code": "abc"}
     assert (spec["note"], spec["size"], "code" in spec) == ("abc", 7, False)
+
+
+def test_json_patch__eight_at_once_with_the_same_test__one_wins(api: Api, widgets: str) -> None:
+    made = api.create(widgets, widget("one"))
+
+    def patch(size: int) -> int:
+        test = _op("test", "/metadata/resourceVersion", made.version)
+        return api.patch(f"{widgets}/one", [test, _op("replace", "/spec/size", size)]).status
+
+    with ThreadPoolExecutor(8) as pool:
+        statuses = sorted(pool.map(patch, range(2, 10)))
+
+    assert statuses == [200] + [422] * 7
+    assert api.get(f"{widgets}/one").generation == 2
+
+
+def test_json_patch__eight_at_once_without_a_test__all_are_written(api: Api, widgets: str) -> None:
+    api.create(widgets, widget("one", tags={"first": "1"}))
+
+    def patch(number: int) -> int:
+        return api.patch(f"{widgets}/one", [_op("add", f"/spec/tags/t{number}", "1")]).status
+
+    with ThreadPoolExecutor(8) as pool:
+        statuses = list(pool.map(patch, range(8)))
+
+    written = api.get(f"{widgets}/one")
+    assert statuses == [200] * 8
+    assert (len(written.body["spec"]["tags"]), written.generation) == (9, 9)
 
 
 def test_json_patch__stale_version_replaced__conflict(api: Api, widgets: str) -> None:

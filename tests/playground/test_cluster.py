@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -145,6 +146,18 @@ def test_edit__another_hand__new_version_generation_and_manager(cluster: Emulate
     assert edited["metadata"]["resourceVersion"] != made["metadata"]["resourceVersion"]
     managers = {entry["manager"]: entry["fieldsV1"] for entry in edited["metadata"]["managedFields"]}
     assert managers["argocd"] == {"f:spec": {"f:http": {}}}
+
+
+def test_wait__condition__object_once_it_is_met_or_a_timeout(cluster: EmulatedCluster) -> None:
+    timer = threading.Timer(0.05, lambda: cluster.load([_in(config_map("one", a="1"), "default")]))
+    timer.start()
+
+    found = cluster.wait("ConfigMap", "one", "default", lambda obj: obj["data"] == {"a": "1"})
+    timer.join()
+
+    assert found["metadata"]["name"] == "one"
+    with pytest.raises(TimeoutError, match="was not as expected"):
+        cluster.wait("ConfigMap", "one", "default", lambda obj: obj["data"] == {}, seconds=0.05)
 
 
 def test_repr__cluster_and_server__no_token(cluster: EmulatedCluster) -> None:

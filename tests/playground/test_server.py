@@ -119,6 +119,19 @@ def test_admission_hook__one_kind__refuses_in_its_words(cluster: EmulatedCluster
     assert (other.status, taken.status) == (201, 201)
 
 
+def test_compact__page_and_watch_of_before__gone(cluster: EmulatedCluster, api: Api) -> None:
+    first = api.get("/api/v1/namespaces?limit=1")
+
+    cluster.server.compact()
+
+    token = quote(first.body["metadata"]["continue"])
+    refused = api.get(f"/api/v1/namespaces?limit=1&continue={token}")
+    with api.watch(f"/api/v1/namespaces?watch=1&resourceVersion={first.version}") as events:
+        seen = list(events)
+    assert refused.refusal()[:2] == (410, "Expired")
+    assert [(event["type"], event["object"]["code"]) for event in seen] == [("ERROR", 410)]
+
+
 def test_expire_watches__running_watch__ends_with_410(cluster: EmulatedCluster, api: Api) -> None:
     version = api.get(CONFIG_MAPS).version
 
