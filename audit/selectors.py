@@ -23,6 +23,22 @@ if TYPE_CHECKING:
     from audit.types import Actor
     from meshui.lib.jsontypes import JsonObject
 
+__all__ = [
+    "Bodies",
+    "Checked",
+    "EventIndex",
+    "Fact",
+    "StoredEvent",
+    "actor_of",
+    "bodies_of",
+    "facts_of",
+    "get_blob",
+    "get_event",
+    "last_check",
+    "list_events",
+    "list_without_reads",
+]
+
 READ = "audit.log.read"
 VERIFIED = "audit.log.verified"
 # What a list can be narrowed by: the word in the URL → the column.
@@ -94,6 +110,11 @@ class StoredEvent:
     text: str
     body: JsonObject
     is_linked: bool
+
+    @property
+    def indented(self) -> str:
+        """The body for reading; what is proved is `text`."""
+        return json.dumps(self.body, indent=2)
 
     @property
     def details(self) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 from django.http import Http404
@@ -11,7 +10,7 @@ from django.utils.translation import gettext
 
 from audit import selectors
 from audit.filters import EventFilter, filters_of
-from audit.models import EventIndex
+from audit.selectors import EventIndex
 from audit.services import check_log, record_log_read
 from meshui.lib import rights
 from meshui.ui.htmx import go_to
@@ -70,7 +69,6 @@ class EventDetailView(PageView):
             event=event,
             facts=selectors.facts_of(event),
             bodies=selectors.bodies_of(event),
-            text=json.dumps(event.body, indent=2),
             **kwargs,
         )
 

@@ -35,12 +35,22 @@ if TYPE_CHECKING:
     from audit.types import Actor, Outcome
     from clusters.clients import AccessAnswer, Reader
     from clusters.kubeconfig import ParsedKubeconfig
-    from clusters.types import NewCluster
 
 CHECK_SECONDS = 30
 ACCESS_STEP = timedelta(minutes=10)
 RESERVED = frozenset({"add"})
 """Short names that would stand where a page has its URL."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewCluster:
+    """A cluster to add: names, where it belongs, what opens it. `writes`: the same credential also writes."""
+
+    name: str
+    slug: str
+    environment: str
+    kubeconfig: ParsedKubeconfig
+    writes: bool = False
 
 
 @dataclass(frozen=True, slots=True)

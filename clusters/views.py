@@ -14,7 +14,7 @@ from clusters import selectors, services
 from clusters.filters import ClusterFilter
 from clusters.forms import AddClusterForm, CredentialForm
 from clusters.models import Cluster
-from clusters.types import NewCluster
+from clusters.services import NewCluster
 from meshui.lib import rights
 from meshui.ui.htmx import go_to
 from meshui.ui.views import ActionView, ObjectDetailView, ObjectListView, PageView

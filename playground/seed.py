@@ -16,8 +16,7 @@ from accounts.services import create_user, grant_role
 from audit.types import SYSTEM
 from clusters.kubeconfig import parse_kubeconfig
 from clusters.models import Cluster
-from clusters.services import add_cluster, allow_writes, replace_credential
-from clusters.types import NewCluster
+from clusters.services import NewCluster, add_cluster, allow_writes, replace_credential
 from meshes.models import Route as StoredRoute
 from meshes.types import Route
 from meshui.lib.errors import UnavailableError

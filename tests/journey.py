@@ -10,8 +10,7 @@ from playwright.sync_api import expect
 
 from audit.ledger import verify_chain
 from clusters.kubeconfig import parse_kubeconfig
-from clusters.services import add_cluster, check_cluster
-from clusters.types import NewCluster
+from clusters.services import NewCluster, add_cluster, check_cluster
 from meshes.services import sync_cluster
 from tests.people import as_actor
 from tests.servers import wait_until

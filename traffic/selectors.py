@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 from django.db.models import Count, Exists, F, Func, IntegerField, OuterRef, Prefetch, Q, Subquery
 
+from accounts.models import User
 from accounts.types import READ
 from audit.selectors import list_events
 from clusters.models import Cluster
@@ -18,12 +20,10 @@ from traffic.types import STEP_GOOD, TERMINAL, State
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-    from uuid import UUID
 
     from django.db.models import QuerySet
 
-    from accounts.models import User
-    from audit.models import EventIndex
+    from audit.selectors import EventIndex
 
 OPEN = tuple(state for state in State if state not in TERMINAL)
 MOVING = (State.PLANNING, State.QUEUED, State.APPLYING, State.PAUSED, State.ROLLING_BACK)
@@ -200,6 +200,12 @@ def recent_activity(user: User, limit: int) -> list[EventIndex]:
     numbers = in_scope(Change.objects.all(), user, READ).order_by().values("number")
     moves = list_events(object_kind="change", outcome="success").filter(change_number__in=Subquery(numbers))
     return list(moves.filter(action__startswith="traffic.change.")[:limit])
+
+
+def names_of(user_ids: Iterable[str]) -> dict[str, str]:
+    """The names that people with these ids are known by. One query."""
+    people = User.objects.filter(pk__in={UUID(user_id) for user_id in user_ids if user_id})
+    return {str(person.pk): str(person) for person in people}
 
 
 def fleet_counts(user: User) -> dict[str, int]:

@@ -6,20 +6,21 @@ import base64
 import datetime as dt
 import json
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
 from accounts.models import User
 from clusters.kubeconfig import ParsedKubeconfig, parse_kubeconfig
-from clusters.models import Cluster
-from clusters.services import add_cluster
-from clusters.types import NewCluster
+from clusters.services import NewCluster, add_cluster
 from tests.people import as_actor, make_person
+
+if TYPE_CHECKING:
+    from clusters.models import Cluster
 
 PARTIAL = {"HX-Request": "true", "HX-Request-Type": "partial"}
 TOKEN = "canary-token"  # noqa: S105 - looked for in every answer
@@ -31,17 +32,27 @@ def b64(data: bytes) -> str:
     return base64.b64encode(data).decode()
 
 
+def pair(name: str = "meshui", *, days: int = 30, kind: str = "ec") -> tuple[bytes, bytes]:
+    """A self-signed certificate that is in date (`days` negative: over), and its key of `kind`; the same each time."""
+    return _pair(name, days, kind)
+
+
 @cache
-def pair(name: str = "meshui", *, days: int = 30) -> tuple[bytes, bytes]:
-    """A self-signed certificate that is in date for `days` (negative: over), and its key."""
-    key = ec.generate_private_key(ec.SECP256R1())
+def _pair(name: str, days: int, kind: str) -> tuple[bytes, bytes]:
+    key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey
+    if kind == "ec":
+        key = ec.generate_private_key(ec.SECP256R1())
+    elif kind == "rsa":
+        key = rsa.generate_private_key(65537, 2048)
+    else:
+        key = ed25519.Ed25519PrivateKey.generate()
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     moment = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
     end = moment + dt.timedelta(days=36_500) if days > 0 else moment + dt.timedelta(days=1)
     builder = x509.CertificateBuilder().subject_name(subject).issuer_name(subject).public_key(key.public_key())
     builder = builder.serial_number(x509.random_serial_number()).not_valid_before(moment).not_valid_after(end)
     builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-    certificate = builder.sign(key, hashes.SHA256())
+    certificate = builder.sign(key, None if kind == "ed25519" else hashes.SHA256())
     return (
         certificate.public_bytes(Encoding.PEM),
         key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()),

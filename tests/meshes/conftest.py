@@ -9,8 +9,7 @@ from zeal import zeal_ignore
 
 from clusters.kubeconfig import parse_kubeconfig
 from clusters.models import Cluster
-from clusters.services import add_cluster
-from clusters.types import NewCluster
+from clusters.services import NewCluster, add_cluster
 from meshes.services import sync_cluster
 from meshui.lib.clock import read_db_now
 from tests.people import as_actor

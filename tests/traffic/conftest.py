@@ -9,8 +9,7 @@ import pytest
 from zeal import zeal_ignore
 
 from clusters.kubeconfig import parse_kubeconfig
-from clusters.services import add_cluster, check_cluster
-from clusters.types import NewCluster
+from clusters.services import NewCluster, add_cluster, check_cluster
 from meshes.models import Route as StoredRoute
 from meshes.services import sync_cluster
 from meshui.lib.queue import drain
