@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.conf import settings as django_settings
 from django.contrib.auth.hashers import MD5PasswordHasher
+from django.db import connections
 from django.test import Client
 from django.urls import reverse
 from zeal import zeal_ignore
@@ -173,6 +176,22 @@ def test_reserve_try__window_over__free_again() -> None:
     assert reserve_try(**wanted).is_allowed
     assert SignInTries.objects.count() == 2
     assert not SignInTries.objects.filter(bucket__contains="ann").exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_s14_reserve_try__many_at_once__exactly_the_limit_gets_through() -> None:
+    barrier = threading.Barrier(4, timeout=30)
+
+    def flood(worker: int) -> int:
+        barrier.wait()
+        try:
+            tries = [reserve_try(username="ann", device="unknown", address=f"10.0.{worker}.{n}") for n in range(8)]
+        finally:
+            connections.close_all()
+        return sum(tried.is_allowed for tried in tries)
+
+    with ThreadPoolExecutor(4) as pool:
+        assert sum(pool.map(flood, range(4))) == TRIES_PER_ACCOUNT
 
 
 def test_give_back_try__success__earlier_failures_stay_counted() -> None:
