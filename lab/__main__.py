@@ -17,7 +17,8 @@ def main(arguments: list[str]) -> int:
     up.add_argument("--clusters", type=int, default=2, choices=range(1, len(NAMES) + 1))
     up.add_argument("--kubeconfigs", type=Path, default=Path("lab-kubeconfigs"), help="the folder they are written to")
     wanted = parser.parse_args(arguments)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGINT, signal.SIGTERM):  # a shell may have told us to ignore the first
+        signal.signal(number, signal.default_int_handler)
     try:
         with session(clusters=wanted.clusters) as lab:
             _show(lab, wanted.kubeconfigs)
