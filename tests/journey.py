@@ -30,11 +30,11 @@ PATIENCE = 30_000
 QUICK = {"MESHUI_SWEEP_SECONDS": "0.2", "MESHUI_LEASE_SECONDS": "1", "MESHUI_HEARTBEAT_SECONDS": "0.2"}
 
 
-class TestCluster(Protocol):
+class AnyCluster(Protocol):
     """What emulated and real clusters have in common."""
 
-    __test__ = False
-    name: str
+    @property
+    def name(self) -> str: ...
 
     def admin_kubeconfig(self) -> str: ...
     def get(self, kind: str, name: str, namespace: str = "") -> dict[str, Any]: ...
@@ -43,12 +43,12 @@ class TestCluster(Protocol):
     ) -> dict[str, Any]: ...
 
 
-def checkout(cluster: TestCluster) -> dict[str, Any]:
+def checkout(cluster: AnyCluster) -> dict[str, Any]:
     """shop/checkout as the API server holds it, read past MeshUI."""
     return cluster.get("VirtualService", "checkout", "shop")
 
 
-def weights(cluster: TestCluster) -> list[int]:
+def weights(cluster: AnyCluster) -> list[int]:
     """The weights of its last rule."""
     return [entry.get("weight", 0) for entry in checkout(cluster)["spec"]["http"][-1]["route"]]
 
@@ -61,6 +61,11 @@ def set_weights(*values: int) -> Callable[[dict[str, Any]], None]:
             entry["weight"] = weight
 
     return change
+
+
+def wait_for_weights(cluster: AnyCluster, wanted: list[int]) -> None:
+    """Wait until the API server holds them."""
+    wait_until(lambda: weights(cluster) == wanted, seconds=PATIENCE / 1000)
 
 
 def without_what_is_ours(body: dict[str, Any]) -> dict[str, Any]:
@@ -80,7 +85,7 @@ def managers(body: dict[str, Any]) -> set[str]:
     return {entry["manager"] for entry in body["metadata"].get("managedFields", [])}
 
 
-def add_by_verb(cluster: TestCluster, admin: User) -> Cluster:
+def add_by_verb(cluster: AnyCluster, admin: User) -> Cluster:
     """Add, check and read it without the browser."""
     parsed = parse_kubeconfig(cluster.admin_kubeconfig().encode())
     row = add_cluster(actor=as_actor(admin), new=NewCluster(cluster.name, cluster.name, "staging", parsed, writes=True))
@@ -89,7 +94,7 @@ def add_by_verb(cluster: TestCluster, admin: User) -> Cluster:
     return row
 
 
-def add_in_browser(page: Page, cluster: TestCluster) -> None:
+def add_in_browser(page: Page, cluster: AnyCluster) -> None:
     """A Cluster admin pastes a kubeconfig and lets it write too."""
     page.goto("/clusters/add/")
     page.locator("[name=name]").fill(cluster.name.title())
@@ -151,7 +156,7 @@ class Journey:
         return self.change()
 
 
-def check_two_people_move_weights(journey: Journey, pair: Sequence[TestCluster]) -> None:
+def check_two_people_move_weights(journey: Journey, pair: Sequence[AnyCluster]) -> None:
     """Proposed, approved by somebody else, started, applied on every cluster; then rolled back to what was found."""
     before = [checkout(cluster) for cluster in pair]
 
@@ -170,11 +175,11 @@ def check_two_people_move_weights(journey: Journey, pair: Sequence[TestCluster])
 
     journey.press(journey.author, "Roll back")
     for cluster in pair:
-        wait_until(lambda c=cluster: weights(c) == [90, 10], seconds=PATIENCE / 1000)
+        wait_for_weights(cluster, [90, 10])
     assert verify_chain().is_intact
 
 
-def check_foreign_edit_is_never_overwritten(journey: Journey, pair: Sequence[TestCluster]) -> None:
+def check_foreign_edit_is_never_overwritten(journey: Journey, pair: Sequence[AnyCluster]) -> None:
     """Somebody edits one cluster between approval and start: refused, shown three ways, nothing written anywhere."""
     journey.propose("75", "25")
     journey.approve()
@@ -193,7 +198,7 @@ def check_foreign_edit_is_never_overwritten(journey: Journey, pair: Sequence[Tes
 
 
 def check_killed_worker_writes_once(
-    journey: Journey, pair: Sequence[TestCluster], victim: Process, restart: Callable[[], object]
+    journey: Journey, pair: Sequence[AnyCluster], victim: Process, restart: Callable[[], object]
 ) -> None:
     """The process dies by SIGKILL in the middle of the first write; the next one ends every target, once."""
     generations = [checkout(cluster)["metadata"]["generation"] for cluster in pair]

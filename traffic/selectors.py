@@ -10,9 +10,8 @@ from django.db.models import Count, Exists, F, Func, IntegerField, OuterRef, Pre
 from accounts.models import User
 from accounts.types import READ
 from audit.selectors import list_events
-from clusters.models import Cluster
-from meshes.models import Mesh, Service
 from meshes.models import Route as StoredRoute
+from meshes.models import Service
 from meshui.lib.rights import in_scope
 from traffic.errors import ChangeMissingError
 from traffic.models import Change, ChangeTarget, Plan, PlanTarget, Revision, TargetStep, Vote
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
 
 OPEN = tuple(state for state in State if state not in TERMINAL)
 MOVING = (State.PLANNING, State.QUEUED, State.APPLYING, State.PAUSED, State.ROLLING_BACK)
-HALTED = (State.PAUSED, State.FAILED)
 TIMELINE_LENGTH = 60
 MIN_TEXT = 2
 
@@ -78,12 +76,6 @@ def list_changes_in_flight(user: User) -> QuerySet[Change]:
     """Changes on their way to the clusters, longest moved first: step_count and good_count say how far. One query."""
     moving = in_scope(Change.objects.filter(state__in=MOVING), user, READ)
     return _listed(moving).select_related("current_plan", "rollout").order_by("state_changed_at", "pk")
-
-
-def list_changes_halted(user: User) -> QuerySet[Change]:
-    """Open changes that wait for a person because something went wrong, newest first. One query."""
-    halted = in_scope(Change.objects.filter(state__in=HALTED), user, READ)
-    return _listed(halted).order_by("-state_changed_at", "-pk")
 
 
 def get_change(user: User, number: int) -> Change:
@@ -208,26 +200,10 @@ def names_of(user_ids: Iterable[str]) -> dict[str, str]:
     return {str(person.pk): str(person) for person in people}
 
 
-def fleet_counts(user: User) -> dict[str, int]:
-    """How many clusters, meshes, services, routes and open changes `user` sees. One query each."""
-    clusters = in_scope(Cluster.objects.all(), user, READ).aggregate(
-        clusters=Count("pk"), reached=Count("pk", filter=Q(health="healthy") | Q(health="degraded"))
-    )
-    meshes = in_scope(Mesh.objects.filter(gone_at__isnull=True), user, READ)
-    services = in_scope(Service.objects.filter(gone_at__isnull=True), user, READ)
-    routes = in_scope(StoredRoute.objects.filter(gone_at__isnull=True), user, READ).aggregate(
-        routes=Count("pk"), split=Count("pk", filter=Q(is_split=True))
-    )
-    changes = in_scope(Change.objects.filter(state__in=OPEN), user, READ).aggregate(
-        changes=Count("pk"), in_review=Count("pk", filter=Q(state=State.IN_REVIEW))
-    )
-    return {**clusters, **routes, **changes, "meshes": meshes.count(), "services": services.count()}
-
-
-def list_clusters_in_need(user: User) -> QuerySet[Cluster]:
-    """Clusters that cannot be reached, refuse our credential or are not the one they were. One query."""
-    bad = ("identity_changed", "credential_rejected", "unreachable")
-    return in_scope(Cluster.objects.filter(health__in=bad), user, READ).order_by("slug")
+def count_open(user: User) -> dict[str, int]:
+    """How many open changes `user` sees: changes, in_review. One query."""
+    changes = in_scope(Change.objects.filter(state__in=OPEN), user, READ)
+    return changes.aggregate(changes=Count("pk"), in_review=Count("pk", filter=Q(state=State.IN_REVIEW)))
 
 
 def _listed(changes: QuerySet[Change]) -> QuerySet[Change]:

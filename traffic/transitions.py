@@ -21,7 +21,7 @@ from traffic.types import TERMINAL, State, StepState
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from audit.types import Actor, Evidence
+    from audit.types import Actor, Evidence, Outcome
 
 S = State
 
@@ -36,17 +36,18 @@ class Move:
     to: State
     action: str
     phase: str = ""
-    outcome: str = "success"
+    outcome: Outcome = "success"
 
 
-def _move(id_: str, word: str, sources: Iterable[State], to: State, action: str, **more: str) -> Move:
-    return Move(id_, word, frozenset(sources), to, f"traffic.change.{action}", **more)
+def _move(id_: str, word: str, sources: Iterable[State], to: State, action: str, phase: str = "") -> Move:
+    outcome: Outcome = "failure" if action in {"failed", "plan_failed"} else "success"
+    return Move(id_, word, frozenset(sources), to, f"traffic.change.{action}", phase, outcome)
 
 
 EDIT = _move("C2", "edit", (S.DRAFT, S.IN_REVIEW, S.APPROVED), S.DRAFT, "edited", phase="DROPPED")
 PLAN = _move("C3", "plan", (S.DRAFT,), S.PLANNING, "plan_started")
 PLANNED = _move("C4", "planned", (S.PLANNING,), S.DRAFT, "planned")
-PLAN_FAILED = _move("C4", "plan failed", (S.PLANNING,), S.DRAFT, "plan_failed", outcome="failure")
+PLAN_FAILED = _move("C4", "plan failed", (S.PLANNING,), S.DRAFT, "plan_failed")
 SUBMIT = _move("C5", "submit", (S.DRAFT,), S.IN_REVIEW, "submitted")
 APPROVE = _move("C7", "approved", (S.IN_REVIEW,), S.APPROVED, "approved")
 DENY = _move("C8", "deny", (S.IN_REVIEW, S.APPROVED), S.REJECTED, "rejected", phase="DROPPED")
@@ -54,7 +55,7 @@ REOPEN = _move("C9", "revoke a vote", (S.APPROVED, S.QUEUED), S.IN_REVIEW, "inva
 INVALIDATE = _move(
     "C10", "invalidate", (S.IN_REVIEW, S.APPROVED, S.QUEUED), S.IN_REVIEW, "invalidated", phase="DROPPED"
 )
-ABANDON = _move("C10", "planning again failed", (S.IN_REVIEW,), S.DRAFT, "plan_failed", outcome="failure")
+ABANDON = _move("C10", "planning again failed", (S.IN_REVIEW,), S.DRAFT, "plan_failed")
 QUEUE = _move("C12", "start", (S.APPROVED,), S.QUEUED, "queued", phase="PENDING")
 BEGIN = _move("C13", "begin", (S.QUEUED,), S.APPLYING, "started", phase="WRITING")
 CONFLICT_FIRST = _move(
@@ -65,7 +66,7 @@ RESUME = _move("C17", "resume", (S.PAUSED,), S.APPLYING, "resumed", phase="WRITI
 ROLL_BACK = _move("C18", "roll back", (S.APPLYING, S.PAUSED), S.ROLLING_BACK, "rollback_started", phase="RESTORING")
 APPLIED = _move("C19", "applied", (S.APPLYING,), S.APPLIED, "applied", phase="DONE")
 ROLLED_BACK = _move("C19", "rolled back", (S.ROLLING_BACK,), S.ROLLED_BACK, "rolled_back", phase="RESTORED")
-FAIL = _move("C19", "failed", (S.APPLYING,), S.FAILED, "failed", phase="FAILED", outcome="failure")
+FAIL = _move("C19", "failed", (S.APPLYING,), S.FAILED, "failed", phase="FAILED")
 PLANNED_AND_QUEUED = _move("C22", "planned and queued", (S.PLANNING,), S.QUEUED, "queued", phase="PENDING")
 
 MOVES = (
@@ -152,7 +153,7 @@ def move_step(step: TargetStep, to: StepState, *, actor: Actor, message: str = "
         setattr(step, name, value)
     if action:
         bad = to in {SP.CONFLICT, SP.FAILED, SP.UNREACHABLE, SP.ROLLBACK_CONFLICT}
-        outcome = "unknown" if to is SP.UNKNOWN else "failure" if bad else "success"
+        outcome: Outcome = "unknown" if to is SP.UNKNOWN else "failure" if bad else "success"
         record(
             action,
             actor=actor,

@@ -2,13 +2,14 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from traffic.views import changes, decide, split
+from traffic.views import changes, decide, fleet, split
 
 app_name = "traffic"
 
 SPLIT = "services/<slug:scope>/<str:namespace>/<str:name>/split/"
 
 urlpatterns: list[URLPattern | URLResolver] = [
+    path("", fleet.FleetView.as_view(), name="fleet"),
     path(SPLIT, split.SplitView.as_view(), name="split"),
     path(f"{SPLIT}preview/", split.SplitPreviewView.as_view(), name="split-preview"),
     path("changes/", changes.ChangeListView.as_view(), name="change-list"),

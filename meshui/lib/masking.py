@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, TypeVar, cast
 from django.conf import settings
 
 if TYPE_CHECKING:
-    from meshui.lib.jsontypes import Json, JsonObject
+    from meshui.lib.jsontypes import Json
 
-    J = TypeVar("J", bound="Json | JsonObject")
-else:
-    J = TypeVar("J")
 
-SECRET_NAME = re.compile(r"^(proxy-)?authorization$|cookie|token|secret|password|(^|[-_])key$|apikey|^jwks$", re.IGNORECASE)
+J = TypeVar("J")
+SECRET_NAME = re.compile(
+    r"^(proxy-)?authorization$|cookie|token|secret|password|(^|[-_])key$|apikey|^jwks$", re.IGNORECASE
+)
 URL_PASSWORD = re.compile(r"(?<=://)[^/@\s:]*:[^/@\s]+(?=@)")
 MATCH_WORDS = frozenset({"exact", "prefix", "regex", "value"})
 PREFIX = "masked·hmac:"

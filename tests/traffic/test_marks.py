@@ -15,7 +15,10 @@ REF = ObjectRef(Resource("networking.istio.io", "v1", "virtualservices", "Virtua
 
 
 def live(**metadata: Any) -> LiveRoute:
-    body = {"metadata": {"uid": "u", "resourceVersion": "5", **metadata}, "spec": {"a": [{"w": 90}, {"w": 10}]}}
+    body: dict[str, Any] = {
+        "metadata": {"uid": "u", "resourceVersion": "5", **metadata},
+        "spec": {"a": [{"w": 90}, {"w": 10}]},
+    }
     return LiveRoute(Route(Root("checkout", "shop"), ()), REF, body)
 
 
@@ -41,7 +44,7 @@ def test_mark_operations__earlier_mark__is_tested() -> None:
 
 
 def test_rebased__equal_weights_written_otherwise__tests_hold_what_is_there() -> None:
-    operations = [
+    operations: list[dict[str, Any]] = [
         {"op": "test", "path": "/spec/a/0/w", "value": 9},
         {"op": "replace", "path": "/spec/a/0/w", "value": 75},
     ]
@@ -56,7 +59,7 @@ def test_value_at__path_leads_nowhere__raises(pointer: str) -> None:
 
 
 def test_inverse__replaced_and_added__snapshot_comes_back() -> None:
-    operations = [
+    operations: list[dict[str, Any]] = [
         {"op": "test", "path": "/spec/a/0/w", "value": 90},
         {"op": "replace", "path": "/spec/a/0/w", "value": 75},
         {"op": "add", "path": "/spec/a/1/x", "value": 1},

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -213,7 +213,7 @@ def test_apply__metadata_moves_in_the_gap__lost_race_then_written(
     moving = way(eu_west)
     moving.to_approved(75, 25)
     touch = lambda body: body["metadata"].setdefault("labels", {}).update(gap="1")  # noqa: E731
-    eu_west.server.faults.call(lambda _: eu_west.edit("VirtualService", "checkout", "shop", touch), method="PATCH")
+    eu_west.server.faults.call(_edits(eu_west, touch), method="PATCH")
 
     change = moving.start()
 
@@ -227,9 +227,7 @@ def test_apply__weights_moved_in_the_gap__conflict_and_back_to_review(
 ) -> None:
     moving = way(eu_west)
     moving.to_approved(75, 25)
-    eu_west.server.faults.call(
-        lambda _: eu_west.edit("VirtualService", "checkout", "shop", _set_weights(50, 50)), method="PATCH"
-    )
+    eu_west.server.faults.call(_edits(eu_west, _set_weights(50, 50)), method="PATCH")
 
     change = moving.start()
 
@@ -297,15 +295,22 @@ def test_plan__server_refuses_the_dry_run__draft_with_its_words(
     assert change.current_plan.digest == ""
 
 
-def _set_weights(*values: int):
-    def change(body: dict) -> None:
+def _edits(cluster: EmulatedCluster, change: Callable[[dict[str, Any]], None]) -> Callable[[object], None]:
+    def act(_: object) -> None:
+        cluster.edit("VirtualService", "checkout", "shop", change)
+
+    return act
+
+
+def _set_weights(*values: int) -> Callable[[dict[str, Any]], None]:
+    def change(body: dict[str, Any]) -> None:
         for entry, weight in zip(body["spec"]["http"][-1]["route"], values, strict=True):
             entry["weight"] = weight
 
     return change
 
 
-def _without_weights(spec: dict) -> dict:
+def _without_weights(spec: dict[str, Any]) -> dict[str, Any]:
     return {
         **spec,
         "http": [

@@ -101,7 +101,7 @@ def conclude_change(*, actor: Actor, change_id: UUID) -> None:
     """C16, C19, C10: the run is over, or cannot go on by itself, once no target is under way any more."""
     change = Change.objects.locked(change_id)
     about(change)
-    steps = list(change.steps.filter(plan_target__plan_id=change.current_plan_id).select_related("cluster"))
+    steps = list(change.steps.filter(plan_target__plan=change.current_plan).select_related("cluster"))
     if change.state == State.APPLYING:
         _conclude_apply(change, [s for s in steps if s.direction == "apply"], actor)
     elif change.state == State.ROLLING_BACK:

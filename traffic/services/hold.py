@@ -39,7 +39,7 @@ def resume_change(*, actor: Actor, seen: Seen) -> Change:
     change = get_locked(seen)
     about(change)
     policy.require_right(actor, "change.resume", change)
-    steps = change.steps.filter(direction="apply", plan_target__plan_id=change.current_plan_id)
+    steps = change.steps.filter(direction="apply", plan_target__plan=change.current_plan)
     if steps.filter(state=StepState.CONFLICT).exists():
         raise ChangeGoneError("A target was changed by somebody else meanwhile.", mend="Roll back, then propose anew.")
     transition(change, RESUME, actor=actor)

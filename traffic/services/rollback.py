@@ -35,7 +35,7 @@ def roll_back_running(*, actor: Actor, seen: Seen, reason: str = "") -> Change:
     transition(change, ROLL_BACK, actor=actor, cause=reason or "Rolled back by hand.")
     now = read_db_now()
     sent = change.steps.filter(
-        direction="apply", plan_target__plan_id=change.current_plan_id, attempts__isnull=False
+        direction="apply", plan_target__plan=change.current_plan, attempts__isnull=False
     ).distinct()
     for step in sent:
         restore = TargetStep.objects.create(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 
@@ -238,7 +238,7 @@ def settle(
 
 
 def _move_after(step: TargetStep, outcome: str, message: str, after: str, live: LiveRoute | None) -> bool:
-    facts = {"attempt_outcome": outcome, "fence": step.fence, "after_hash": after}
+    facts: dict[str, Any] = {"attempt_outcome": outcome, "fence": step.fence, "after_hash": after}
     if outcome == "written" and live is not None:
         moved = move_step(step, S.WRITTEN, actor=SYSTEM, set_first_failed_at=None, **facts)
         if moved and after != step.expected_hash:
@@ -285,7 +285,7 @@ def conflict(*, actor: Actor, work: Work, live: LiveRoute | None, why: str) -> N
     open_attempt = work.step.attempts.filter(outcome__isnull=True).last()
     if open_attempt is not None:
         AttemptOutcome.objects.create(attempt=open_attempt, outcome="overtaken", message=why, created_at=read_db_now())
-        facts = {"attempt_outcome": "overtaken", "fence": work.step.fence}
+        facts: dict[str, Any] = {"attempt_outcome": "overtaken", "fence": work.step.fence}
         record("traffic.write.settled", actor=actor, target=about_step(work.step), reason=why, **facts)
     if not _to_conflict(work.step, live, why):
         work.lost.set()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
 
 from accounts.selectors import signed_in
 from accounts.types import READ
@@ -10,12 +10,18 @@ from meshes.selectors import fleet_rows
 from meshui.lib import rights
 from meshui.ui.views import PageView
 from traffic import selectors
+from traffic.types import State
 from traffic.views.timeline import moments
 
-MAX_NEEDS = 5
-MAX_WAITING = 5
-MAX_MOVING = 5
-MAX_MOMENTS = 8
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from meshes.selectors import FleetRow
+
+SHOWN: Final = 5
+MOMENTS: Final = 8
+MOVING: Final = 50
+SILENT: Final = frozenset({"identity_changed", "credential_rejected", "unreachable"})
 
 
 class FleetView(PageView):
@@ -27,15 +33,28 @@ class FleetView(PageView):
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         """Everything on one page, each part bounded."""
         user = signed_in(self.request)
-        waiting = selectors.list_changes_waiting_for(user)
+        rows = fleet_rows(user)
+        moving = list(selectors.list_changes_in_flight(user)[:MOVING])
         return super().get_context_data(
-            counts=selectors.fleet_counts(user),
-            clusters_in_need=list(selectors.list_clusters_in_need(user)[:MAX_NEEDS]),
-            halted=list(selectors.list_changes_halted(user)[:MAX_NEEDS]),
-            waiting=list(waiting[:MAX_WAITING]),
-            moving=list(selectors.list_changes_in_flight(user)[:MAX_MOVING]),
-            rows=fleet_rows(user),
+            rows=rows,
+            counts={**counted(rows), **selectors.count_open(user)},
+            clusters_in_need=[row.cluster for row in rows if row.cluster.health in SILENT][:SHOWN],
+            halted=[change for change in moving if change.state == State.PAUSED][:SHOWN],
+            moving=moving[:SHOWN],
+            waiting=list(selectors.list_changes_waiting_for(user)[:SHOWN]),
+            activity=moments(selectors.recent_activity(user, MOMENTS)),
             can_register=rights.has(user, "cluster.manage"),
-            activity=moments(selectors.recent_activity(user, MAX_MOMENTS)),
             **kwargs,
         )
+
+
+def counted(rows: Sequence[FleetRow]) -> dict[str, int]:
+    """The sums over the rows that are shown."""
+    return {
+        "clusters": len(rows),
+        "reached": sum(row.cluster.health in {"healthy", "degraded"} for row in rows),
+        "meshes": sum(len(row.meshes) for row in rows),
+        "services": sum(row.service_count for row in rows),
+        "routes": sum(row.route_count for row in rows),
+        "split": sum(row.split_count for row in rows),
+    }

@@ -12,6 +12,7 @@ from meshes.adapters.registry import adapter_for
 from meshes.types import Route
 from meshui.ui.yaml_text import to_yaml
 from traffic.diff import neutral_diff, three_way
+from traffic.marks import annotation
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -25,8 +26,9 @@ OWNERS: Final = {
     "gitops": gettext_lazy("Kept in Git"),
     "ours": gettext_lazy("Written by MeshUI last"),
     "human": gettext_lazy("Written by hand last"),
-    "unknown": gettext_lazy("Last writer not known"),
+    "unknown": gettext_lazy("No known owner"),
 }
+COUNTERS: Final = frozenset({"uid", "resourceVersion", "generation", "creationTimestamp", "managedFields"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,14 +94,28 @@ def _card(target: PlanTarget) -> TargetCard:
         is_refused=bool(target.error),
         error=target.error,
         rules=neutral_diff(live, desired, _route_in(target, target.expected)),
-        before=to_yaml(target.snapshot),
-        after=to_yaml(target.expected),
+        before=shown_yaml(target.snapshot),
+        after=shown_yaml(target.expected),
         losses=tuple(f"{loss['path']}: {loss['reason']}" for loss in target.losses),
         quantisation_error_bp=target.quantisation_error_bp,
         owner=str(OWNERS.get(target.owner_class, OWNERS["unknown"])),
         managers=tuple(target.managers),
         operations=sum(operation["op"] != "test" for operation in target.operations),
     )
+
+
+def shown_yaml(body: JsonObject | None) -> str:
+    """A native body as people compare it: without the server's own counters and our mark, which the page names."""
+    if not body:
+        return ""
+    metadata = body.get("metadata")
+    if not isinstance(metadata, dict):
+        return to_yaml(body)
+    kept = {key: value for key, value in metadata.items() if key not in COUNTERS}
+    annotations = kept.pop("annotations", None)
+    if isinstance(annotations, dict) and (others := {k: v for k, v in annotations.items() if k != annotation()}):
+        kept["annotations"] = others
+    return to_yaml({**body, "metadata": kept})
 
 
 def key_of(target: PlanTarget) -> str:
@@ -142,9 +158,9 @@ def _conflict(
         ref=f"{target.kind} {target.namespace}/{target.name}",
         why=why,
         rows=three_way(_route_in(target, planned), _route_in(target, live), ours),
-        planned=to_yaml(planned),
-        live=to_yaml(live),
-        ours=to_yaml(target.expected),
+        planned=shown_yaml(planned),
+        live=shown_yaml(live),
+        ours=shown_yaml(target.expected),
     )
 
 

@@ -9,10 +9,10 @@ from django.utils.translation import gettext
 
 from meshes.adapters.registry import adapter_for
 from meshui.lib.errors import MissingError
-from meshui.ui.yaml_text import to_yaml
 from traffic import selectors
 from traffic.checks.route import check_same_shape, check_something_moves, check_zero_backend_gets_requests
 from traffic.diff import neutral_diff
+from traffic.views.targets import shown_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -139,8 +139,8 @@ def _preview(route: StoredRoute, desired: Route) -> TargetPreview:
         ref=str(route),
         rules=neutral_diff(live.route, desired),
         findings=tuple(_findings(desired, live.route, where)),
-        before=to_yaml(live.body),
-        after=to_yaml(after),
+        before=shown_yaml(live.body),
+        after=shown_yaml(after),
         losses=tuple(f"{loss.path}: {loss.reason}" for loss in rendered.losses),
         quantisation_error_bp=rendered.quantisation_error_bp,
     )
