@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 PUBLIC = "93.184.216.34"
 ADDRESSES = (
-    *("0.0.0.0", "127.0.0.1", "127.1.2.3", "169.254.169.254", "169.254.170.2", "168.63.129.16", "100.100.100.200"),
+    *("0.0.0.0", "127.0.0.1", "127.1.2.3", "169.254.169.254", "169.254.170.2", "168.63.129.16", "100.100.100.200"),  # noqa: S104 - refused below
     *("192.0.0.192", "192.88.99.1", "198.18.0.1", "224.0.0.1", "239.255.255.250", "240.0.0.1", "255.255.255.255"),
     *("10.0.0.1", "172.16.0.1", "172.31.255.255", "192.168.1.1", "100.64.0.1", "192.0.2.1", "198.51.100.1"),
     *("203.0.113.9", "[::]", "[::1]", "[::7f00:1]", "[::ffff:7f00:1]", "[::ffff:a9fe:a9fe]", "[64:ff9b::7f00:1]"),
@@ -160,7 +160,7 @@ def test_s02_endpoint__forbidden_address__refused(url: str, sockets: Recorder) -
 
 
 @pytest.mark.parametrize(
-    ("name", "address"), itertools.product(NAMES, ("127.0.0.1", "169.254.169.254", "10.0.0.1", "::1"))
+    ("name", "address"), list(itertools.product(NAMES, ("127.0.0.1", "169.254.169.254", "10.0.0.1", "::1")))
 )
 def test_s02_endpoint__name_of_a_forbidden_address__refused(name: str, address: str, sockets: Recorder) -> None:
     endpoint = parse_endpoint(f"https://{name}")
