@@ -155,11 +155,6 @@ def unsupported_media_type(accepted: Sequence[str]) -> ApiError:
     return ApiError(415, "UnsupportedMediaType", text, {})
 
 
-def not_acceptable(accepted: Sequence[str]) -> ApiError:
-    """406: no such representation."""
-    return ApiError(406, "NotAcceptable", f"only the following media types are accepted: {', '.join(accepted)}", {})
-
-
 def expired_version(wanted: int, oldest: int) -> ApiError:
     """410: the history no longer reaches back that far."""
     return ApiError(410, "Expired", f"too old resource version: {wanted} ({oldest})")

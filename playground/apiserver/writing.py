@@ -19,7 +19,6 @@ from playground.apiserver.objectmeta import check_metadata, wrong_metadata_type
 from playground.apiserver.ownership import update_managed_fields
 from playground.apiserver.pruning import fill_in, prune
 from playground.apiserver.schemas import validate
-from playground.apiserver.store import key_of
 from playground.apiserver.views import entry_json, in_version
 
 if TYPE_CHECKING:
@@ -308,8 +307,3 @@ def _without_managers(obj: Json) -> Json:
 def _spec(call: Call, obj: Json) -> Json:
     ignored = {"metadata", "apiVersion", "kind"} | ({"status"} if call.resource.has_status else set())
     return {key: value for key, value in obj.items() if key not in ignored}
-
-
-def key_in(obj: Json) -> str:
-    """Return the key in the store of a whole object."""
-    return key_of(obj["metadata"].get("namespace", ""), obj["metadata"]["name"])
