@@ -9,6 +9,7 @@ ACTIONS: Final = {
     "clusters.cluster.checked": "CLS.CHECK",
     "clusters.check.requested": "CLS.CHECK_REQUEST",
     "clusters.credential.replaced": "CLS.CREDENTIAL",
+    "clusters.credentials.rotated": "CLS.ROTATE",
     "clusters.writes.allowed": "CLS.WRITES_ALLOW",
     "clusters.writes.forbidden": "CLS.WRITES_FORBID",
     "clusters.identity.changed": "CLS.IDENTITY",

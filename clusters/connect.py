@@ -20,7 +20,7 @@ from clusters.endpoints import PinnedPool, Policy, nets, parse_endpoint, resolve
 from clusters.kube import KubeWriter
 from clusters.kube_lists import KubeReader, Transport
 from clusters.models import Credential, Health
-from clusters.secrets import CredentialUnreadableError, Opened, open_sealed
+from clusters.secrets import CredentialUnreadableError, Opened, open_sealed, seal
 from meshui.lib.clock import now
 from meshui.lib.errors import GoneError, UnavailableError
 
@@ -65,6 +65,12 @@ def forget(cluster_id: object) -> None:
             _transports.pop(key).close()
 
 
+def resealed(credential: Credential) -> bytes:
+    """Its content under the first key. Raises UnavailableError where no key opens it."""
+    opened = _opened(credential)
+    return seal(opened, cluster_id=str(credential.cluster_id), role=credential.role, keys=settings.CREDENTIAL_KEYS)
+
+
 def _transport(cluster: Cluster, role: str) -> Transport:
     """Raises UnavailableError, EndpointRefusedError. One query, and one more at most once a minute."""
     credential = Credential.objects.filter(cluster=cluster, role=role).first()
@@ -89,13 +95,17 @@ def _kept(key: tuple[str, str, str], made: Transport) -> Transport:
         return _transports.setdefault(key, made)
 
 
-def _open(cluster: Cluster, credential: Credential) -> Transport:
-    owner = {"cluster_id": str(cluster.pk), "role": credential.role}
+def _opened(credential: Credential) -> Opened:
+    owner = {"cluster_id": str(credential.cluster_id), "role": credential.role}
     try:
-        opened = open_sealed(bytes(credential.ciphertext), **owner, keys=settings.CREDENTIAL_KEYS)
+        return open_sealed(bytes(credential.ciphertext), **owner, keys=settings.CREDENTIAL_KEYS)
     except CredentialUnreadableError as error:
         mend = "Replace the credential on its page, or put the key it was stored with back into MESHUI_CREDENTIAL_KEYS."
-        raise UnavailableError(f"{cluster.slug}: {error}", mend=mend) from error
+        raise UnavailableError(f"The {credential.role} credential cannot be read: {error}", mend=mend) from error
+
+
+def _open(cluster: Cluster, credential: Credential) -> Transport:
+    opened = _opened(credential)
     endpoint = parse_endpoint(cluster.server, tls_name=cluster.tls_name)
     context = tls_context(opened)
     waits = {"connect": settings.CONNECT_TIMEOUT, "read": settings.READ_TIMEOUT}

@@ -16,7 +16,7 @@ from audit.services import about, record, verb
 from audit.types import SYSTEM, About
 from clusters.certificates import fingerprint
 from clusters.clients import ClusterError, CredentialRejectedError, Identity, NotSentError
-from clusters.connect import forget, policy, reader_for, writer_for
+from clusters.connect import forget, policy, reader_for, resealed, writer_for
 from clusters.endpoints import parse_endpoint, resolve
 from clusters.models import DNS_LABEL, Cluster, Credential, Health
 from clusters.secrets import Opened, key_id, seal
@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 
 CHECK_SECONDS = 30
 ACCESS_STEP = timedelta(minutes=10)
+ROTATED_AT_ONCE = 500
+CREDENTIALS = About(kind="credentials", id="", name="credentials")
 RESERVED = frozenset({"add"})
 """Short names that would stand where a page has its URL."""
 
@@ -188,6 +190,25 @@ def request_check(*, actor: Actor, cluster_id: UUID) -> Cluster:
     record("clusters.check.requested", actor=actor, target=cluster)
     enqueue("clusters.tasks.check_cluster", cluster.pk)
     return cluster
+
+
+@verb("clusters.credentials.rotated")
+def rotate_credentials(*, actor: Actor) -> int:
+    """Put at most 500 credentials that are under an older key under the first one; how many were. 0: all are.
+
+    The operator's, at the command line. Call it until it says 0; stopped in between, it goes on where it was. Raises
+    DeniedError, UnavailableError (a credential whose key is gone: nothing of this batch is kept).
+    """
+    if actor.kind != "system":
+        raise DeniedError("Only the operator rotates keys.", mend="Use manage.py rotate_credentials.")
+    first = key_id(settings.CREDENTIAL_KEYS[0])
+    batch = list(Credential.objects.select_for_update().exclude(key_id=first).order_by("pk")[:ROTATED_AT_ONCE])
+    for credential in batch:
+        credential.ciphertext, credential.key_id = resealed(credential), first
+    if batch:
+        Credential.objects.bulk_update(batch, ["ciphertext", "key_id"])
+        record("clusters.credentials.rotated", actor=actor, target=CREDENTIALS, count=len(batch), key_id=first)
+    return len(batch)
 
 
 def due_checks() -> QuerySet[Cluster]:

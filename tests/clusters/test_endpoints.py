@@ -143,6 +143,11 @@ def sockets(monkeypatch: pytest.MonkeyPatch) -> Recorder:
     return recorder
 
 
+def answering(answers: list[str]) -> Callable[[str, int], list[str]]:
+    """A resolver that says this."""
+    return lambda _host, _port: answers
+
+
 def urls() -> list[str]:
     """More than 200: each forbidden address with and without port, each bad form, each port, 302s are below."""
     plain = [f"https://{address}" for address in ADDRESSES]
@@ -167,7 +172,7 @@ def test_s02_endpoint__name_of_a_forbidden_address__refused(name: str, address: 
 
     for answers in ([address], [PUBLIC, address], [address, PUBLIC], [PUBLIC] * 15 + [address]):
         with pytest.raises(EndpointRefusedError):
-            resolve(endpoint, Policy(), look_up=lambda _host, _port, given=answers: given)
+            resolve(endpoint, Policy(), look_up=answering(answers))
     assert sockets.made == []
 
 
