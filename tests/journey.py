@@ -118,12 +118,13 @@ class Journey:
         """The row, as it is now."""
         return Change.objects.select_related("current_plan").get(number=self.number)
 
-    def propose(self, v1: str, v2: str) -> None:
-        """The author fills the split form for every cluster it offers, and asks for approval of what was planned."""
+    def propose(self, share_of_v2: str) -> None:
+        """The author gives v2 its share on every cluster that is offered, and asks for approval of what was planned."""
         page = self.author
         page.goto("/services/all/shop/checkout/split/")
-        page.locator("input[name$='weight-0']").last.fill(v1)
-        page.locator("input[name$='weight-1']").last.fill(v2)
+        field = page.locator("input[name$='weight-1']").last
+        field.fill(share_of_v2)
+        field.press("Tab")
         for chip in page.locator("input[name=route]:not([disabled])").all():
             chip.check()
         page.locator("[name=title]").fill("Shift checkout v2")
@@ -160,7 +161,7 @@ def check_two_people_move_weights(journey: Journey, pair: Sequence[AnyCluster]) 
     """Proposed, approved by somebody else, started, applied on every cluster; then rolled back to what was found."""
     before = [checkout(cluster) for cluster in pair]
 
-    journey.propose("75", "25")
+    journey.propose("25")
     journey.approve()
     journey.press(journey.author, "Start")
     journey.shows(journey.author, "Applied")
@@ -181,7 +182,7 @@ def check_two_people_move_weights(journey: Journey, pair: Sequence[AnyCluster]) 
 
 def check_foreign_edit_is_never_overwritten(journey: Journey, pair: Sequence[AnyCluster]) -> None:
     """Somebody edits one cluster between approval and start: refused, shown three ways, nothing written anywhere."""
-    journey.propose("75", "25")
+    journey.propose("25")
     journey.approve()
     generations = [checkout(cluster)["metadata"]["generation"] for cluster in pair]
     pair[0].edit("VirtualService", "checkout", "shop", set_weights(60, 40))
@@ -202,7 +203,7 @@ def check_killed_worker_writes_once(
 ) -> None:
     """The process dies by SIGKILL in the middle of the first write; the next one ends every target, once."""
     generations = [checkout(cluster)["metadata"]["generation"] for cluster in pair]
-    journey.propose("75", "25")
+    journey.propose("25")
     journey.approve()
     journey.press(journey.author, "Start")
     assert victim.wait(60) == -9
