@@ -210,6 +210,11 @@ class Sync(models.Model):
     def __str__(self) -> str:
         return f"{self.resource} of {self.cluster}"
 
+    @property
+    def duration_ms(self) -> int:
+        """How long it took; 0 while it is under way."""
+        return round((self.finished_at - self.started_at).total_seconds() * 1000) if self.finished_at else 0
+
 
 def backends_of(route: Route) -> Iterator[RouteBackend]:
     """Unsaved backend rows of a route, in order."""

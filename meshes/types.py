@@ -76,6 +76,17 @@ class Match:
     query: tuple[QueryMatch, ...] = ()
     opaque: tuple[tuple[str, str], ...] = ()
 
+    @property
+    def words(self) -> str:
+        """As one line: `path prefix /api and header x-user exact jason`; empty: every request."""
+        parts = [f"path {self.path.type} {self.path.value}"] if self.path else []
+        if self.methods:
+            parts.append("method " + " or ".join(self.methods))
+        parts += [f"header {h.name} {'not ' if h.is_inverted else ''}{h.type} {h.value}".strip() for h in self.headers]
+        parts += [f"query {q.name} {q.type} {q.value}".strip() for q in self.query]
+        parts += [f"{name} {value}" for name, value in self.opaque]
+        return " and ".join(parts)
+
 
 @dataclass(frozen=True, slots=True)
 class Backend:

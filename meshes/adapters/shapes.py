@@ -5,7 +5,7 @@ Structs hold only the fields that are read; msgspec says where a body differs. P
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import msgspec
 
@@ -17,15 +17,17 @@ if TYPE_CHECKING:
     from meshui.lib.jsontypes import JsonObject
 
 Texts = dict[str, str]
+Name = Annotated[str, msgspec.Meta(min_length=1, max_length=253, pattern=r"\A[^/%\s\x00-\x1f]+\Z")]
+Label = Annotated[str, msgspec.Meta(max_length=63, pattern=r"\A[a-z0-9]([-a-z0-9]*[a-z0-9])?\Z")]
 Weight = Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)]
 
 
 class Metadata(msgspec.Struct, rename="camel"):
     """metadata of every kind."""
 
-    name: Annotated[str, msgspec.Meta(min_length=1, max_length=253)]
+    name: Name
     uid: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
-    namespace: Annotated[str, msgspec.Meta(max_length=253)] = ""
+    namespace: Label = ""
     resource_version: Annotated[str, msgspec.Meta(max_length=64)] = ""
     generation: int = 0
     creation_timestamp: str | None = None
@@ -203,12 +205,16 @@ def fault_of(body: JsonObject, shape: Shape) -> str:
     return "a NUL character stands in it" if NUL in msgspec.json.encode(body) else ""
 
 
-def sound(items: Iterable[JsonObject], shape: Shape) -> tuple[list[JsonObject], list[Problem]]:
-    """Those of `items` that can be read as `shape`, and a problem for every other."""
+def sound(
+    items: Iterable[JsonObject], shape: Shape, *, is_namespaced: bool = True
+) -> tuple[list[JsonObject], list[Problem]]:
+    """Those of `items` that can be read as `shape` (and stand in a namespace), and a problem for every other."""
     good: list[JsonObject] = []
     problems: list[Problem] = []
     for body in items:
         fault = fault_of(body, shape)
+        if not fault and is_namespaced and not cast("Any", body)["metadata"].get("namespace"):
+            fault = "it stands in no namespace"
         if fault:
             problems.append(Problem(named(body), f"It is not what a {shape.__name__} looks like: {fault}."))
         else:

@@ -74,7 +74,7 @@ class _Reading:
         except ClusterError as error:
             self._failed(resource.plural, started, error)
             return None
-        good, self._faults[resource.plural] = sound(listing.items, shape)
+        good, self._faults[resource.plural] = sound(listing.items, shape, is_namespaced=resource.namespaced)
         count, version = len(listing.items), listing.resource_version
         rows.note_list(self.cluster, resource.plural, started, count=count, version=version)
         return good

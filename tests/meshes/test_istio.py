@@ -109,7 +109,7 @@ def test_detect__config_map_unreadable__mesh_found_and_trust_domain_not_guessed(
 
 
 def test_detect__other_deployments__nothing() -> None:
-    other = {"metadata": {"name": "web", "uid": "1", "labels": {"app": "web"}}}
+    other = {"metadata": {"name": "web", "namespace": "shop", "uid": "1", "labels": {"app": "web"}}}
 
     assert ADAPTER.detect(reader(), [cast("JsonObject", other)]).meshes == ()
 

@@ -1,0 +1,28 @@
+"""The inventory as a user may see it: routes, services over clusters, one cluster, the fleet. Stored data alone."""
+
+from meshes.adapters.registry import adapter_for
+from meshes.selectors.clusters import ClusterInventory, cluster_inventory
+from meshes.selectors.fleet import FleetRow, fleet_rows
+from meshes.selectors.freshness import MeshLine
+from meshes.selectors.routes import get_live, get_route, routes_for_service
+from meshes.selectors.services import ServiceLine, in_cluster, service_lines, services_list, split_now
+from meshes.selectors.serviceview import ServiceView, service_view
+
+__all__ = [
+    "ClusterInventory",
+    "FleetRow",
+    "MeshLine",
+    "ServiceLine",
+    "ServiceView",
+    "adapter_for",
+    "cluster_inventory",
+    "fleet_rows",
+    "get_live",
+    "get_route",
+    "in_cluster",
+    "routes_for_service",
+    "service_lines",
+    "service_view",
+    "services_list",
+    "split_now",
+]

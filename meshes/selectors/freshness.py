@@ -1,0 +1,76 @@
+"""How fresh what is shown is: the word of a cluster's reading, and the meshes found in clusters."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from django.conf import settings
+
+from accounts.types import READ
+from meshes.adapters.registry import adapter_for
+from meshes.models import ControlPlane, Sync
+from meshui.lib import clock
+from meshui.lib.rights import in_scope
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+    from uuid import UUID
+
+    from accounts.models import User
+    from clusters.models import Cluster
+
+
+@dataclass(frozen=True, slots=True)
+class MeshLine:
+    """A mesh as one cluster shows it. `trust_domain` empty: it could not be read."""
+
+    kind: str
+    label: str
+    trust_domain: str
+    versions: tuple[str, ...]
+    is_ready: bool
+
+
+def stale_after() -> timedelta:
+    """What was read longer ago wears its age: three intervals."""
+    return timedelta(seconds=3 * settings.SYNC_SECONDS)
+
+
+def sync_word(cluster: Cluster, *, has_errors: bool) -> str:
+    """running, failed, never, stale or in_sync: the statuses of kind sync."""
+    now = clock.now()
+    if cluster.lease_until is not None and cluster.lease_until > now:
+        return "running"
+    if has_errors:
+        return "failed"
+    if cluster.last_synced_at is None:
+        return "never"
+    return "stale" if now - cluster.last_synced_at > stale_after() else "in_sync"
+
+
+def clusters_with_errors(clusters: Collection[Cluster]) -> dict[UUID, int]:
+    """Of clusters that the caller may see: how many kinds could not be read the last time. One query."""
+    failed = Sync.objects.filter(cluster__in=clusters).exclude(error="").values_list("cluster_id", flat=True)
+    counts: dict[UUID, int] = defaultdict(int)
+    for pk in failed:
+        counts[pk] += 1
+    return counts
+
+
+def meshes_by_cluster(user: User, clusters: Collection[Cluster]) -> dict[UUID, tuple[MeshLine, ...]]:
+    """The meshes of each cluster, by its control planes. One query."""
+    planes = ControlPlane.objects.filter(cluster__in=clusters, gone_at__isnull=True).select_related("mesh")
+    found: dict[UUID, dict[UUID, list[ControlPlane]]] = defaultdict(lambda: defaultdict(list))
+    for plane in in_scope(planes, user, READ).order_by("namespace", "name"):
+        found[plane.cluster_id][plane.mesh_id].append(plane)
+    return {pk: tuple(_line(group) for group in meshes.values()) for pk, meshes in found.items()}
+
+
+def _line(planes: list[ControlPlane]) -> MeshLine:
+    mesh = planes[0].mesh
+    versions = dict.fromkeys(plane.version for plane in planes if plane.version)
+    is_ready = all(plane.is_ready for plane in planes)
+    return MeshLine(mesh.kind, adapter_for(mesh.kind).label, mesh.trust_domain, tuple(versions), is_ready)
