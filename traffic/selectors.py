@@ -26,6 +26,13 @@ if TYPE_CHECKING:
 
 OPEN = tuple(state for state in State if state not in TERMINAL)
 MOVING = (State.PLANNING, State.QUEUED, State.APPLYING, State.PAUSED, State.ROLLING_BACK)
+NEWS = tuple(
+    f"traffic.change.{move}"
+    for move in (
+        "proposed", "submitted", "approved", "rejected", "invalidated", "queued", "paused", "resumed",
+        "rollback_started", "applied", "rolled_back", "failed",
+    )
+)  # fmt: skip
 TIMELINE_LENGTH = 60
 MIN_TEXT = 2
 
@@ -191,7 +198,7 @@ def recent_activity(user: User, limit: int) -> list[EventIndex]:
     """The last moves of changes that `user` may see, newest first. One query."""
     numbers = in_scope(Change.objects.all(), user, READ).order_by().values("number")
     moves = list_events(object_kind="change", outcome="success").filter(change_number__in=Subquery(numbers))
-    return list(moves.filter(action__startswith="traffic.change.")[:limit])
+    return list(moves.filter(action__in=NEWS)[:limit])
 
 
 def names_of(user_ids: Iterable[str]) -> dict[str, str]:

@@ -201,6 +201,26 @@ def test_split__no_route__says_how_to_make_one(client: Client, author: User, rou
     assert "This service has no route to split" in flat(page)
 
 
+def test_split__second_route_of_the_service__is_the_one_proposed(client: Client, author: User, route: Route) -> None:
+    second = make_route(route.cluster, checkout_route(5000, 5000), name="checkout-internal")
+    client.force_login(author)
+
+    page = flat(client.get(f"{URL}?route={second.pk}"))
+    client.post(URL, filled(second, of=str(second.pk)))
+
+    assert f'name="of" value="{second.pk}"' in page
+    assert [target.name for target in Change.objects.get().targets.all()] == ["checkout-internal"]
+
+
+def test_split__route_gone_meanwhile__404_and_no_other_is_taken(client: Client, author: User, route: Route) -> None:
+    client.force_login(author)
+
+    answer = client.post(URL, filled(route, of="00000000-0000-0000-0000-000000000000"))
+
+    assert answer.status_code == 404
+    assert not Change.objects.exists()
+
+
 def test_split__out_of_scope_and_missing__404(
     client: Client, route: Route, person: Callable[..., User], author: User
 ) -> None:

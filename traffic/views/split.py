@@ -113,7 +113,7 @@ class SplitView(SplitPage):
     def bench(self) -> Workbench | None:
         """The route of the service in the cluster of the URL."""
         at = self.kwargs
-        picked = self.request.GET.get("route", "")
+        picked = self.request.POST.get("of") or self.request.GET.get("route", "")
         user = signed_in(self.request)
         return workbench_of(user, at["namespace"], at["name"], scope=at["scope"], route=picked)
 

@@ -97,7 +97,7 @@ class Workbench:
 def workbench_of(user: User, namespace: str, service: str, *, scope: str, route: str = "") -> Workbench | None:
     """The bench of the route of `service` in the cluster `scope` (`all`: anywhere); None where there is none to split.
 
-    `route` picks one of several. Raises MissingError if `user` sees no such service there.
+    `route` picks one of several. Raises MissingError if `user` sees no such service or route there.
     """
     routes = tuple(selectors.list_routes_of(user, namespace, service))
     siblings = tuple(r for r in routes if scope in {r.cluster.slug, EVERYWHERE} and r.route is not None)
@@ -105,7 +105,9 @@ def workbench_of(user: User, namespace: str, service: str, *, scope: str, route:
         if not selectors.has_service(user, "" if scope == EVERYWHERE else scope, namespace, service):
             raise MissingError(gettext("There is no such service."))
         return None
-    main = next((r for r in siblings if str(r.pk) == route), siblings[0])
+    main = next((r for r in siblings if not route or str(r.pk) == route), None)
+    if main is None:
+        raise MissingError(gettext("This route is no longer there."), mend=gettext("Open the service again."))
     return _bench(user, main, routes, siblings)
 
 

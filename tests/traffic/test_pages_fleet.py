@@ -1,0 +1,122 @@
+"""The fleet: what is broken, what waits for me, what moves."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from zeal import zeal_ignore
+
+from meshui.lib.clock import now
+from tests.people import as_actor
+from tests.traffic.factories import DIGEST, in_review, in_state, make_cluster, make_route, many_changes
+from traffic.services.approve import approve_change
+from traffic.types import State
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from django.test import Client
+
+    from accounts.models import User
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def several_requests() -> Iterator[None]:
+    """A test makes rows and asks several times: not the N+1 that zeal looks for. Queries are counted below."""
+    with zeal_ignore():
+        yield
+
+
+def fleet(client: Client, user: User) -> str:
+    """The page as `user` sees it."""
+    client.force_login(user)
+    page = client.get("/")
+    assert page.status_code == 200
+    return page.content.decode()
+
+
+def test_fleet__nothing__admin_is_asked_to_register_others_are_told(client: Client, admin: User, viewer: User) -> None:
+    for_admin, for_viewer = fleet(client, admin), fleet(client, viewer)
+
+    assert "Register a cluster" in for_admin
+    assert "/clusters/add/" not in for_viewer
+    assert "No cluster yet" in for_viewer
+
+
+def test_fleet__cluster_silent__named_with_reason_others_stay(client: Client, viewer: User) -> None:
+    make_route(make_cluster())
+    since = now()
+    make_cluster("us-east", health="unreachable", health_reason="connect timed out", unreachable_since=since)
+
+    text = fleet(client, viewer)
+
+    assert "connect timed out" in text
+    assert "Unreachable" in text
+    assert "eu-west" in text
+
+
+def test_fleet__change_in_review__waits_for_the_approver_not_for_the_author(
+    client: Client, author: User, approver: User
+) -> None:
+    in_review(author, [make_route(make_cluster())])
+
+    for_approver, for_author = fleet(client, approver), fleet(client, author)
+
+    assert "0 of 1 approvals" in for_approver
+    assert "Nothing waits for you" in for_author
+
+
+def test_fleet__voted__waits_no_more(client: Client, author: User, approver: User) -> None:
+    change = in_review(author, [make_route(make_cluster())], needed=2)
+    approve_change(actor=as_actor(approver), change_id=change.pk, version=change.version, digest=DIGEST)
+
+    assert "Nothing waits for you" in fleet(client, approver)
+
+
+def test_fleet__paused__needs_attention_with_its_cause(client: Client, author: User, viewer: User) -> None:
+    change = in_review(author, [make_route(make_cluster())])
+    in_state(change, State.PAUSED, state_cause="eu-west was not reached")
+
+    text = fleet(client, viewer)
+
+    assert f"Change #{change.number} is paused" in text
+    assert "eu-west was not reached" in text
+
+
+def test_fleet__activity__in_words_with_the_name_of_the_person(client: Client, author: User, viewer: User) -> None:
+    in_review(author, [make_route(make_cluster())])
+
+    text = fleet(client, viewer)
+
+    assert "<b>Author</b> proposed it" in text
+
+
+def test_fleet__other_scope__nothing_of_it(client: Client, author: User, person: Callable[..., Any]) -> None:
+    in_review(author, [make_route(make_cluster())])
+
+    text = fleet(client, person("maria", ["viewer", "approver"], scope={"environment": ["production"]}))
+
+    assert "eu-west" not in text
+    assert "Shift checkout" not in text
+
+
+def test_fleet__two_and_fifty_rows__same_queries(client: Client, author: User, approver: User) -> None:
+    route = make_route(make_cluster())
+    make_cluster("c-0")
+    many_changes(author, route, 2)
+    fleet(client, approver)
+    with CaptureQueriesContext(connection) as few:
+        client.get("/")
+    for number in range(1, 49):
+        make_cluster(f"c-{number}")
+    many_changes(author, route, 20)
+
+    with CaptureQueriesContext(connection) as many:
+        client.get("/")
+
+    assert len(few) == len(many) <= 28
