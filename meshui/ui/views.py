@@ -83,9 +83,7 @@ class ObjectListView(PageView, Generic[M]):
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         """The page of rows that the URL asks for."""
-        queryset = self.get_queryset()
-        if self.needs and not self.is_scoped:
-            queryset = rights.in_scope(queryset, self.request.user, self.needs)
+        queryset = self._in_scope()
         filters = self._filters(queryset)
         if filters is not None:
             queryset = filters.qs
@@ -97,6 +95,12 @@ class ObjectListView(PageView, Generic[M]):
             sort=sort,
             **kwargs,
         )
+
+    def _in_scope(self) -> QuerySet[M]:
+        queryset = self.get_queryset()
+        if self.needs and not self.is_scoped:
+            queryset = rights.in_scope(queryset, self.request.user, self.needs)
+        return queryset
 
     def _filters(self, queryset: QuerySet[M]) -> Any:
         made = self.filterset_class
