@@ -6,6 +6,7 @@ from typing import Final
 
 # What reading needs, and what changing a route needs.
 READ_NEEDS: Final = (
+    ("get", "", "namespaces"),  # whose uid tells one cluster from another
     ("list", "", "namespaces"),
     ("list", "", "services"),
     ("list", "apps", "deployments"),
