@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
@@ -43,7 +43,14 @@ CHECKOUT = ObjectRef(ROUTES, "shop", "checkout")
 WEIGHT = "/spec/http/0/route/{}/weight"
 
 
-def transport_of(cluster: EmulatedCluster, text: str = "") -> Transport:
+class HasKubeconfig(Protocol):
+    """An emulated or a real cluster."""
+
+    def admin_kubeconfig(self) -> str:
+        """Of somebody with all rights."""
+
+
+def transport_of(cluster: HasKubeconfig, text: str = "") -> Transport:
     """As connect makes it of a kubeconfig."""
     parsed = parse_kubeconfig((text or cluster.admin_kubeconfig()).encode())
     opened = Opened(parsed.token, parsed.certificate_pem, parsed.key_pem, parsed.ca_pem, skips_tls_verification=False)
