@@ -81,6 +81,7 @@ def test_approve__stale__412_with_the_new_card_and_the_comment(
     text = answer.content.decode()
     assert answer.status_code == 412
     assert "Watch eu-west</textarea>" in text
+    assert 'id="diff"' in text  # nobody decides on a new plan beside the old one's diff
     assert 'name="version" value="7"' in text
     assert f'name="digest" value="{DIGEST}"' in text
     assert "Nothing was changed." in text

@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
 
 class VerbView(ActionView):
-    """One verb on the change of the URL. A refusal draws the decision card again, with the text kept."""
+    """One verb on the change of the URL. A refusal draws the change anew, its plan too, with the text kept."""
 
     form_class = SeenForm
-    form_template = "traffic/change_detail.html#decision"
+    form_template = "traffic/change_detail.html#body"
     needs_digest: ClassVar[bool] = True
 
     def perform(self, data: dict[str, Any], **kwargs: Any) -> HttpResponse:
