@@ -18,6 +18,7 @@ from django.db import connection
 from audit.selectors import get_event, list_events
 from audit.types import SYSTEM
 from clusters import services
+from clusters.apps import check_keys
 from clusters.connect import reader_for
 from clusters.models import Cluster, Credential
 from clusters.secrets import CredentialUnreadableError, Opened, Secret, key_id, open_sealed, seal
@@ -169,3 +170,15 @@ def _dump() -> bytes:
             for row in cursor.fetchall():
                 cells += [bytes(c) if isinstance(c, bytes | memoryview) else str(c).encode() for c in row]
     return b"\n".join(cells)
+
+
+@pytest.mark.django_db
+def test_check_keys__key_dropped_too_early__error_before_the_deployment(settings: Settings) -> None:
+    register("mine")
+    good = check_keys()
+
+    settings.CREDENTIAL_KEYS = [KEYS[0]]
+    bad = check_keys()
+
+    assert good == []
+    assert [message.id for message in bad] == ["CLS001"]
