@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from django.db import models
 
@@ -15,6 +15,10 @@ from meshui.lib.rights import ScopeColumns
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+
+CONNECTION: Final = "connection"
+"""The kind of the Sync row that says why a reading could not even begin."""
 
 
 class ReadRow(models.Model):

@@ -10,7 +10,7 @@ from django.db.models import Count, Exists, OuterRef, Q
 from accounts.types import READ
 from clusters.selectors import list_clusters
 from meshes.adapters.registry import adapter_for
-from meshes.models import ControlPlane, Namespace, Route, Service, Sync
+from meshes.models import CONNECTION, ControlPlane, Namespace, Route, Service, Sync
 from meshes.selectors.freshness import sync_word
 from meshes.types import Version
 from meshui.lib import clock
@@ -68,7 +68,7 @@ def cluster_inventory(user: User, slug: str) -> ClusterInventory:
     cluster = list_clusters(user).prefetch_related(None).filter(slug=slug).first()
     if cluster is None:
         raise MissingError("There is no such cluster.")
-    syncs = tuple(Sync.objects.filter(cluster=cluster))
+    syncs = tuple(Sync.objects.filter(cluster=cluster).exclude(resource=CONNECTION, error=""))
     routes = in_scope(Route.objects.filter(cluster=cluster, gone_at__isnull=True), user, READ)
     shown = routes.defer("body", "neutral").order_by("namespace", "name")
     spaces = in_scope(Namespace.objects.filter(cluster=cluster, gone_at__isnull=True), user, READ)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
-from meshes.models import Sync
+from meshes.models import CONNECTION, Sync
 from meshui.lib.clock import read_db_now
 
 if TYPE_CHECKING:
@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from clusters.models import Cluster
     from meshes.adapters.base import Problem
 
-CONNECTION: Final = "connection"
-"""The row that says why nothing could be read at all."""
 MAX_ERROR = 2000
 MAX_PROBLEMS = 50
 

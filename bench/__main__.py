@@ -1,0 +1,32 @@
+"""`python -m bench sync [--objects 5000]`: what is measured, on an embedded MeshUI in a folder of its own."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import tempfile
+from pathlib import Path
+
+
+def main() -> None:
+    """Set the environment before Django reads it, then measure."""
+    parser = argparse.ArgumentParser(prog="python -m bench")
+    parser.add_argument("what", choices=["sync"])
+    parser.add_argument("--objects", type=int, default=5000, help="how many native objects the cluster holds")
+    chosen = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="meshui-bench-") as folder:
+        os.environ |= {
+            "DJANGO_SETTINGS_MODULE": "meshui.settings",
+            "MESHUI_DATA_DIR": str(Path(folder)),
+            "MESHUI_ALLOW_LOOPBACK": "1",
+        }
+        import django  # noqa: PLC0415 - after the environment is set
+
+        django.setup()
+        from bench.sync import measure  # noqa: PLC0415 - as above
+
+        measure(chosen.objects)
+
+
+if __name__ == "__main__":
+    main()
