@@ -246,6 +246,16 @@ def test_roll_back__applied__goes_to_the_restoring_change(client: Client, author
     assert restoring.restores_id == change.pk
 
 
+def test_approve__refused__stands_in_the_timeline(client: Client, author: User) -> None:
+    change = in_review(author, [make_route(make_cluster())])
+    client.force_login(author)
+
+    post(client, change, "approve", seen(change))
+
+    text = client.get(f"/changes/{change.number}/").content.decode()
+    assert "tried to approve it and was refused" in text
+
+
 def test_verb__get__not_allowed(client: Client, author: User) -> None:
     change = in_review(author, [make_route(make_cluster())])
     client.force_login(author)

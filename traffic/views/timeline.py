@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from django.utils.translation import gettext, gettext_lazy
+from django.utils.translation import gettext_lazy
 
 from traffic import selectors
 
@@ -81,6 +81,19 @@ SAYINGS: Final = {
     "traffic.step.reverted": _("restored and read back", "undo-2", "warn"),
     "traffic.step.rollback_conflicted": _("could not restore: somebody else changed it", "equal-not", "crit"),
 }
+TRIED: Final = {
+    "traffic.change.edited": gettext_lazy("tried to edit it and was refused"),
+    "traffic.change.plan_started": gettext_lazy("tried to have it planned and was refused"),
+    "traffic.change.submitted": gettext_lazy("tried to ask for approval and was refused"),
+    "traffic.vote.cast": gettext_lazy("tried to approve it and was refused"),
+    "traffic.change.rejected": gettext_lazy("tried to reject it and was refused"),
+    "traffic.vote.revoked": gettext_lazy("tried to take an approval back and was refused"),
+    "traffic.change.queued": gettext_lazy("tried to start it and was refused"),
+    "traffic.change.paused": gettext_lazy("tried to pause it and was refused"),
+    "traffic.change.resumed": gettext_lazy("tried to resume it and was refused"),
+    "traffic.change.rollback_started": gettext_lazy("tried to roll it back and was refused"),
+    "traffic.change.proposed": gettext_lazy("tried to restore what it found and was refused"),
+}
 
 
 def moments(events: Sequence[EventIndex]) -> list[Moment]:
@@ -92,7 +105,7 @@ def moments(events: Sequence[EventIndex]) -> list[Moment]:
 def _moment(event: EventIndex, who: str) -> Moment:
     saying = SAYINGS.get(event.action)
     if event.outcome == "denied":
-        words, icon, tone = gettext("was refused: %(action)s") % {"action": event.action}, "ban", "crit"
+        words, icon, tone = str(TRIED.get(event.action, event.action)), "ban", "crit"
     elif saying is None:
         words, icon, tone = event.action, "info", ""
     else:
