@@ -71,6 +71,7 @@ def people() -> tuple[Person, ...]:
         Person("approver", "Rafael Okoye", ("approver",), "approves or denies"),
         Person("approver2", "Ines Duarte", ("approver",), "the second vote that production needs"),
         Person("viewer", "Vera Lind", ("viewer",), "looks"),
+        Person("auditor", "Noor Haddad", ("auditor",), "reads the history"),
         Person("admin", "Adam Nowak", ("cluster_admin", "access_admin", "policy_admin"), "clusters, access, policies"),
     )
 
