@@ -83,6 +83,9 @@ test-lab: $(DEV_STAMP)
 	$(BIN)/python -m tests.chromium --install
 	$(BIN)/python -m pytest -m lab $(ARGS)
 
+bench: $(DEV_STAMP)
+	$(BIN)/python -m bench sync
+
 clean:
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage .coverage.* htmlcov
 	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +

@@ -43,8 +43,7 @@ class FleetView(PageView):
             moving=moving[:SHOWN],
             waiting=list(selectors.list_changes_waiting_for(user)[:SHOWN]),
             activity=moments(selectors.recent_activity(user, MOMENTS)),
-            can_register=rights.has(user, "cluster.manage"),
-            **kwargs,
+            **{"can_register": rights.has(user, "cluster.manage"), **kwargs},
         )
 
 
