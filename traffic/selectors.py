@@ -34,6 +34,7 @@ NEWS = tuple(
     )
 )  # fmt: skip
 TIMELINE_LENGTH = 60
+RELATED_LENGTH = 20
 MIN_TEXT = 2
 
 
@@ -133,28 +134,33 @@ def list_votes(change: Change) -> QuerySet[Vote]:
 
 
 def list_steps(change: Change) -> QuerySet[TargetStep]:
-    """The steps of the run of the plan in force, by cluster. One query."""
+    """The steps of the run of the plan in force, by cluster. One query; none before there was a run."""
+    if not hasattr(change, "rollout"):
+        return TargetStep.objects.none()
     steps = TargetStep.objects.filter(change=change, plan_target__plan=change.current_plan)
     return steps.select_related("cluster", "plan_target")
 
 
-def list_editors(change: Change) -> list[str]:
-    """Names of everybody who wrote a revision, in order. One query."""
-    names = Revision.objects.filter(change=change).order_by("number").values_list("editor_name", flat=True)
-    return list(dict.fromkeys(names))
+def list_editors(change: Change) -> dict[str, str]:
+    """Id and name of everybody who wrote a revision, in order. One query."""
+    rows = Revision.objects.filter(change=change).order_by("number").values_list("editor_id", "editor_name")
+    return {str(pk): name for pk, name in rows}
 
 
-def list_restoring(user: User, change: Change) -> QuerySet[Change]:
-    """Changes that restore `change`, newest first, as far as `user` may see them."""
-    return in_scope(Change.objects.filter(restores=change), user, READ).order_by("-number")
-
-
-def list_open_on_same_routes(user: User, change: Change) -> QuerySet[Change]:
-    """Other open changes that name one of the objects of `change`: to be seen before a vote."""
+def list_related(user: User, change: Change) -> list[Change]:
+    """Changes that restore `change`, and other open ones that name one of its objects, newest first. One query."""
     routes = [target.route_id for target in change.targets.all()]
     shared = ChangeTarget.objects.filter(change=OuterRef("pk"), route_id__in=routes)
-    others = Change.objects.filter(Exists(shared), state__in=OPEN).exclude(pk=change.pk)
-    return in_scope(others, user, READ).order_by("-number")
+    related = Change.objects.filter(Q(Exists(shared), state__in=OPEN) | Q(restores=change)).exclude(pk=change.pk)
+    return list(in_scope(related, user, READ).order_by("-number")[:RELATED_LENGTH])
+
+
+def get_moment(user: User, number: int) -> tuple[Change, list[TargetStep]]:
+    """The change and its steps, as far as they tell whether its page is still true. Raises ChangeMissingError."""
+    change = in_scope(Change.objects.filter(number=number), user, READ).select_related("rollout").first()
+    if change is None:
+        raise ChangeMissingError
+    return change, list(list_steps(change))
 
 
 def list_open_on_routes(user: User, route_ids: Iterable[UUID]) -> QuerySet[Change]:

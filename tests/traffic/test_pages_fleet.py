@@ -119,4 +119,4 @@ def test_fleet__two_and_fifty_rows__same_queries(client: Client, author: User, a
     with CaptureQueriesContext(connection) as many:
         client.get("/")
 
-    assert len(few) == len(many) <= 28
+    assert len(few) == len(many) <= 23

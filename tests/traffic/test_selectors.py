@@ -87,14 +87,14 @@ def test_list_changes__annotations__count_what_a_row_shows(author: User, approve
     assert shown == {"target_count": 2, "service": "checkout", "approvals": 1, "step_count": 0}
 
 
-def test_list_open_on_same_routes__open_only_and_in_scope(author: User, person: Callable[..., User]) -> None:
+def test_list_related__open_only_and_in_scope(author: User, person: Callable[..., User]) -> None:
     route = make_route(make_cluster())
     mine, other = make_change(author, [route]), make_change(author, [route], title="Other")
     in_state(make_change(author, [route], title="Over"), State.REJECTED)
     maria = person("maria", ["viewer"], scope={"environment": ["production"]})
 
-    assert list(selectors.list_open_on_same_routes(author, mine)) == [other]
-    assert list(selectors.list_open_on_same_routes(maria, mine)) == []
+    assert selectors.list_related(author, mine) == [other]
+    assert selectors.list_related(maria, mine) == []
 
 
 def test_timeline_of__change__newest_first(author: User) -> None:

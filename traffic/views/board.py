@@ -11,16 +11,15 @@ from django.urls import reverse
 from django.utils.http import urlencode
 from django.utils.translation import gettext, gettext_lazy, ngettext
 
-from accounts.selectors import actor_for
 from meshui.ui.parts import Step
 from traffic import policy, selectors
 from traffic.types import STEP_GOOD, TERMINAL, State
 from traffic.views.targets import cards_of, conflicts_in_run, conflicts_since
 from traffic.views.timeline import moments
-from traffic.views.verbs import verbs_of
+from traffic.views.verbs import Desk, reader
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from django.utils.functional import _StrPromise
 
@@ -66,6 +65,8 @@ def board_of(user: User, change: Change, params: Mapping[str, str]) -> dict[str,
     targets = list(selectors.list_plan_targets(plan)) if plan else []
     steps = list(selectors.list_steps(change)) if plan else []
     votes = list(selectors.list_votes(change))
+    editors = selectors.list_editors(change)
+    related = selectors.list_related(user, change)
     cards = cards_of(targets)
     return {
         "change": change,
@@ -83,18 +84,18 @@ def board_of(user: User, change: Change, params: Mapping[str, str]) -> dict[str,
         "good_count": sum(step.state in STEP_GOOD for step in steps if step.direction == "apply"),
         "conflicts": _conflicts(change, targets, steps),
         "needed": needed(plan),
-        "approvals": approvals(change, votes),
-        **_verbs(user, change, votes, steps),
-        "others": list(selectors.list_open_on_same_routes(user, change)[:10]),
-        "restoring": list(selectors.list_restoring(user, change)[:5]),
+        "approvals": approvals(change, votes, editors.values()),
+        **_verbs(Desk(reader(user), change, frozenset(editors), tuple(votes), tuple(steps))),
+        "others": [other for other in related if other.restores_id != change.pk],
+        "restoring": [other for other in related if other.restores_id == change.pk],
         "timeline": moments(selectors.timeline_of(change)),
         **_places(change),
     }
 
 
-def _verbs(user: User, change: Change, votes: Sequence[Vote], steps: Sequence[TargetStep]) -> dict[str, Any]:
+def _verbs(desk: Desk) -> dict[str, Any]:
     """The verbs: those of a vote share one form."""
-    verbs = verbs_of(actor_for(user), change, votes=votes, steps=steps)
+    verbs, change = desk.verbs(), desk.change
     deciding = [verb for verb in verbs if verb.key in {"approve", "deny"}]
     return {
         "deciding": deciding,
@@ -138,13 +139,13 @@ def needed(plan: Plan | None) -> int:
     return max((int(rule["n"]) for rule in plan.rules), default=0) if plan else 0
 
 
-def approvals(change: Change, votes: Sequence[Vote]) -> list[Approval]:
+def approvals(change: Change, votes: Sequence[Vote], writers: Iterable[str]) -> list[Approval]:
     """Who decided and whether it counts; then who cannot decide, and why."""
     plan = change.current_plan
-    counted = {vote.pk for vote in policy.counting(plan)} if plan else set()
+    counted = {vote.pk for vote in policy.counting(plan)} if plan and votes else set()
     lines = [_approval(vote, counted=vote.pk in counted, plan=plan) for vote in votes]
     wrote = gettext("Wrote this change: cannot decide on it")
-    return lines + [Approval(name, "barred", wrote) for name in selectors.list_editors(change)]
+    return lines + [Approval(name, "barred", wrote) for name in writers]
 
 
 def _approval(vote: Vote, *, counted: bool, plan: Plan | None) -> Approval:

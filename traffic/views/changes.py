@@ -13,7 +13,7 @@ from meshui.ui.views import ObjectListView, PageView
 from traffic import selectors
 from traffic.filters import ChangeFilter
 from traffic.models import Change
-from traffic.views.board import board_of
+from traffic.views.board import board_of, stamp_of
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -56,12 +56,12 @@ class ChangeLiveView(ChangeDetailView):
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """Nothing, or the body."""
         self.require()
-        context = self.get_context_data(**kwargs)
-        if is_partial(request) and context["stamp"] == request.GET.get("seen"):
-            response = HttpResponse(status=204)
-            vary_on_htmx(response)
-            return response
-        return self.respond(context)
+        change, steps = selectors.get_moment(signed_in(request), kwargs["number"])
+        if not is_partial(request) or stamp_of(change, steps) != request.GET.get("seen"):
+            return self.respond(self.get_context_data(**kwargs))
+        response = HttpResponse(status=204)
+        vary_on_htmx(response)
+        return response
 
 
 class ChangeDecisionView(ChangeDetailView):

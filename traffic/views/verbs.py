@@ -9,18 +9,16 @@ from typing import TYPE_CHECKING, Final
 from django.urls import reverse
 from django.utils.translation import gettext, gettext_lazy
 
+from audit.types import Actor
 from meshui.lib import rights
 from meshui.lib.errors import RefusedError
 from traffic import policy
 from traffic.types import State, StepState
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from django.utils.functional import _StrPromise
 
     from accounts.models import User
-    from audit.types import Actor
     from traffic.models import Change, TargetStep, Vote
 
 
@@ -89,26 +87,32 @@ BY_STATE: Final[dict[str, tuple[str, ...]]] = {
 }
 
 
-def verbs_of(actor: Actor, change: Change, *, votes: Sequence[Vote], steps: Sequence[TargetStep]) -> list[Verb]:
-    """The verbs to draw, in order. Whoever has the right for one nowhere does not see it; writers see that they may
-    not decide.
-    """
-    held = rights.evaluator().verbs(actor)
-    writers = policy.writers_of(change)
-    desk = _Desk(actor, change, writers, tuple(votes), tuple(steps))
-    shown = [key for key in BY_STATE.get(change.state, ()) if desk.shows(key, held)]
-    return [Verb(key, desk.url(key), LOOKS[key], desk.why_not(key)) for key in shown]
+def reader(user: User) -> Actor:
+    """`user` as the rights see them: enough to ask what they may, nothing that could act."""
+    return Actor(kind="person", name=user.username, user_id=str(user.pk))
 
 
 @dataclass(frozen=True)
-class _Desk:
+class Desk:
+    """One change before one reader. `writers`: ids of those who wrote it."""
+
     actor: Actor
     change: Change
-    writers: set[str]
+    writers: frozenset[str]
     votes: tuple[Vote, ...]
     steps: tuple[TargetStep, ...]
 
+    def verbs(self) -> list[Verb]:
+        """The verbs to draw, in order.
+
+        Whoever has the right for one nowhere does not see it; writers see that they may not decide.
+        """
+        held = rights.evaluator().verbs(self.actor)
+        shown = [key for key in BY_STATE.get(self.change.state, ()) if self.shows(key, held)]
+        return [Verb(key, self.url(key), LOOKS[key], self.why_not(key)) for key in shown]
+
     def shows(self, key: str, held: frozenset[str]) -> bool:
+        """Whether the reader sees this verb at all."""
         if key == "revoke":
             return self._own_vote is not None
         if key in {"approve", "deny"}:
@@ -121,9 +125,11 @@ class _Desk:
         return LOOKS[key].right in held
 
     def url(self, key: str) -> str:
+        """Where it posts."""
         return reverse(f"traffic:change-{key}", args=[self.change.number])
 
     def why_not(self, key: str) -> str:
+        """Why it cannot be used now; empty if it can."""
         if key in {"approve", "deny"}:
             return self._why_no_vote
         try:
@@ -159,8 +165,3 @@ class _Desk:
         if key == "resume" and any(s.state == StepState.CONFLICT for s in self.steps):
             return gettext("A target was changed by somebody else meanwhile: roll back, then propose anew.")
         return ""
-
-
-def may_propose(user: User, places: Sequence[rights.Place]) -> bool:
-    """Whether `user` may propose a change on all of `places`."""
-    return rights.may(user, "change.propose", places)
