@@ -154,7 +154,7 @@ def test_split__observe_only_and_other_shape__offered_with_the_reason(
     text = flat(client.get(URL))
 
     assert "MeshUI only observes this cluster." in text
-    assert "other has 2 rules, the proposal 1." in text
+    assert "Rules in other: 2, in the proposal: 1." in text
 
 
 @pytest.mark.parametrize("htmx", [True, False])

@@ -18,7 +18,7 @@ def check_same_shape(desired: Route, live: Route, *, target: str) -> Iterator[Fi
     A route that differs in more would not do there what was proposed.
     """
     if len(desired.rules) != len(live.rules):
-        text = f"{target} has {len(live.rules)} rules, the proposal {len(desired.rules)}. Propose it on its own."
+        text = f"Rules in {target}: {len(live.rules)}, in the proposal: {len(desired.rules)}. Propose it on its own."
         yield Finding("TRF010", "block", "rules", text, (target,))
         return
     for wanted, found in zip(desired.rules, live.rules, strict=True):
