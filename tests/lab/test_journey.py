@@ -17,7 +17,7 @@ from tests.e2e.conftest import (  # noqa: F401 - fixtures
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from playwright.sync_api import Page
 
@@ -51,14 +51,16 @@ def journey(
 
 
 @pytest.fixture
-def pair(lab: Lab, admin: User) -> list[Cluster]:
-    """Two real clusters whose shop/checkout stands at 90/10, added to the product."""
+def pair(lab: Lab, admin: User) -> Iterator[list[Cluster]]:
+    """Two real clusters whose shop/checkout stands at 90/10, added to the product; left at 90/10 for other tests."""
     clusters = sorted(lab.clusters[:2], key=lambda cluster: cluster.name)
     for cluster in clusters:
         deploy_shop(cluster)
         cluster.edit("VirtualService", "checkout", "shop", way.set_weights(90, 10))
         way.add_by_verb(cluster, admin)
-    return clusters
+    yield clusters
+    for cluster in clusters:
+        cluster.edit("VirtualService", "checkout", "shop", way.set_weights(90, 10))
 
 
 def test_journey__two_people__weights_move_on_both_clusters_and_back(journey: way.Journey, pair: list[Cluster]) -> None:
