@@ -6,6 +6,7 @@ import ast
 from pathlib import Path
 
 from traffic.actions import ACTIONS
+from traffic.management.commands.draw_moves import table
 from traffic.transitions import MOVES, STEP_MOVES
 from traffic.types import STEP_BAD, STEP_GOOD, STEP_OPEN, TERMINAL, State, StepState
 
@@ -30,6 +31,10 @@ def test_moves__every_state__is_reached_and_left() -> None:
 
     assert reached == set(State)
     assert left == set(State) - TERMINAL
+
+
+def test_architecture__table_of_moves__is_the_one_in_force() -> None:
+    assert table() in (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
 
 
 def test_step_states__each__is_open_good_or_bad() -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from audit.ledger import verify_chain
 from audit.selectors import list_events
+from meshui.lib.clock import read_db_now
 from tests.people import as_actor
 from tests.traffic.conftest import Way, weights
 from traffic.errors import DeniedError, StalePlanError
@@ -264,6 +266,20 @@ def test_roll_back__applied_change__snapshot_comes_back_without_votes(
     assert restoring.state == State.APPLIED, restoring.state_cause
     assert weights(eu_west) == [90, 10]
     assert not restoring.votes.exists()
+
+
+def test_roll_back__window_is_over__is_a_draft_for_review(way: Callable[..., Way], eu_west: EmulatedCluster) -> None:
+    from meshui.lib.queue import drain  # noqa: PLC0415
+
+    moving = way(eu_west)
+    change = moving.to_applied(75, 25)
+    Change.objects.filter(pk=change.pk).update(ended_at=read_db_now() - timedelta(hours=73))
+
+    restoring = propose_rollback(actor=as_actor(moving.author), seen=moving.seen())
+    drain()
+
+    assert Change.objects.get(pk=restoring.pk).state == State.DRAFT
+    assert weights(eu_west) == [75, 25]
 
 
 def test_roll_back__edited_since__is_a_draft_for_review(way: Callable[..., Way], eu_west: EmulatedCluster) -> None:

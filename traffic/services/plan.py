@@ -126,10 +126,16 @@ def _move_on(change: Change, plan: Plan, actor: Actor, found: Sequence[DryRun]) 
             _give_up(change, actor=actor, cause="It moved and was planned again three times within an hour.")
         else:
             record("traffic.change.planned", actor=actor, target=change, move="C10", digest=plan.digest)
-    elif change.kind == "rollback" and all(f.is_ours for f in found):
+    elif change.kind == "rollback" and _in_window(change) and all(f.is_ours for f in found):
         queue_rollback(change, plan, actor=actor)
     else:
         transition(change, PLANNED, actor=actor, digest=plan.digest)
+
+
+def _in_window(change: Change) -> bool:
+    """Whether what `change` restores was applied so lately that nobody has to vote again."""
+    ended = change.restores.ended_at if change.restores else None
+    return ended is not None and read_db_now() - ended < timedelta(hours=settings.ROLLBACK_WINDOW_HOURS)
 
 
 def queue_rollback(change: Change, plan: Plan, *, actor: Actor) -> None:
