@@ -11,7 +11,7 @@ from meshui.lib.leases import free
 from meshui.lib.queue import enqueue
 from traffic.models import Lease, Rollout, TargetStep
 from traffic.services.plan import due_plans
-from traffic.types import STEP_OPEN, TERMINAL, State
+from traffic.types import STEP_OPEN, State
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -47,8 +47,3 @@ def due_steps() -> QuerySet[Any]:
     held = {(row["change_id"], row["cluster_id"]) for row in busy}
     rows = TargetStep.objects.filter(due, state__in=STEP_OPEN, change__state__in=RUNNING)
     return rows.exclude(pk__in=[s.pk for s in rows if (s.change_id, s.cluster_id) in held])
-
-
-def leaked_leases() -> QuerySet[Any]:
-    """Leases of changes that have ended: an invariant that is broken if this is not empty."""
-    return Lease.objects.filter(change__state__in=TERMINAL)
