@@ -23,7 +23,7 @@ from meshes.adapters.base import (
     Verification,
 )
 from meshes.adapters.shapes import Deployment, DestinationRule, sound
-from meshes.types import LiveRoute
+from meshes.types import Around, LiveRoute, Loss, Rendered
 from meshui.lib.plain_yaml import PlainYamlError, parse_plain
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from clusters.clients import Reader
     from meshes.adapters.base import FoundControlPlane
-    from meshes.types import Projection, Rendered, Route, Version
+    from meshes.types import Projection, Route, Version
     from meshui.lib.jsontypes import JsonObject
 
 GROUP = "networking.istio.io"
@@ -87,7 +87,13 @@ class IstioAdapter:
         except (ClusterError, PlainYamlError) as error:
             return "", Problem(str(ref), f"{error} The trust domain is not known.")
 
-    def read(self, objects: Mapping[str, Sequence[JsonObject]], namespaces: Sequence[JsonObject]) -> Read:
+    def read(
+        self,
+        objects: Mapping[str, Sequence[JsonObject]],
+        namespaces: Sequence[JsonObject],
+        *,
+        only: frozenset[str] | None = None,
+    ) -> Read:
         """Every VirtualService, with the labels of its subsets and with its rivals for a host."""
         rules, problems = sound(objects.get("destinationrules", ()), DestinationRule)
         subsets = istio_companions.Subsets(rules) if "destinationrules" in objects else None
@@ -100,14 +106,14 @@ class IstioAdapter:
     def _read_one(self, body: JsonObject, subsets: istio_companions.Subsets | None) -> ReadRoute:
         try:
             route, problems = istio_read.route_of(body)
-            base = istio_write.project(LiveRoute(route, self._ref(body), body)).hash
+            base = istio_write.project(body).hash
         except UnreadableRouteError as error:
-            return ReadRoute(body, None, problems=error.problems)
+            return ReadRoute(body, self._ref(body), None, problems=error.problems)
         if subsets is None:
-            return ReadRoute(body, LiveRoute(route, self._ref(body), body), base, problems)
+            return ReadRoute(body, self._ref(body), LiveRoute(route, self._ref(body), body), base, problems)
         route = istio_companions.with_labels(route, subsets)
         missing = istio_companions.missing_subsets(route, subsets)
-        return ReadRoute(body, LiveRoute(route, self._ref(body), body), base, (*problems, *missing))
+        return ReadRoute(body, self._ref(body), LiveRoute(route, self._ref(body), body), base, (*problems, *missing))
 
     def live(self, body: JsonObject) -> LiveRoute:
         """One VirtualService as it is; labels of subsets are not looked up."""
@@ -120,16 +126,29 @@ class IstioAdapter:
         resource = Resource(GROUP, version if version in VERSIONS else VERSIONS[0], *KINDS[0])
         return ObjectRef(resource, istio_read.namespace_of(body), istio_read.name_of(body))
 
-    def project(self, live: LiveRoute) -> Projection:
+    def project(self, ref: ObjectRef, body: JsonObject) -> Projection:
         """All of spec, weights by ratio: every field of a VirtualService's spec decides routing."""
-        return istio_write.project(live)
+        return istio_write.project(body)
 
-    def render(self, desired: Route, live: LiveRoute) -> Rendered:
+    def around(self, reader: Reader, route: Route, ref: ObjectRef | None) -> Around:
+        """Nothing yet."""
+        return Around()
+
+    def new_ref(self, desired: Route, served: frozenset[str]) -> ObjectRef | None:
+        """None yet."""
+        return None
+
+    def render(self, desired: Route | None, live: LiveRoute | None, around: Around) -> Rendered:
         """Moved weights on existing backends; anything else is a loss that moves requests, so refused."""
+        if desired is None or live is None:
+            return Rendered((), (Loss("route", "Not yet.", moves_requests=True),))
         return istio_write.render(desired, live)
 
-    def verify(self, desired: Route, live: LiveRoute) -> Verification:
+    def verify(self, desired: Route | None, live: LiveRoute | None) -> Verification:
         """L1 from the read: Istio reports no acceptance of VirtualServices unless its analysis is on."""
+        if desired is None or live is None:
+            is_right = (desired is None) == (live is None)
+            return Verification("L1", "cannot be observed" if is_right else "mismatch")
         if istio_write.same_weights(desired, live.route):
             return Verification("L1", "verified", "Stored and read back; Istio does not report acceptance.")
         moved = ", ".join(self._differing(desired, live.route))

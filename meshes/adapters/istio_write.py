@@ -3,41 +3,34 @@
 from __future__ import annotations
 
 import copy
-import hashlib
 from functools import reduce
 from math import gcd
 from typing import TYPE_CHECKING, Any, cast
 
 from clusters.clients import PatchOperation
-from meshes.adapters.base import Problem, UnreadableRouteError
 from meshes.adapters.istio_read import labels_of, plain
-from meshes.types import FULL, Loss, NativeWrite, Projection, Rendered
-from meshui.lib.canonical import NotCanonicalError, canonical
+from meshes.adapters.projections import projection
+from meshes.types import FULL, Loss, NativeWrite, Rendered
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from meshes.types import LiveRoute, Route, Rule
+    from meshes.types import LiveRoute, Projection, Route, Rule
     from meshui.lib.jsontypes import JsonObject
 
 
-def project(live: LiveRoute) -> Projection:
+def project(body: JsonObject) -> Projection:
     """All of spec, weights divided by their greatest common divisor; a single destination has none.
 
     Every field of a VirtualService's spec decides routing; of its labels istio.io/rev alone does, of annotations none.
     """
-    spec = cast("dict[str, Any]", copy.deepcopy(live.body.get("spec") or {}))
+    spec = cast("dict[str, Any]", copy.deepcopy(body.get("spec") or {}))
     for field in ("http", "tcp", "tls"):
         for rule in spec.get(field) or []:
             _reduce(rule.get("route") or [])
-    labels = labels_of(live.body)
+    labels = labels_of(body)
     read_by = {"istio.io/rev": str(labels["istio.io/rev"])} if "istio.io/rev" in labels else {}
-    content = cast("JsonObject", {"spec": plain(spec), "labels": read_by})
-    try:
-        data = canonical({"uid": live.uid, "content": content})
-    except NotCanonicalError as error:
-        raise UnreadableRouteError([Problem("spec", f"It cannot be compared exactly: {error}.")]) from error
-    return Projection(content, hashlib.sha256(data).hexdigest())
+    return projection(cast("JsonObject", {"spec": plain(spec), "labels": read_by}), body)
 
 
 def _reduce(route: list[dict[str, Any]]) -> None:

@@ -12,7 +12,7 @@ from meshes.adapters.base import UnreadableRouteError
 from meshes.adapters.istio import IstioAdapter
 from meshes.adapters.istio_companions import image_version
 from meshes.adapters.istio_read import split_host
-from meshes.types import Version
+from meshes.types import Around, Version
 from tests.meshes.objects import destination, destination_rule, istiod, namespace, virtual_service
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from meshui.lib.jsontypes import JsonObject
 
 ADAPTER = IstioAdapter()
+REF = ADAPTER.live(virtual_service()).ref
 RELEASE = "registry.istio.io/release/pilot:1.31.0"
 
 
@@ -274,7 +275,7 @@ def test_project__what_does_not_route__same_hash() -> None:
     other["metadata"]["labels"] = {"team": "b"}
     other["status"] = {"observedGeneration": 4}
 
-    assert ADAPTER.project(ADAPTER.live(body)) == ADAPTER.project(ADAPTER.live(other))
+    assert ADAPTER.project(REF, body) == ADAPTER.project(REF, other)
 
 
 @pytest.mark.parametrize(
@@ -291,17 +292,17 @@ def test_project__what_does_not_route__same_hash() -> None:
 )
 def test_project__what_routes__another_hash(edit: Any) -> None:
     body = cast("Any", virtual_service(http=[{"route": [destination("web", "v1", 90), destination("web", "v2", 10)]}]))
-    before = ADAPTER.project(ADAPTER.live(body)).hash
+    before = ADAPTER.project(REF, body).hash
 
     edit(body)
 
-    assert ADAPTER.project(ADAPTER.live(body)).hash != before
+    assert ADAPTER.project(REF, body).hash != before
 
 
 def test_project__fractions__kept_to_the_last_digit() -> None:
     hashes = {
         ADAPTER.project(
-            ADAPTER.live(virtual_service(http=[{"mirrorPercentage": {"value": value}, "route": [destination("web")]}]))
+            REF, virtual_service(http=[{"mirrorPercentage": {"value": value}, "route": [destination("web")]}])
         ).hash
         for value in (12.3456781, 12.3456782, 50.0, 50)
     }
@@ -315,7 +316,7 @@ def test_render__backends_in_another_order__found_by_key() -> None:
     first, second = rule.backends
     swapped = replace(rule, backends=(replace(second, weight_bp=2500), replace(first, weight_bp=7500)))
 
-    (write,) = ADAPTER.render(replace(live.route, rules=(swapped,)), live).objects
+    (write,) = ADAPTER.render(replace(live.route, rules=(swapped,)), live, Around()).objects
 
     assert [o.value for o in write.operations] == [90, 10, 75, 25]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from meshes.adapters.istio import IstioAdapter
-from meshes.types import Route
+from meshes.types import Around, Route
 from tests.meshes.golden import Case, cases, patched
 
 ADAPTER = IstioAdapter()
@@ -28,7 +28,7 @@ def test_read__golden__as_committed(case: Case) -> None:
 
 @pytest.mark.parametrize("case", CASES, ids=ids)
 def test_render__golden__as_committed(case: Case) -> None:
-    rendered = ADAPTER.render(case.desired(), ADAPTER.live(case.live()))
+    rendered = ADAPTER.render(case.desired(), ADAPTER.live(case.live()), Around())
 
     operations = [operation.to_json() for write in rendered.objects for operation in write.operations]
     losses = [{"path": x.path, "reason": x.reason, "moves_requests": x.moves_requests} for x in rendered.losses]
@@ -40,7 +40,7 @@ def test_render__golden__as_committed(case: Case) -> None:
 
 @pytest.mark.parametrize("case", WRITTEN, ids=[case.folder.name for case in WRITTEN])
 def test_render__patch_on_the_live_body__gives_the_rendered_body_and_the_desired_route(case: Case) -> None:
-    (write,) = ADAPTER.render(case.desired(), ADAPTER.live(case.live())).objects
+    (write,) = ADAPTER.render(case.desired(), ADAPTER.live(case.live()), Around()).objects
 
     after = patched(case.live(), write.operations)
 
@@ -51,7 +51,7 @@ def test_render__patch_on_the_live_body__gives_the_rendered_body_and_the_desired
 
 @pytest.mark.parametrize("case", WRITTEN, ids=[case.folder.name for case in WRITTEN])
 def test_render__patch__tests_before_it_writes_and_holds_no_secret(case: Case) -> None:
-    (write,) = ADAPTER.render(case.desired(), ADAPTER.live(case.live())).objects
+    (write,) = ADAPTER.render(case.desired(), ADAPTER.live(case.live()), Around()).objects
 
     kinds = [operation.op == "test" for operation in write.operations]
 

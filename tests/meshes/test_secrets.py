@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from meshes.adapters.istio import IstioAdapter
 from meshes.secrets import masked_route, with_live_matches
-from meshes.types import HeaderMatch, Match, Route
+from meshes.types import Around, HeaderMatch, Match, Route
 from tests.meshes.objects import destination, virtual_service
 
 ADAPTER = IstioAdapter()
@@ -46,8 +46,8 @@ def test_with_live_matches__made_from_the_masked_row__can_be_rendered() -> None:
     moved = replace(rule, backends=tuple(replace(b, weight_bp=5000) for b in rule.backends))
     desired = replace(masked, rules=(moved,))
 
-    assert ADAPTER.render(desired, live).losses
-    rendered = ADAPTER.render(with_live_matches(desired, live.route), live)
+    assert ADAPTER.render(desired, live, Around()).losses
+    rendered = ADAPTER.render(with_live_matches(desired, live.route), live, Around())
 
     assert not rendered.losses
     assert [o.value for o in rendered.objects[0].operations] == [90, 10, 50, 50]
