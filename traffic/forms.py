@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
-from uuid import UUID
 
 from django import forms
 from django.utils.translation import gettext, gettext_lazy
@@ -14,11 +13,12 @@ from meshui.ui.parts import SplitRow
 from meshui.ui.wording import percent_text
 from traffic.checks.weights import check_not_all_zero, check_sum
 from traffic.diff import match_words
-from traffic.types import Proposal, Seen
+from traffic.types import Proposal, Seen, Wanted
 from traffic.weights import WeightError, parse_percent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from uuid import UUID
 
     from django.http import QueryDict
 
@@ -73,6 +73,21 @@ class PercentField(forms.CharField):
 
 
 @dataclass(frozen=True, slots=True)
+class Target:
+    """A route that may be chosen: its cluster's slug is its label."""
+
+    route_id: UUID
+    cluster_id: UUID
+    cluster: str
+    mesh_kind: str
+
+    @property
+    def wanted(self) -> Wanted:
+        """The proposal's own desired route, there."""
+        return Wanted(self.cluster_id, self.mesh_kind, self.route_id)
+
+
+@dataclass(frozen=True, slots=True)
 class RuleFields:
     """One rule of the form: what it is for, a row per backend. `only` names the backend of a rule without choice."""
 
@@ -86,8 +101,8 @@ class RuleFields:
 class SplitForm(forms.Form):
     """A new split of one route: a field per backend of each rule that has at least two, targets, title and reason.
 
-    `base` is the route as it is now; `wanted` what the fields show first; `targets` the (route id, label) that may be
-    chosen. Cleaned: `desired`, the whole route.
+    `base` is the route as it is now; `wanted` what the fields show first; `targets` those that may be chosen.
+    Cleaned: `desired`, the whole route.
     """
 
     title = forms.CharField(label=gettext_lazy("Title"), max_length=200)
@@ -109,13 +124,15 @@ class SplitForm(forms.Form):
         data: QueryDict | None = None,
         *,
         base: Route,
-        targets: Sequence[tuple[str, str]],
+        targets: Sequence[Target],
         wanted: Route | None = None,
         initial: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(data, auto_id="%s", initial=initial)
         self.base, self.wanted = base, wanted or base
-        self.fields["route"].choices = targets  # type: ignore[attr-defined]  # MultipleChoiceField has them
+        self._targets = {str(target.route_id): target for target in targets}
+        choices = [(key, target.cluster) for key, target in self._targets.items()]
+        self.fields["route"].choices = choices  # type: ignore[attr-defined]  # MultipleChoiceField has them
         for name, label in self._weight_fields():
             self.fields[name] = PercentField(label=label)
 
@@ -137,7 +154,7 @@ class SplitForm(forms.Form):
             reason=data["reason"],
             ticket=data["ticket"],
             desired=data["desired"],
-            route_ids=tuple(UUID(pk) for pk in data["route"]),
+            targets=tuple(self._targets[pk].wanted for pk in data["route"]),
         )
 
     def rules(self) -> list[RuleFields]:

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 from django.utils.translation import gettext
 
 from meshes.adapters.registry import adapter_for
+from meshes.types import Around
 from meshui.lib.errors import MissingError
 from traffic import selectors
 from traffic.checks.route import check_same_shape, check_something_moves, check_zero_backend_gets_requests
 from traffic.diff import neutral_diff
+from traffic.forms import Target
 from traffic.views.targets import shown_yaml
 
 if TYPE_CHECKING:
@@ -70,9 +72,10 @@ class Workbench:
         """Every cluster that has the service, the chosen ones ticked."""
         return [Chip(route, str(route.pk) in checked, self._why_not(route)) for route in self.routes]
 
-    def choices(self) -> list[tuple[str, str]]:
+    def choices(self) -> list[Target]:
         """What the form takes."""
-        return [(chip.value, chip.route.cluster.slug) for chip in self.chips(()) if not chip.why_not]
+        routes = (chip.route for chip in self.chips(()) if not chip.why_not)
+        return [Target(route.pk, route.cluster_id, route.cluster.slug, route.mesh_kind) for route in routes]
 
     @property
     def is_allowed(self) -> bool:
@@ -133,7 +136,7 @@ def _preview(route: StoredRoute, desired: Route) -> TargetPreview:
     if live is None:
         raise MissingError(gettext("This route can no longer be read."))
     adapter = adapter_for(route.mesh_kind)
-    rendered = adapter.render(desired, live)
+    rendered = adapter.render(desired, live, Around())
     after = rendered.objects[0].body if rendered.objects else live.body
     return TargetPreview(
         cluster=where,
