@@ -128,8 +128,8 @@ class Reader(Protocol):
     def api_groups(self) -> frozenset[str]:
         """`group/version` of everything served, `v1` for core."""
 
-    def list_objects(self, resource: Resource, *, label_selector: str = "") -> Listing:
-        """All objects of a kind, over all pages and namespaces; a page that fails fails the whole list."""
+    def list_objects(self, resource: Resource, *, label_selector: str = "", namespace: str = "") -> Listing:
+        """All objects of a kind over all pages, of one namespace or (empty) of all; a page that fails fails the list."""
 
     def get_object(self, ref: ObjectRef) -> JsonObject | None:
         """One object with managedFields; None where there is none (404)."""
@@ -141,14 +141,37 @@ class Reader(Protocol):
         """Drop the connections."""
 
 
+@dataclass(frozen=True, slots=True)
+class GuardedCreate:
+    """An object to be made where none is: 409 if there is one. `body` without uid, resourceVersion and status."""
+
+    ref: ObjectRef
+    body: JsonObject
+
+
+@dataclass(frozen=True, slots=True)
+class GuardedDelete:
+    """An object to be deleted if it is still this very version of this very object."""
+
+    ref: ObjectRef
+    uid: str
+    resource_version: str
+
+
+Write = GuardedPatch | GuardedCreate | GuardedDelete
+
+
 class Writer(Protocol):
-    """Writes one cluster: guarded JSON Patch, never force, never merge patch, never PUT. One send per call."""
+    """Writes one cluster: guarded JSON Patch, create, delete with preconditions; never force, merge patch or PUT.
 
-    def dry_run(self, patch: GuardedPatch) -> JsonObject:
-        """The object as the server would store it; nothing is stored."""
+    One send per call.
+    """
 
-    def write(self, patch: GuardedPatch) -> JsonObject:
-        """The object as stored."""
+    def dry_run(self, write: Write) -> JsonObject | None:
+        """The object as the server would store it, None for a delete; nothing is stored."""
+
+    def write(self, write: Write) -> JsonObject | None:
+        """The object as stored, None for a delete."""
 
     def read(self, ref: ObjectRef) -> JsonObject | None:
         """The object as it is now, None where there is none."""

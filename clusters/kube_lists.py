@@ -283,22 +283,22 @@ class KubeReader:
         except (TypeError, KeyError, AttributeError) as error:
             raise BadAnswerError("Its list of API groups is not one that Kubernetes would send.") from error
 
-    def list_objects(self, resource: Resource, *, label_selector: str = "") -> Listing:
+    def list_objects(self, resource: Resource, *, label_selector: str = "", namespace: str = "") -> Listing:
         """All pages of 500; where a continue token expired the list begins again, three tries in all."""
         for left in reversed(range(LIST_TRIES)):
             try:
-                return self._list(resource, label_selector)
+                return self._list(resource, label_selector, namespace)
             except InvalidObjectError as error:
                 if error.status != 410 or not left:
                     raise
         raise AssertionError("unreachable")
 
-    def _list(self, resource: Resource, label_selector: str) -> Listing:
+    def _list(self, resource: Resource, label_selector: str, namespace: str) -> Listing:
         items: list[JsonObject] = []
         token = ""
         for _ in range(MAX_PAGES):
             query = {"limit": str(PAGE), "labelSelector": label_selector, "continue": token}
-            page = _page(self.transport.get(f"{resource.path()}?{_query(query)}", limit=MAX_PAGE_BYTES))
+            page = _page(self.transport.get(f"{resource.path(namespace)}?{_query(query)}", limit=MAX_PAGE_BYTES))
             items += (_slim(item, resource) for item in page.items or ())
             token = page.metadata.continue_
             if not token:

@@ -34,7 +34,7 @@ class ReadRow(models.Model):
 
 
 class Mesh(ReadRow):
-    """One installation as one cluster shows it."""
+    """One installation as one cluster shows it. `trust_root`: SHA-256 of its root certificates, hex; empty: not read."""
 
     SCOPE: ClassVar[ScopeColumns] = ScopeColumns(
         environment="cluster__environment", cluster="cluster__slug", mesh="kind"
@@ -43,6 +43,7 @@ class Mesh(ReadRow):
     cluster = models.ForeignKey(Cluster, on_delete=models.CASCADE, related_name="meshes")
     kind = models.CharField(max_length=20)
     trust_domain = models.CharField(max_length=253)
+    trust_root = models.CharField(max_length=64, blank=True, default="")
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["cluster", "kind", "trust_domain"], name="mesh_of_cluster")]
@@ -75,7 +76,7 @@ class ControlPlane(ReadRow):
 
 
 class Namespace(ReadRow):
-    """A namespace: whether new pods there get a proxy, and which label says so."""
+    """A namespace: whether new pods there get a proxy, of which mesh and revision, and which label says so."""
 
     SCOPE: ClassVar[ScopeColumns] = ScopeColumns(
         environment="cluster__environment", cluster="cluster__slug", namespace="name"
@@ -86,6 +87,8 @@ class Namespace(ReadRow):
     uid = models.CharField(max_length=64)
     injection = models.CharField(max_length=12, default="none")
     injection_reason = models.CharField(max_length=200, blank=True)
+    injected_by = models.CharField(max_length=20, blank=True, default="")
+    revision = models.CharField(max_length=63, blank=True, default="")
 
     class Meta:
         ordering = ["name"]
@@ -116,6 +119,33 @@ class Service(ReadRow):
 
     def __str__(self) -> str:
         return f"{self.namespace}/{self.name}"
+
+
+class Workload(ReadRow):
+    """A Deployment, StatefulSet or DaemonSet: the labels of its pods and how many of them are ready."""
+
+    SCOPE: ClassVar[ScopeColumns] = ScopeColumns(
+        environment="cluster__environment", cluster="cluster__slug", namespace="namespace"
+    )
+
+    cluster = models.ForeignKey(Cluster, on_delete=models.CASCADE, related_name="workloads")
+    kind = models.CharField(max_length=20)
+    namespace = models.CharField(max_length=253)
+    name = models.CharField(max_length=253)
+    uid = models.CharField(max_length=64)
+    labels = models.JSONField(default=dict)
+    injection = models.CharField(max_length=12, blank=True, default="")
+    version = models.CharField(max_length=100, blank=True, default="")
+    replicas = models.PositiveIntegerField(default=0)
+    ready = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        ordering = ["namespace", "name"]
+        constraints = [models.UniqueConstraint(fields=["cluster", "uid"], name="workload_uid")]
+        indexes = [models.Index(fields=["cluster", "namespace"], name="workload_namespace")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.namespace}/{self.name}"
 
 
 class Route(ReadRow):
