@@ -126,9 +126,9 @@ def live(writer: KubeWriter) -> JsonObject:
     return body
 
 
-def weights(body: JsonObject) -> list[int]:
+def weights(body: JsonObject | None) -> list[int]:
     """Of its first rule."""
-    spec: Any = body["spec"]
+    spec: Any = (body or {})["spec"]
     return [entry["weight"] for entry in spec["http"][0]["route"]]
 
 

@@ -98,9 +98,9 @@ def test_write__real_server__dry_run_then_stored_with_our_manager(writer: KubeWr
     patch = moved(writer, 75)
     before = cluster.get("VirtualService", "checkout", NAMESPACE)
 
-    dry = writer.dry_run(patch)
+    dry: Any = writer.dry_run(patch)
     in_between = cluster.get("VirtualService", "checkout", NAMESPACE)
-    stored = writer.write(patch)
+    stored: Any = writer.write(patch)
 
     after = cluster.get("VirtualService", "checkout", NAMESPACE)
     assert dry["spec"] == stored["spec"] == after["spec"]
