@@ -12,7 +12,6 @@ from meshui.lib.errors import PreconditionRequiredError
 from meshui.ui.parts import SplitRow
 from meshui.ui.wording import percent_text
 from traffic.checks.weights import check_not_all_zero, check_sum
-from traffic.diff import match_words
 from traffic.types import Proposal, Seen, Wanted
 from traffic.weights import WeightError, parse_percent
 
@@ -162,7 +161,7 @@ class SplitForm(forms.Form):
         return [
             RuleFields(
                 name=rule.name,
-                matches=tuple(match_words(match) for match in rule.matches),
+                matches=tuple(match.words for match in rule.matches),
                 prefix=prefix(index),
                 rows=list(self._rows(index, rule)) if len(rule.backends) > 1 else [],
                 only=", ".join(item.backend.name for item in rule.backends),
