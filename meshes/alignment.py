@@ -352,7 +352,8 @@ def _matches_key(matches: Iterable[Match]) -> frozenset[Any]:
     """Equal for matches that take the same requests, in whatever order they are written; empty: all requests."""
     found = set()
     for match in matches:
-        path = None if match.path and (match.path.type, match.path.value) == ("prefix", "/") else match.path
+        is_any = match.path is not None and match.path.value == "/" and match.path.type in {"prefix", "segments"}
+        path = None if is_any else match.path
         parts = (path, frozenset(match.headers), frozenset(match.query), frozenset(match.opaque))
         if not any(parts) and not match.methods:
             return frozenset()

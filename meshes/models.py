@@ -250,6 +250,78 @@ class Sync(models.Model):
         return round((self.finished_at - self.started_at).total_seconds() * 1000) if self.finished_at else 0
 
 
+class BackendVersion(models.Model):
+    """A correction by hand: which version a backend of one service is in one cluster, who said so, when and why."""
+
+    SCOPE: ClassVar[ScopeColumns] = ScopeColumns(
+        environment="cluster__environment", cluster="cluster__slug", namespace="namespace", service="service"
+    )
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    cluster = models.ForeignKey(Cluster, on_delete=models.CASCADE, related_name="backend_versions")
+    namespace = models.CharField(max_length=253)
+    service = models.CharField(max_length=253)
+    backend_key = models.CharField(max_length=600)
+    version = models.CharField(max_length=63)
+    reason = models.CharField(max_length=500)
+    corrected_at = models.DateTimeField()
+    corrected_by_name = models.CharField(max_length=150)
+
+    class Meta:
+        ordering = ["namespace", "service", "backend_key"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["cluster", "namespace", "service", "backend_key"], name="backend_version_once"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.backend_key} is {self.version}"
+
+
+class ServiceLink(models.Model):
+    """A service of one cluster that does not stand in the row of its own name: who said so, when and why.
+
+    It is shown under `to_namespace`/`to_name`; without them (`is_apart`) it is not the same service and has a row of
+    its own.
+    """
+
+    SCOPE: ClassVar[ScopeColumns] = ScopeColumns(
+        environment="cluster__environment", cluster="cluster__slug", namespace="namespace", service="name"
+    )
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    cluster = models.ForeignKey(Cluster, on_delete=models.CASCADE, related_name="service_links")
+    namespace = models.CharField(max_length=253)
+    name = models.CharField(max_length=253)
+    to_namespace = models.CharField(max_length=253, blank=True, default="")
+    to_name = models.CharField(max_length=253, blank=True, default="")
+    reason = models.CharField(max_length=500)
+    linked_at = models.DateTimeField()
+    linked_by_name = models.CharField(max_length=150)
+
+    class Meta:
+        ordering = ["cluster__slug", "namespace", "name"]
+        constraints = [
+            models.UniqueConstraint(fields=["cluster", "namespace", "name"], name="service_link_once"),
+            models.UniqueConstraint(
+                fields=["cluster", "to_namespace", "to_name"],
+                condition=~models.Q(to_name=""),
+                name="service_link_target_once",
+            ),
+        ]
+        indexes = [models.Index(fields=["to_namespace", "to_name"], name="service_link_target")]
+
+    def __str__(self) -> str:
+        what = "stands apart" if self.is_apart else f"is shown as {self.to_namespace}/{self.to_name}"
+        return f"{self.namespace}/{self.name} {what}"
+
+    @property
+    def is_apart(self) -> bool:
+        """Whether it is not the same service as those of its name elsewhere."""
+        return not self.to_name
+
+
 def backends_of(route: Route) -> Iterator[RouteBackend]:
     """Unsaved backend rows of a route, in order."""
     neutral = route.route
