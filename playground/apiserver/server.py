@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from playground.apiserver.faults import Fault
     from playground.apiserver.jsontypes import Json
+    from playground.apiserver.loop import Loop
 
 HOST = "127.0.0.1"
 MOST_RECORDS = 20_000  # of the requests that are remembered
@@ -56,7 +57,7 @@ class ApiServer:
         )
         self._router = Router(self._core, self.violations)
         self.objects = LocalObjects(self._core)
-        self._controllers = Controllers(self._core, self.objects) if controllers else None
+        self._loops: list[Loop] = [Controllers(self._core, self.objects)] if controllers else []
         certificate, key = self._authority.server_certificate([HOST, "localhost", "kubernetes.default.svc"])
         self._listener = Listener(server_context(certificate, key, self.ca_pem), self._serve)
         self.objects.load([_namespace(each) for each in NAMESPACES])
@@ -105,8 +106,8 @@ class ApiServer:
         """Listen, on the port of the last time if there was one."""
         self._core.stopping.clear()
         self.port = self._listener.start(HOST, self.port, self.name)
-        if self._controllers is not None:
-            self._controllers.start()
+        for loop in self._loops:
+            loop.start()
         return self
 
     def stop(self) -> None:
@@ -114,8 +115,8 @@ class ApiServer:
         self._core.stopping.set()
         with self._core.store.changed:
             self._core.store.changed.notify_all()
-        if self._controllers is not None:
-            self._controllers.stop()
+        for loop in self._loops:
+            loop.stop()
         self._listener.stop()
 
     def restart(self) -> None:
@@ -202,6 +203,10 @@ class ApiServer:
         """Let `handler` (AdmissionReview to AdmissionReview) stand behind a Service that configurations name."""
         self._core.admission.services[namespace, name] = handler
 
+    def add_loop(self, loop: Loop) -> None:
+        """Let one more controller run with this server, from its next start on."""
+        self._loops.append(loop)
+
     def compact(self) -> None:
         """Make earlier versions too old for continue tokens and new watches. Running watches go on."""
         self._core.store.compact()
@@ -214,8 +219,10 @@ class ApiServer:
 
     def settle(self, seconds: float = 10.0) -> None:
         """Wait until the controllers have nothing left to do. Raises TimeoutError."""
-        if self._controllers is not None:
-            self._controllers.settle(seconds)
+        changed = self._core.store.changed
+        with changed:
+            if not changed.wait_for(lambda: all(loop.is_idle() for loop in self._loops), seconds):
+                raise TimeoutError(f"The controllers were not done after {seconds} s.")
 
 
 def _namespace(name: str) -> Json:
