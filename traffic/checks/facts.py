@@ -12,26 +12,34 @@ if TYPE_CHECKING:
     from traffic.types import Action
 
 OwnerClass = Literal["controller", "gitops", "ours", "human", "unknown"]
+GATEWAY_KINDS = frozenset({"HTTPRoute", "GRPCRoute", "TLSRoute", "TCPRoute"})
 
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """Who else writes an object that would be written: `object` in words, the class of change-control §5.7, a name."""
+    """Who else writes an object that would be written: `object` in words, the class of change-control §5.7, a name.
+
+    `hint`: a tool whose name stands in managedFields, which is claimed and never proved.
+    """
 
     object: str
     owner_class: OwnerClass
     name: str
+    hint: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """One target of a proposal. `target`: the cluster's slug, `mesh` the kind.
+    """One target of a proposal. `target`: the cluster's slug, `mesh` the kind, `kind` and `object` the native route.
 
-    `desired` None: the split ends; `live` None: it starts. `ready`: ready pods by backend key, None where it cannot be
-    told; a backend whose Service does not exist is in `missing`, a subset that nothing defines in `undefined`.
-    `rivals`: other objects that claim the same host or parent, in words; `winner`: which of all is believed to decide.
-    `open_changes`: other open changes on the same route, in words. `shadows`: what switches the route off altogether
-    (a ServiceProfile). `is_first_policy` and the like come with policies.
+    `desired` None: the split ends; `live` None: it starts. `asked`: what the proposal asks for everywhere (None: this
+    target has a desired route of its own); `written`: how the object that would be written reads (None: none would).
+    `ready`: ready pods by backend key, None where it cannot be told; a backend whose Service does not exist is in
+    `missing`, a subset that nothing defines in `undefined`. `rivals`: other objects that claim the same host or parent,
+    in words; `winner`: which of all is believed to decide (empty: they are merged). `open_changes`: other open changes
+    of the same object, in words. `shadows`: what switches the route off altogether (a ServiceProfile). `outranked_by`:
+    routes of the same parent that Linkerd takes instead of this one, `outranks`: those that it leaves for this one.
+    `foreign`: what an end would delete though it is not ours. `waypoint` empty: none; None: it cannot be told.
     """
 
     target: str
@@ -50,3 +58,19 @@ class Facts:
     shadows: tuple[str, ...] = ()
     losses: tuple[Loss, ...] = ()
     quantisation_error_bp: int = 0
+    kind: str = ""
+    object: str = ""
+    is_production: bool = False
+    max_step_bp: int = 5000
+    asked: Route | None = None
+    written: Route | None = None
+    outranked_by: tuple[str, ...] = ()
+    outranks: tuple[str, ...] = ()
+    foreign: tuple[str, ...] = ()
+    is_ambient: bool = False
+    waypoint: str | None = None
+
+    @property
+    def is_gateway_api(self) -> bool:
+        """Whether the route is of the Gateway API: merged with its likes, the most specific match first."""
+        return self.kind in GATEWAY_KINDS
