@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 CONNECTION: Final = "connection"
 """The kind of the Sync row that says why a reading could not even begin."""
+SERVED: Final = "apis"
+"""The kind of the Sync row that says which API groups the cluster serves."""
 
 
 class ReadRow(models.Model):
@@ -222,7 +224,10 @@ class RouteBackend(models.Model):
 
 
 class Sync(models.Model):
-    """The last reading of one kind in one cluster: a row per cluster and kind. `error` empty = it went well."""
+    """The last reading of one kind in one cluster: a row per cluster and kind. `error` empty = it went well.
+
+    `found`: of SERVED the group/versions that the API serves; else nothing.
+    """
 
     SCOPE: ClassVar[ScopeColumns] = ScopeColumns(environment="cluster__environment", cluster="cluster__slug")
 
@@ -233,6 +238,7 @@ class Sync(models.Model):
     written = models.PositiveIntegerField(default=0)
     error = models.CharField(max_length=2100, blank=True)
     problems = models.JSONField(default=list)
+    found = models.JSONField(default=list)
     started_at = models.DateTimeField()
     finished_at = models.DateTimeField(null=True, blank=True)
     succeeded_at = models.DateTimeField(null=True, blank=True)

@@ -14,6 +14,11 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.AddField(
+            model_name='sync',
+            name='found',
+            field=models.JSONField(default=list),
+        ),
+        migrations.AddField(
             model_name='mesh',
             name='trust_root',
             field=models.CharField(blank=True, default='', max_length=64),

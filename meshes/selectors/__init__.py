@@ -5,6 +5,7 @@ from meshes.selectors.clusters import ClusterInventory, cluster_inventory
 from meshes.selectors.fleet import FleetRow, fleet_rows
 from meshes.selectors.freshness import MeshLine
 from meshes.selectors.routes import get_live, get_route, routes_for_service
+from meshes.selectors.served import served_by
 from meshes.selectors.services import ServiceLine, in_cluster, service_lines, services_list, split_now
 from meshes.selectors.serviceview import ServiceView, service_view
 
@@ -21,6 +22,7 @@ __all__ = [
     "get_route",
     "in_cluster",
     "routes_for_service",
+    "served_by",
     "service_lines",
     "service_view",
     "services_list",

@@ -11,7 +11,7 @@ from clusters.clients import ClusterError, Resource
 from meshes.adapters.registry import all_adapters
 from meshes.adapters.shapes import Anything, sound
 from meshes.adapters.shapes import Service as ServiceShape
-from meshes.models import ControlPlane, Mesh, Namespace, Route, Service
+from meshes.models import SERVED, ControlPlane, Mesh, Namespace, Route, Service
 from meshes.services import rows, values
 from meshes.services.store import store_rows
 from meshui.lib.clock import read_db_now
@@ -35,7 +35,6 @@ else:
 NAMESPACES = Resource("", "v1", "namespaces", "Namespace", namespaced=False)
 SERVICES = Resource("", "v1", "services", "Service")
 DEPLOYMENTS = Resource("apps", "v1", "deployments", "Deployment")
-SERVED = "apis"
 
 
 class LostLeaseError(Exception):
@@ -87,7 +86,7 @@ class _Reading:
         except ClusterError as error:
             self._failed(SERVED, started, error)
             return None
-        rows.note_list(self.cluster, SERVED, started, count=len(found), version="")
+        rows.note_served(self.cluster, started, found)
         return found
 
     def _failed(self, resource: str, started: Any, error: ClusterError) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from meshes.models import CONNECTION, Sync
+from meshes.models import CONNECTION, SERVED, Sync
 from meshui.lib.clock import read_db_now
 
 if TYPE_CHECKING:
@@ -32,6 +32,11 @@ def note_error(cluster: Cluster, resource: str, started: dt.datetime, error: str
 def note_list(cluster: Cluster, resource: str, started: dt.datetime, *, count: int, version: str) -> None:
     """A kind that was listed whole."""
     _keep(cluster, resource, started, error="", succeeded_at=read_db_now(), count=count, resource_version=version[:64])
+
+
+def note_served(cluster: Cluster, started: dt.datetime, groups: frozenset[str]) -> None:
+    """The group/versions that the API serves."""
+    _keep(cluster, SERVED, started, error="", succeeded_at=read_db_now(), count=len(groups), found=sorted(groups))
 
 
 def note_stored(cluster: Cluster, resource: str, *, written: int, problems: Sequence[Problem] = ()) -> None:
