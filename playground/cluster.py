@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from playground.acceptance import ISTIO, LINKERD, LINKERD_ROUTES, Acceptance
@@ -17,9 +18,10 @@ from playground.istio_rules import RESOURCES, istio_validator
 from playground.linkerd_rules import linkerd_validator
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from typing import Self
 
+    from playground.apiserver.faults import Faults
     from playground.apiserver.jsontypes import Json, Objects
 
 
@@ -93,6 +95,20 @@ class EmulatedCluster:
     def __exit__(self, *_: object) -> None:
         """Stop."""
         self.stop()
+
+    @property
+    def faults(self) -> Faults:
+        """What shall go wrong with its API."""
+        return self.server.faults
+
+    @contextmanager
+    def unreachable(self) -> Iterator[None]:
+        """Refuse every connection while the block runs; then answer again on the same address."""
+        self.stop()
+        try:
+            yield
+        finally:
+            self.start()
 
     def settle(self, seconds: float = 10.0) -> None:
         """Wait until pods and EndpointSlices are as they should be. Raises TimeoutError."""
