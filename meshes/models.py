@@ -226,7 +226,8 @@ class RouteBackend(models.Model):
 class Sync(models.Model):
     """The last reading of one kind in one cluster: a row per cluster and kind. `error` empty = it went well.
 
-    `found`: of SERVED the group/versions that the API serves; else nothing.
+    `found`: of SERVED the group/versions that the API serves; else nothing. `watched_since`: a watch has kept it up to
+    date since then, as long as the cluster's lease holds; None, with `watch_error` where it was tried: read at intervals.
     """
 
     SCOPE: ClassVar[ScopeColumns] = ScopeColumns(environment="cluster__environment", cluster="cluster__slug")
@@ -242,6 +243,8 @@ class Sync(models.Model):
     started_at = models.DateTimeField()
     finished_at = models.DateTimeField(null=True, blank=True)
     succeeded_at = models.DateTimeField(null=True, blank=True)
+    watched_since = models.DateTimeField(null=True, blank=True)
+    watch_error = models.CharField(max_length=500, blank=True, default="", db_default="")
 
     class Meta:
         ordering = ["resource"]
