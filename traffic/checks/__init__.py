@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from traffic.checks import (
+    altered_since,
     catch_all,
     dropped_match,
     duplicate_hosts,
@@ -31,6 +32,7 @@ from traffic.checks import (
     step_size,
     undefined_subset,
     unreachable,
+    way_back,
     waypoint,
     weights_range,
     weights_sum,
@@ -64,6 +66,8 @@ CHECKS: tuple[Check, ...] = (
     open_changes.CHECK,
     end_of_split.CHECK,
     losses.CHECK,
+    way_back.CHECK,
+    altered_since.CHECK,
     missing_backend.CHECK,
     ready_backends.CHECK,
     undefined_subset.CHECK,

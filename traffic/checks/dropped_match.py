@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from traffic.checks.base import Check
-from traffic.checks.rules import at, expanded
+from traffic.checks.rules import at, expanded, match_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,7 +21,7 @@ def check(facts: Facts) -> Iterator[Finding]:
     for wanted, written in zip(facts.desired.rules, facts.written.rules, strict=True):
         if expanded(wanted) == expanded(written):
             continue
-        lost = sorted(match.words or "all requests" for match in expanded(wanted) - expanded(written))
+        lost = sorted(match_words(match) for match in expanded(wanted) - expanded(written))
         named = f"the match “{' or '.join(lost)}”" if lost else "a match"
         text = (
             f"Rule “{wanted.name}” in {facts.target} would be written without {named} as it is wanted, so it would "

@@ -39,7 +39,9 @@ class Facts:
     in words; `winner`: which of all is believed to decide (empty: they are merged). `open_changes`: other open changes
     of the same object, in words. `shadows`: what switches the route off altogether (a ServiceProfile). `outranked_by`:
     routes of the same parent that Linkerd takes instead of this one, `outranks`: those that it leaves for this one.
-    `foreign`: what an end would delete though it is not ours. `waypoint` empty: none; None: it cannot be told.
+    `foreign`: what an end would delete though it is not ours; `altered`: what is ours and not as we last wrote it;
+    `unkept`: what could not be put back, because it holds secrets that are never kept. `waypoint` empty: there is none;
+    None: it cannot be told.
     """
 
     target: str
@@ -67,6 +69,8 @@ class Facts:
     outranked_by: tuple[str, ...] = ()
     outranks: tuple[str, ...] = ()
     foreign: tuple[str, ...] = ()
+    altered: tuple[str, ...] = ()
+    unkept: tuple[str, ...] = ()
     is_ambient: bool = False
     waypoint: str | None = None
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from meshes.types import Finding
 from traffic.checks.facts import Owner
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from traffic.checks.facts import OwnerClass
 
@@ -88,10 +87,3 @@ def _claimed(body: Mapping[str, Any], field_manager: str) -> tuple[OwnerClass, s
     if any(manager.startswith("kubectl") for manager in managers):
         return "human", managers[-1]
     return "unknown", managers[-1] if managers else ""
-
-
-def check_owner(owner: OwnerClass, name: str, *, target: str) -> Iterator[Finding]:
-    """TRF020: nobody else drives these weights; our write would be put back, or fight."""
-    if owner in {"controller", "gitops"}:
-        text = f"{name} owns this object in {target} and would put its own weights back. Change it there."
-        yield Finding("TRF020", "block", "metadata", text, (target,))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -14,7 +15,9 @@ if TYPE_CHECKING:
     from meshes.types import Backend, Match, Route, Rule
     from traffic.checks.facts import Facts
 
-EVERYTHING = frozenset({("prefix", "/"), ("regex", ".*"), ("regex", "/.*")})
+EVERYTHING = frozenset({("prefix", "/"), ("segments", "/"), ("regex", ".*"), ("regex", "/.*")})
+SECRET = re.compile(r"authorization|cookie|token|key|secret|password", re.IGNORECASE)
+"""Names of headers and parameters whose values must not be read by everybody who reads a change."""
 
 
 def pairs(desired: Route, live: Route | None) -> list[tuple[Rule, Rule | None]]:
@@ -97,8 +100,16 @@ def percent(share_bp: int) -> str:
 
 
 def requests_of(rule: Rule) -> str:
-    """Which requests it is for, in words."""
-    return "all requests" if takes_all(rule) else " or ".join(match.words for match in rule.matches)
+    """Which requests it is for, in words without secrets."""
+    return "all requests" if takes_all(rule) else " or ".join(match_words(match) for match in rule.matches)
+
+
+def match_words(match: Match) -> str:
+    """A match in words; values that may be secret, and those of parts without words, stay out."""
+    headers = tuple(replace(h, value="…") if h.value and SECRET.search(h.name) else h for h in match.headers)
+    query = tuple(replace(q, value="…") if q.value and SECRET.search(q.name) else q for q in match.query)
+    opaque = tuple((name, "…") for name, _ in match.opaque)
+    return replace(match, headers=headers, query=query, opaque=opaque).words or "all requests"
 
 
 def _same_matches(one: Rule, other: Rule) -> bool:
@@ -125,6 +136,10 @@ def _path_covers(wide: Match, narrow: Match) -> bool:
         return True
     if narrow.path is None:
         return False
-    if wide.path.type == "prefix" and narrow.path.type in {"exact", "prefix"}:
+    if wide.path.type == "prefix" and narrow.path.type != "regex":
         return narrow.path.value.startswith(wide.path.value)
+    if wide.path.type == "segments" and narrow.path.type != "regex":
+        whole = wide.path.value.rstrip("/")
+        is_whole = narrow.path.value == whole and narrow.path.type != "prefix"
+        return is_whole or narrow.path.value.startswith(f"{whole}/")
     return wide.path == narrow.path

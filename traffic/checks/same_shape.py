@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from meshes.types import Finding, Match, Route, Rule
     from traffic.checks.facts import Facts
 
-Key = tuple[frozenset["Match"], int]
+    Key = tuple[frozenset[Match], int]
 
 
 def check(facts: Facts) -> Iterator[Finding]:
@@ -34,13 +34,13 @@ def _against_asked(facts: Facts, desired: Route, asked: Route) -> Iterator[Findi
         if key not in wanted:
             text = f"Rule “{rule.name}” of the proposal is not among those for {facts.target}. Propose it on its own."
             yield CHECK.finding(facts, at(rule), text)
-        elif _weights(wanted[key]) != _weights(rule):
+        elif _weights(wanted[key]) != _weights(rule) and not _is_kept(key, wanted[key], live):
             text = (
                 f"Rule “{rule.name}” has other weights for {facts.target} than in the proposal. Propose it on its own."
             )
             yield CHECK.finding(facts, at(rule), text)
     for key, rule in wanted.items():
-        if key not in named and (key not in live or _backends(live[key]) != _backends(rule)):
+        if key not in named and not _is_kept(key, rule, live):
             text = f"Rule “{rule.name}” for {facts.target} is not in the proposal. Propose that cluster on its own."
             yield CHECK.finding(facts, at(rule), text)
 
@@ -60,6 +60,11 @@ def _against_written(facts: Facts, desired: Route, written: Route) -> Iterator[F
                 "Propose it on its own."
             )
             yield CHECK.finding(facts, at(wanted), text)
+
+
+def _is_kept(key: Key, rule: Rule, live: dict[Key, Rule]) -> bool:
+    """Whether the rule stays as it is: what the proposal does not move may differ from cluster to cluster."""
+    return key in live and _backends(live[key]) == _backends(rule)
 
 
 def _by_matches(route: Route) -> dict[Key, Rule]:

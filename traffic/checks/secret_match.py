@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from traffic.checks.base import Check
-from traffic.checks.rules import at
+from traffic.checks.rules import SECRET, at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from meshes.types import Finding, Match, Route
     from traffic.checks.facts import Facts
-
-SECRET = re.compile(r"authorization|cookie|token|key|secret|password", re.IGNORECASE)
 
 
 def check(facts: Facts) -> Iterator[Finding]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from django.conf import settings
 
-from meshes.adapters.base import UnreadableRouteError
+from meshes.adapters.base import MANAGED_BY, UnreadableRouteError
 from meshes.adapters.registry import adapter_for
 from meshes.models import Namespace
 from meshes.models import Route as StoredRoute
@@ -38,9 +38,6 @@ if TYPE_CHECKING:
     from traffic.types import Action
 
     Key = tuple[UUID, str, str, str, str]
-
-MANAGED_BY = "app.kubernetes.io/managed-by"
-OURS = "meshui"
 
 
 @dataclass(frozen=True, slots=True)
@@ -326,6 +323,7 @@ def _foreign(sketch: Sketch, stored: _Stored) -> Iterator[str]:
 def _is_marked(body: JsonObject, *, is_made: bool) -> bool:
     """By the label of what we make; or by the mark of a write of ours on what a step of ours made."""
     metadata = cast("dict[str, Any]", body.get("metadata") or {})
-    if (metadata.get("labels") or {}).get(MANAGED_BY) == OURS:
+    label, ours = MANAGED_BY
+    if (metadata.get("labels") or {}).get(label) == ours:
         return True
     return is_made and annotation() in (metadata.get("annotations") or {})

@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from meshes.adapters.registry import adapter_for
-from meshes.types import Finding
 from traffic.checks import run_checks
 from traffic.models import TargetStep
 from traffic.patches import inverse
@@ -27,7 +26,6 @@ def judged(change: Change, found: DryRun, ours: dict[tuple[str, str, str], str])
     if found.error:
         return found
     target, rendered = found.target, found.rendered
-    where = target.cluster.slug
     own = FactsTarget(
         cluster=target.cluster,
         mesh_kind=target.mesh_kind,
@@ -45,26 +43,15 @@ def judged(change: Change, found: DryRun, ours: dict[tuple[str, str, str], str])
         around=found.around,
         change=change,
     )
-    findings = [*run_checks(facts), *_irreversible(found.writes, where), *_not_ours_any_more(found, where)]
+    facts = replace(facts, unkept=_unkept(found.writes), altered=_altered(found))
     keys = {(w.ref.resource.kind, w.ref.namespace, w.ref.name): w.base_hash for w in found.writes}
     is_ours = bool(ours) and all(ours.get(key) == base for key, base in keys.items())
-    return replace(found, findings=tuple(findings), is_ours=is_ours)
+    return replace(found, findings=run_checks(facts), is_ours=is_ours)
 
 
-def _irreversible(writes: Sequence[PlannedWrite], where: str) -> list[Finding]:
-    """TRF031: what is taken away must be kept, to be put back; secrets are not kept."""
-    faulty = [write for write in writes if write.live is not None and not _can_go_back(write)]
-    return [
-        Finding(
-            "TRF031",
-            "block",
-            str(write.ref),
-            f"What would be taken away in {where} holds secret values, which MeshUI never keeps: it could not be "
-            "rolled back. Remove it with the tool that made it.",
-            (where,),
-        )
-        for write in faulty
-    ]
+def _unkept(writes: Sequence[PlannedWrite]) -> tuple[str, ...]:
+    """What could not be put back: what is taken away must be kept, and secrets are not."""
+    return tuple(str(write.ref) for write in writes if write.live is not None and not _can_go_back(write))
 
 
 def _can_go_back(write: PlannedWrite) -> bool:
@@ -75,17 +62,10 @@ def _can_go_back(write: PlannedWrite) -> bool:
     return inverse(operations, live) == inverse(operations, stored_body(live))
 
 
-def _not_ours_any_more(found: DryRun, where: str) -> list[Finding]:
-    """TRF032: only what we made and nobody changed since is deleted (change-control §5.1)."""
-    faults = []
-    for write in found.writes:
-        if write.op == "delete" and write.base_hash != _last_written(found.target, write.ref):
-            text = (
-                f"{write.ref} in {where} is not as MeshUI last wrote it, so it is not deleted. Give one backend 100 % "
-                "instead, or delete it yourself."
-            )
-            faults.append(Finding("TRF032", "block", str(write.ref), text, (where,)))
-    return faults
+def _altered(found: DryRun) -> tuple[str, ...]:
+    """What would be deleted and is not as we last wrote it."""
+    deletes = [write for write in found.writes if write.op == "delete"]
+    return tuple(str(w.ref) for w in deletes if w.base_hash != _last_written(found.target, w.ref))
 
 
 def _last_written(target: ChangeTarget, ref: ObjectRef) -> str:
