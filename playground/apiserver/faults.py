@@ -73,6 +73,20 @@ class RequestRecord:
     body: bytes
 
 
+def record_of(request: Request, status: int, user: str) -> RequestRecord:
+    """Return what is remembered of a request."""
+    return RequestRecord(
+        method=request.method,
+        path=request.path,
+        query=request.query,
+        content_type=request.content_type,
+        user_agent=request.user_agent,
+        user=user,
+        status=status,
+        body=request.body,
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Violation:
     """A request that MeshUI must never make: `what` it was, and whose."""

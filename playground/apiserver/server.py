@@ -11,7 +11,7 @@ from playground.apiserver.calls import Core
 from playground.apiserver.connection import Listener
 from playground.apiserver.controllers import Controllers
 from playground.apiserver.exchange import Exchange
-from playground.apiserver.faults import Faults, RequestRecord, Violation
+from playground.apiserver.faults import Faults, RequestRecord, Violation, record_of
 from playground.apiserver.local import LocalObjects
 from playground.apiserver.pki import Authority, server_context
 from playground.apiserver.rbac import Authorizer, bootstrap_objects
@@ -136,18 +136,7 @@ class ApiServer:
     def _remember(self, request: Request, status: int, user: str) -> None:
         if len(self.requests) >= MOST_RECORDS:
             del self.requests[: MOST_RECORDS // 2]
-        self.requests.append(
-            RequestRecord(
-                method=request.method,
-                path=request.path,
-                query=request.query,
-                content_type=request.content_type,
-                user_agent=request.user_agent,
-                user=user,
-                status=status,
-                body=request.body,
-            )
-        )
+        self.requests.append(record_of(request, status, user))
 
     def issue_token(self, user: str, groups: Sequence[str] = ()) -> str:
         """Return a bearer token of a user in groups."""
