@@ -43,9 +43,12 @@ class Version:
 
 @dataclass(frozen=True, slots=True)
 class PathMatch:
-    """`prefix` is by string (`/api` takes `/apix`), as Istio does it; segment prefixes end in `/`."""
+    """`prefix` is by string (`/api` takes `/apix`): VirtualServices. `segments` is by whole parts: the Gateway API.
 
-    type: Literal["exact", "prefix", "regex"]
+    They are different matches, and neither is written as the other: that would move requests.
+    """
+
+    type: Literal["exact", "prefix", "segments", "regex"]
     value: str
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import TYPE_CHECKING, ClassVar, Final, Protocol
 
 from meshui.lib.errors import InvalidError
 
@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from clusters.clients import ObjectRef, Reader, Resource
     from meshes.types import Around, LiveRoute, Projection, Rendered, Route, Version
     from meshui.lib.jsontypes import JsonObject
+
+
+MANAGED_BY: Final = ("app.kubernetes.io/managed-by", "meshui")
+"""The label of every object that MeshUI made: what lacks it is never deleted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +44,15 @@ class FoundControlPlane:
 
 @dataclass(frozen=True, slots=True)
 class FoundMesh:
-    """One installation as one cluster shows it. `trust_domain` empty: it could not be read."""
+    """One installation as one cluster shows it. `trust_domain` empty: it could not be read.
+
+    `trust_root`: SHA-256 of its root certificates, hex: clusters with the same one trust each other. Empty: not read.
+    """
 
     kind: str
     trust_domain: str
     control_planes: tuple[FoundControlPlane, ...]
+    trust_root: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +149,9 @@ class MeshAdapter(Protocol):
 
     def live(self, body: JsonObject) -> LiveRoute:
         """One native route object as it is. Raises UnreadableRouteError if its routing cannot be said in the model."""
+
+    def seen(self, live: LiveRoute, around: Around) -> LiveRoute:
+        """`live` as `read` says it: with what companions add, such as labels of subsets and rules of delegates."""
 
     def project(self, ref: ObjectRef, body: JsonObject) -> Projection:
         """The part of any object that `render` may write which decides routing; its hash is the base of a plan.

@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 
 from clusters.clients import ObjectRef, Resource
 from meshes.adapters.istio import IstioAdapter
-from meshes.adapters.istio_read import basis_points
-from meshes.adapters.istio_write import native_weights
+from meshes.adapters.shares import basis_points, native_weights
 from meshes.types import FULL, Around
 from tests.meshes.golden import patched
 
