@@ -22,7 +22,15 @@ ROLES: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
         ),
         "approver": frozenset({READ, "change.vote"}),
         "executor": frozenset(
-            {READ, "change.execute", "change.pause", "change.resume", "change.rollback", "change.cancel", "change.accept_partial"},
+            {
+                READ,
+                "change.execute",
+                "change.pause",
+                "change.resume",
+                "change.rollback",
+                "change.cancel",
+                "change.accept_partial",
+            },
         ),
         "responder": frozenset({READ, "change.rollback", "change.pause"}),
         "auditor": frozenset({READ, "audit.read", "audit.export"}),

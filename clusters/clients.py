@@ -143,18 +143,6 @@ class WatchStream(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class AccessAnswer:
-    """One access review: may this credential `verb` this `resource` (in `namespace`; empty: everywhere)?"""
-
-    verb: str
-    group: str
-    resource: str
-    namespace: str
-    is_allowed: bool
-    reason: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class PatchOperation:
     """One operation of RFC 6902; `value` is ignored for remove."""
 
@@ -192,9 +180,6 @@ class Reader(Protocol):
 
     def get_object(self, ref: ObjectRef) -> JsonObject | None:
         """One object with managedFields; None where there is none (404)."""
-
-    def review_access(self, asked: Sequence[tuple[str, str, str, str]]) -> Iterator[AccessAnswer]:
-        """For each (verb, group, resource, namespace) whether this credential may."""
 
     def close(self) -> None:
         """Drop the connections."""
@@ -252,9 +237,6 @@ class Writer(Protocol):
         """The object as it is now, None where there is none."""
 
     def identity(self) -> Identity: ...
-
-    def review_access(self, asked: Sequence[tuple[str, str, str, str]]) -> Iterator[AccessAnswer]:
-        """As the reader's, for this credential."""
 
     def close(self) -> None:
         """Drop the connections."""

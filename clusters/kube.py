@@ -1,7 +1,8 @@
 """The one writer of a Kubernetes API server, and the only importer of `kubernetes`.
 
-Guarded JSON Patch, create, and delete with preconditions: never force, never merge patch, never PUT; one send a call. The client builds the request, our
-transport sends it: so there are no retries, no proxies of the environment, and one place that says what went wrong.
+Guarded JSON Patch, create, and delete with preconditions: never force, never merge patch, never PUT; one send a call.
+The client builds the request, our transport sends it: so there are no retries, no proxies of the environment, and one
+place that says what went wrong.
 """
 
 from __future__ import annotations
@@ -16,9 +17,9 @@ from clusters.clients import BadAnswerError, GuardedCreate, GuardedPatch, Outcom
 from clusters.kube_lists import KubeReader, decoded
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping
 
-    from clusters.clients import AccessAnswer, Identity, ObjectRef, Write
+    from clusters.clients import Identity, ObjectRef, Write
     from clusters.kube_lists import Transport
     from meshui.lib.jsontypes import JsonObject
 
@@ -73,10 +74,6 @@ class KubeWriter:
     def read(self, ref: ObjectRef) -> JsonObject | None:
         """As the reader's get_object."""
         return self._reader.get_object(ref)
-
-    def review_access(self, asked: Sequence[tuple[str, str, str, str]]) -> Iterator[AccessAnswer]:
-        """As the reader's, for this credential."""
-        return self._reader.review_access(asked)
 
     def dry_run(self, write: Write) -> JsonObject | None:
         """The object as it would be stored, None for a delete; admission runs, nothing is stored."""

@@ -5,7 +5,6 @@ What is listed is decoded into Structs that name only what is needed; the rest o
 
 from __future__ import annotations
 
-import json
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -14,7 +13,6 @@ from urllib.parse import urlencode
 import msgspec
 
 from clusters.clients import (
-    AccessAnswer,
     BadAnswerError,
     ExpiredError,
     Head,
@@ -30,7 +28,6 @@ from clusters.clients import (
 from clusters.slims import EncodedMeta, slim_of
 from clusters.transport import Transport, decoded, error_for
 from clusters.watch import Watch
-from meshui.lib.logs import masked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -198,21 +195,6 @@ class KubeReader:
             return decoded(self.transport.get(ref.path()))
         except ObjectGoneError:
             return None
-
-    def review_access(self, asked: Sequence[tuple[str, str, str, str]]) -> Iterator[AccessAnswer]:
-        """One SelfSubjectAccessReview each."""
-        for verb, group, resource, namespace in asked:
-            attributes = {"verb": verb, "group": group, "resource": resource, "namespace": namespace}
-            review = {
-                "apiVersion": "authorization.k8s.io/v1",
-                "kind": "SelfSubjectAccessReview",
-                "spec": {"resourceAttributes": attributes},
-            }
-            path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
-            status = decoded(self.transport.call("POST", path, body=json.dumps(review).encode())).get("status")
-            found = status if isinstance(status, dict) else {}
-            reason = masked(str(found.get("reason") or ""))[:200]
-            yield AccessAnswer(verb, group, resource, namespace, found.get("allowed") is True, reason)
 
     def close(self) -> None:
         """Drop the connections."""

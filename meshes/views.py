@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from django.urls import reverse
@@ -33,14 +34,19 @@ class ServiceListView(ObjectListView[Service]):
     sorts = {"name": ("name", "namespace"), "namespace": ("namespace", "name")}
     default_sort = "name"
 
+    @cached_property
+    def seen(self) -> selectors.Rows:
+        """What the reader may see, as rows."""
+        return selectors.Rows(signed_in(self.request))
+
     def get_queryset(self) -> QuerySet[Service]:
-        """One row for each namespace and name."""
-        return selectors.services_list(signed_in(self.request))
+        """One row for each service, in however many clusters."""
+        return selectors.services_list(self.seen)
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         """The rows of the page, with what a list shows of them."""
         context = super().get_context_data(**kwargs)
-        return context | {"lines": selectors.service_lines(signed_in(self.request), context["rows"].items)}
+        return context | {"lines": selectors.service_lines(self.seen, context["rows"].items)}
 
 
 class ServiceDetailView(PageView):

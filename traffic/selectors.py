@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -10,15 +11,15 @@ from django.db.models import Count, Exists, F, Func, IntegerField, OuterRef, Pre
 from accounts.models import User
 from accounts.types import READ
 from audit.selectors import list_events
+from meshes.models import SERVED, BackendVersion, Mesh, Namespace, Service, Sync, Workload
 from meshes.models import Route as StoredRoute
-from meshes.models import Service
 from meshui.lib.rights import in_scope
 from traffic.errors import ChangeMissingError
 from traffic.models import Change, ChangeTarget, Plan, PlanTarget, Revision, TargetStep, Vote
 from traffic.types import STEP_GOOD, TERMINAL, State
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from django.db.models import QuerySet
 
@@ -35,6 +36,7 @@ NEWS = tuple(
 )  # fmt: skip
 TIMELINE_LENGTH = 60
 RELATED_LENGTH = 20
+OTHERS_LENGTH = 5
 MIN_TEXT = 2
 
 
@@ -155,30 +157,28 @@ def list_related(user: User, change: Change) -> list[Change]:
     return list(in_scope(related, user, READ).order_by("-number")[:RELATED_LENGTH])
 
 
-def get_moment(user: User, number: int) -> tuple[Change, list[TargetStep]]:
-    """The change and its steps, as far as they tell whether its page is still true. Raises ChangeMissingError."""
+def get_moment(user: User, number: int) -> tuple[Change, list[TargetStep], list[str]]:
+    """The change, its steps and its votes (as stamps), as far as they tell whether its page is still true.
+
+    Raises ChangeMissingError.
+    """
     change = in_scope(Change.objects.filter(number=number), user, READ).select_related("rollout").first()
     if change is None:
         raise ChangeMissingError
-    return change, list(list_steps(change))
+    votes = Vote.objects.filter(change=change).only("voided_at", "revoked_at")
+    return change, list(list_steps(change)), [stamp_of_vote(vote) for vote in votes]
 
 
-def list_open_on_routes(user: User, route_ids: Iterable[UUID]) -> QuerySet[Change]:
-    """Open changes that name one of these routes."""
-    shared = ChangeTarget.objects.filter(change=OuterRef("pk"), route_id__in=list(route_ids))
-    return in_scope(Change.objects.filter(Exists(shared), state__in=OPEN), user, READ).order_by("-number")
+def stamp_of_vote(vote: Vote) -> str:
+    """Another text once the vote is taken back or void."""
+    return f"{vote.pk} {vote.voided_at is None} {vote.revoked_at is None}"
 
 
-def list_routes_of(user: User, namespace: str, service: str) -> QuerySet[StoredRoute]:
-    """The routes of one service in every cluster where `user` may see them. One query."""
-    routes = StoredRoute.objects.filter(root_namespace=namespace, root_service=service, gone_at__isnull=True)
-    return in_scope(routes, user, READ).select_related("cluster").order_by("cluster__slug", "namespace", "name")
-
-
-def list_routes(user: User, route_ids: Sequence[UUID]) -> QuerySet[StoredRoute]:
-    """These routes, as far as `user` may see them. One query."""
-    routes = StoredRoute.objects.filter(pk__in=route_ids)
-    return in_scope(routes, user, READ).select_related("cluster").order_by("cluster__slug", "namespace", "name")
+def list_open_on(user: User, route: StoredRoute) -> list[Change]:
+    """Open changes of this route, newest first, as many as a card holds."""
+    shared = ChangeTarget.objects.filter(change=OuterRef("pk"), route=route)
+    open_ones = in_scope(Change.objects.filter(Exists(shared), state__in=OPEN), user, READ)
+    return list(open_ones.order_by("-number")[:OTHERS_LENGTH])
 
 
 def proposable(user: User, route_ids: Sequence[UUID]) -> frozenset[UUID]:
@@ -187,12 +187,60 @@ def proposable(user: User, route_ids: Sequence[UUID]) -> frozenset[UUID]:
     return frozenset(in_scope(routes, user, "change.propose").values_list("pk", flat=True))
 
 
-def has_service(user: User, cluster: str, namespace: str, name: str) -> bool:
-    """Whether `user` sees a service with this name in the cluster; in any, if that is empty."""
-    services = Service.objects.filter(namespace=namespace, name=name, gone_at__isnull=True)
-    if cluster:
-        services = services.filter(cluster__slug=cluster)
-    return in_scope(services, user, READ).exists()
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What stands beside a service in its clusters: Services of names like its own, pods, meshes, corrections by hand.
+
+    `meshes`, `injected` (by cluster and namespace) and `served` are only of clusters where it has no route yet.
+    """
+
+    services: tuple[Service, ...]
+    workloads: tuple[Workload, ...]
+    versions: tuple[BackendVersion, ...]
+    meshes: Mapping[UUID, tuple[str, ...]]
+    injected: Mapping[tuple[UUID, str], str]
+    served: Mapping[UUID, frozenset[str]]
+
+    def services_in(self, cluster: UUID, namespace: str) -> list[Service]:
+        """Of one namespace of one cluster."""
+        return [row for row in self.services if (row.cluster_id, row.namespace) == (cluster, namespace)]
+
+    def workloads_in(self, cluster: UUID, namespace: str) -> list[Workload]:
+        """Of one namespace of one cluster."""
+        return [row for row in self.workloads if (row.cluster_id, row.namespace) == (cluster, namespace)]
+
+    def corrected(self, cluster: UUID) -> dict[str, str]:
+        """The versions that people said, by key of the backend."""
+        return {row.backend_key: row.version for row in self.versions if row.cluster_id == cluster}
+
+
+def beside(user: User, at: Sequence[tuple[UUID, str, str]], *, starts: Collection[UUID]) -> Beside:
+    """What stands beside the services `at` (cluster, namespace, name). Four queries; three more where one could start.
+
+    Pods are not asked for scopes: they say which versions a service has that `user` sees.
+    """
+    clusters = {cluster for cluster, _, _ in at}
+    spaces = {namespace for _, namespace, _ in at}
+    like = Q(pk__in=[])
+    for namespace, name in {(namespace, name) for _, namespace, name in at}:
+        like |= Q(namespace=namespace, name=name) | Q(namespace=namespace, name__startswith=f"{name}-")
+    services = in_scope(Service.objects.filter(like, cluster__in=clusters, gone_at__isnull=True), user, READ)
+    workloads = Workload.objects.filter(cluster__in=clusters, namespace__in=spaces, gone_at__isnull=True)
+    said = BackendVersion.objects.filter(
+        cluster__in=clusters, namespace__in=spaces, service__in={name for _, _, name in at}
+    )
+    meshes: dict[UUID, tuple[str, ...]] = {}
+    injected: dict[tuple[UUID, str], str] = {}
+    served: dict[UUID, frozenset[str]] = {}
+    if starts:
+        for cluster, kind in Mesh.objects.filter(cluster__in=starts, gone_at=None).values_list("cluster_id", "kind"):
+            meshes[cluster] = (*meshes.get(cluster, ()), kind)
+        rows = Namespace.objects.filter(cluster__in=starts, name__in=spaces, gone_at=None)
+        injected = {(row.cluster_id, row.name): row.injected_by for row in rows}
+        found = Sync.objects.filter(cluster__in=starts, resource=SERVED).values_list("cluster_id", "found")
+        served = {cluster: frozenset(groups) for cluster, groups in found}
+    ordered = services.order_by("cluster__slug", "name")
+    return Beside(tuple(ordered), tuple(workloads.order_by("name")), tuple(said), meshes, injected, served)
 
 
 def timeline_of(change: Change) -> list[EventIndex]:

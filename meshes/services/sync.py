@@ -14,16 +14,18 @@ from clusters.connect import reader_for
 from clusters.models import Cluster
 from meshes.errors import TooSoonError
 from meshes.models import Sync
-from meshes.services.reading import LostLeaseError, read_cluster
+from meshes.services import stocks
+from meshes.services.holding import Lease
+from meshes.services.keeping import LostLeaseError
+from meshes.services.reading import Reading
 from meshes.services.rows import note_connection
 from meshui.lib.clock import db_now
 from meshui.lib.errors import DeniedError, MissingError, RefusedError
-from meshui.lib.leases import claim, free, release, renew, runner_name
+from meshui.lib.leases import claim, free, runner_name
 from meshui.lib.queue import enqueue
 from meshui.lib.rights import may
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from uuid import UUID
 
     from django.db.models import QuerySet
@@ -72,30 +74,35 @@ def ring_due() -> int:
 
 
 def sync_cluster(cluster_id: UUID | str) -> bool:
-    """Read the cluster if it is due and free; whether it was. May run twice, the lease decides."""
+    """Read the cluster if it is due and free; whether it was. May run twice, the lease decides.
+
+    A cluster that is watched is not free: its watch reads it.
+    """
     owner = runner_name()
     rows = Cluster.objects.filter(pk=cluster_id)
     fence = claim(rows.filter(next_sync_at__lte=db_now()), owner=owner, seconds=LEASE_SECONDS)
     if fence is None:
         return False
+    lease = Lease(rows, owner, fence, LEASE_SECONDS)
     try:
-        is_good = _read(rows.get(), lambda: renew(rows, owner=owner, fence=fence, seconds=LEASE_SECONDS))
+        is_good = _read(rows.get(), lease)
     except LostLeaseError:
         log.warning("The reading of cluster %s took too long and was given to another worker.", cluster_id)
         return False
     wait = settings.SYNC_SECONDS if is_good else min(RETRY_SECONDS, settings.SYNC_SECONDS)
     done = {"last_synced_at": db_now()} if is_good else {}
-    rows.filter(lease_owner=owner, lease_fence=fence).update(next_sync_at=db_now(plus=wait), **done)
-    release(rows, owner=owner, fence=fence)
+    lease.end(next_sync_at=db_now(plus=wait), **done)
     return True
 
 
-def _read(cluster: Cluster, is_ours: Callable[[], bool]) -> bool:
+def _read(cluster: Cluster, lease: Lease) -> bool:
     """Whether everything could be read; what could not stands on Sync rows."""
+    stock = stocks.take(cluster.pk, lease.fence)
     try:
-        reader = reader_for(cluster)
+        lister = reader_for(cluster)
     except (RefusedError, ClusterError) as error:
         note_connection(cluster, str(error))
         return False
-    note_connection(cluster, "")
-    return read_cluster(cluster, reader, is_ours)
+    is_good = Reading(cluster, stock, lister, lease.require).read_whole()
+    stocks.keep(cluster.pk, stock, lease.fence)
+    return is_good

@@ -9,6 +9,7 @@ import pytest
 from traffic.marks import mark_of, mark_operations, marked, rebased
 from traffic.patches import PathMissingError, apply_operations, inverse, value_at
 
+
 def live(**metadata: Any) -> dict[str, Any]:
     return {
         "metadata": {"uid": "u", "resourceVersion": "5", **metadata},
