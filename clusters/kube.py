@@ -98,6 +98,8 @@ class KubeWriter:
             return self._call("POST", path, write.body, JSON, {**fields, **extra})
         guards = {"uid": write.uid, "resourceVersion": write.resource_version}
         options = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": guards}
+        if "dryRun" in extra:  # beside a body the server does not look at the query: it would delete for real
+            options["dryRun"] = [extra["dryRun"]]
         self._call("DELETE", write.ref.path(), options, JSON, extra)
         return None
 

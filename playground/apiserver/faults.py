@@ -49,7 +49,9 @@ def on(kind: str, name: str = "", namespace: str = "", *, dry_run: bool = False)
 
 
 def _is_dry_run(request: Request) -> bool:
-    return request.query.get("dryRun") == "All" or (request.method == "DELETE" and b'"dryRun"' in request.body)
+    if request.method == "DELETE" and request.body.strip():  # then the server does not look at the query
+        return b'"dryRun"' in request.body
+    return request.query.get("dryRun") == "All"
 
 
 def _name_in(body: bytes) -> str:

@@ -170,7 +170,7 @@ def test_delete__dry_run__stores_nothing(writer: KubeWriter, server: EmulatedClu
 
     assert writer.dry_run(write) is None
 
-    assert sent(server, "DELETE")[-1].query == {"dryRun": "All"}
+    assert json.loads(sent(server, "DELETE")[-1].body)["dryRun"] == ["All"]
     assert stored(server) is not None
 
 
