@@ -117,10 +117,13 @@ def _without_port(backend: Backend) -> tuple[str, str, str]:
     return backend.namespace, backend.service, backend.subset
 
 
-def fresh_rules(desired: Route, live: Route | None) -> list[Rule]:
-    """Rules that come or change."""
+def fresh_matches(desired: Route, live: Route | None) -> Iterator[tuple[str, Match]]:
+    """(rule, match) of the matches that come; one that is there already was good enough."""
     edits = edits_of(desired.rules, live.rules if live else ())
-    return [*(change.wanted for change in edits.changed), *(rule for _, rule in edits.added)]
+    for change in edits.changed:
+        old = list(map(normal, change.found.matches))
+        yield from ((change.wanted.name, match) for match in change.wanted.matches if normal(match) not in old)
+    yield from ((rule.name, match) for _, rule in edits.added for match in rule.matches)
 
 
 def fresh_backends(desired: Route, live: Route | None) -> list[Backend]:
@@ -159,12 +162,20 @@ def _losses_of_route(desired: Route, live: Route | None) -> Iterator[Loss]:
         elif desired.protocol != live.protocol:
             yield refused("protocol", "The protocol of a route is not changed.")
         elif desired.scope != live.scope:
-            text = f"It decides for {live.scope} here, not for {desired.scope}: whose requests move is not changed."
+            text = f"Here it decides for {_whose(live.scope)}, not for {_whose(desired.scope)}: that is not changed."
             yield refused("scope", text)
     if not names:
         yield refused("rules", "It has no rule. To give the service back to itself, end the split.")
     if len(set(names)) != len(names):
         yield refused("rules", "Two rules have one name, so nobody can tell which is which. Rename one.")
+
+
+def _whose(scope: str) -> str:
+    """Whose requests a route with this scope decides, in words."""
+    if scope.startswith("consumer("):
+        return f"clients in {scope.removeprefix('consumer(').removesuffix(')')}"
+    known = {"producer": "every client", "gateway": "gateways alone", "delegate": "what others hand to it"}
+    return known.get(scope, scope)
 
 
 def _order_losses(desired: Sequence[Rule], live: Sequence[Rule]) -> Iterator[Loss]:
@@ -216,7 +227,7 @@ def _changed_losses(change: Changed) -> Iterator[Loss]:
     wanted, found = change.wanted, change.found
     where = f"rules[{wanted.name}]"
     if not same_matches(wanted, found):
-        old = set(map(normal, found.matches))
+        old = list(map(normal, found.matches))
         yield from _masked_losses(where, [match for match in wanted.matches if normal(match) not in old])
     if same_backends(wanted, found):
         return

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from meshes.adapters.edits import normal
 from meshes.adapters.natives import plain
 from meshes.types import HeaderMatch, Match, PathMatch, QueryMatch
 from meshui.lib.canonical import canonical
@@ -92,7 +93,7 @@ def match_fault(match: Match, protocol: str) -> str:
     if {*(h.type for h in match.headers), *(q.type for q in match.query)} - {"exact", "regex"}:
         return "The Gateway API compares headers and query parameters whole or by a regular expression alone."
     try:
-        is_same = match_of(native_match(match, protocol), protocol) == match
+        is_same = normal(match_of(native_match(match, protocol), protocol)) == normal(match)
     except (ValueError, KeyError, TypeError, AttributeError):
         is_same = False
     return "" if is_same and not match.opaque else "The Gateway API cannot hold this match exactly."

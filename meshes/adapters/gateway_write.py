@@ -6,7 +6,7 @@ import copy
 from typing import TYPE_CHECKING, Any, cast
 
 from meshes.adapters.base import MANAGED_BY
-from meshes.adapters.edits import fresh_backends, fresh_rules, losses_of, refused
+from meshes.adapters.edits import fresh_backends, fresh_matches, losses_of, refused
 from meshes.adapters.gateway_match import match_fault, native_match
 from meshes.adapters.gateway_read import with_defaults
 from meshes.adapters.natives import is_ours, labels_of, plain
@@ -138,9 +138,9 @@ def end(live: LiveRoute) -> Rendered:
 
 def _losses(desired: Route, live: Route | None, ref: ObjectRef, ports: Ports) -> Iterator[Loss]:
     yield from _size_losses(desired)
-    for rule in fresh_rules(desired, live):
-        for fault in dict.fromkeys(filter(None, (match_fault(match, desired.protocol) for match in rule.matches))):
-            yield refused(f"rules[{rule.name}].matches", fault)
+    for name, match in fresh_matches(desired, live):
+        if fault := match_fault(match, desired.protocol):
+            yield refused(f"rules[{name}].matches", fault)
     for backend in fresh_backends(desired, live):
         if fault := _backend_fault(backend, ref, ports):
             yield refused(f"backends[{backend.key}]", fault)
@@ -150,10 +150,16 @@ def _size_losses(desired: Route) -> Iterator[Loss]:
     counts = [len(rule.matches) for rule in desired.rules]
     backends = [len(rule.backends) for rule in desired.rules]
     for is_over, text in (
-        (len(counts) > MOST_RULES, f"A route of the Gateway API holds {MOST_RULES} rules."),
-        (max(backends, default=0) > MOST_BACKENDS, f"A rule of the Gateway API holds {MOST_BACKENDS} backends."),
-        (max(counts, default=0) > MOST_MATCHES, f"A rule of the Gateway API holds {MOST_MATCHES} matches."),
-        (sum(counts) > MOST_MATCHES_OF_ROUTE, f"A route of the Gateway API holds {MOST_MATCHES_OF_ROUTE} matches."),
+        (len(counts) > MOST_RULES, f"A route of the Gateway API holds {MOST_RULES} rules at most."),
+        (
+            max(backends, default=0) > MOST_BACKENDS,
+            f"A rule of the Gateway API holds {MOST_BACKENDS} backends at most.",
+        ),
+        (max(counts, default=0) > MOST_MATCHES, f"A rule of the Gateway API holds {MOST_MATCHES} matches at most."),
+        (
+            sum(counts) > MOST_MATCHES_OF_ROUTE,
+            f"A route of the Gateway API holds {MOST_MATCHES_OF_ROUTE} matches at most.",
+        ),
     ):
         if is_over:
             yield refused("rules", text)

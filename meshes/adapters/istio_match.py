@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 
+from meshes.adapters.edits import normal
 from meshes.adapters.natives import plain
 from meshes.adapters.shapes import HttpMatch
 from meshes.types import HeaderMatch, Match, PathMatch, QueryMatch
@@ -85,7 +86,7 @@ def match_fault(match: Match) -> str:
         return f"Istio has no words for {', '.join(sorted(strange))}."
     try:
         msgspec.convert(native_match(match), HttpMatch)
-        is_same = match_of(native_match(match)) == match
+        is_same = normal(match_of(native_match(match))) == normal(match)
     except (msgspec.ValidationError, ValueError, TypeError, AttributeError):
         is_same = False
     return "" if is_same else "Istio cannot hold this match exactly."

@@ -28,7 +28,7 @@ AMBIENT = "istio.io/dataplane-mode"
 def start(desired: Route, ref: ObjectRef, around: Around) -> Rendered:
     """The DestinationRules that are missing, then the VirtualService."""
     losses = [*istio_write.losses(desired, None), *_start_losses(desired, around)]
-    hosts = istio_write.Hosts(ref.namespace, *_virtual_services(around))
+    hosts = istio_write.Hosts(ref.namespace, *_virtual_services(around), *destination_rules(around))
     backends = fresh_backends(desired, None)
     writes, missing = subset_writes(backends, around, hosts, ref.resource.version)
     losses += missing

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from typing import TYPE_CHECKING, Any, cast
 
-from meshes.adapters.edits import fresh_rules, losses_of, refused
+from meshes.adapters.edits import fresh_matches, losses_of, refused
 from meshes.adapters.istio_match import match_fault, native_match
 from meshes.adapters.istio_read import is_service_host, split_host
 from meshes.adapters.natives import labels_of, namespace_of, plain
@@ -76,7 +76,7 @@ def _hosts_of(body: JsonObject) -> Iterator[str]:
     for rule in spec.get("http") or []:
         for entry in rule.get("route") or []:
             yield str(entry["destination"]["host"])
-    yield from map(str, spec.get("hosts") or [])
+    yield from map(str, [*(spec.get("hosts") or []), *filter(None, [spec.get("host")])])
 
 
 def dialect(hosts: Hosts) -> Dialect:
@@ -96,10 +96,10 @@ def dialect(hosts: Hosts) -> Dialect:
 def losses(desired: Route, live: Route | None) -> list[Loss]:
     """What cannot be asked of a VirtualService; a match that it cannot hold would move requests."""
     found = losses_of(desired, live, is_ordered=True)
-    for rule in fresh_rules(desired, live):
-        for fault in dict.fromkeys(filter(None, map(match_fault, rule.matches))):
-            found.append(refused(f"rules[{rule.name}].matches", fault))
-    return found
+    for name, match in fresh_matches(desired, live):
+        if fault := match_fault(match):
+            found.append(refused(f"rules[{name}].matches", fault))
+    return list(dict.fromkeys(found))
 
 
 def patch_of(desired: Route, live: LiveRoute) -> tuple[NativeWrite | None, list[Loss]]:

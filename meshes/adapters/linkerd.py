@@ -154,6 +154,8 @@ def _shadowed(body: JsonObject, profiles: Sequence[JsonObject]) -> Iterator[Prob
         root = Root(parent.service, parent.namespace)
         for profile in linkerd_shadows.profiles_of(root, profiles, namespace_of(body)):
             yield Problem("spec.parentRefs", linkerd_shadows.profile_words(profile))
+    if fields := linkerd_shadows.newer_fields(body):
+        yield Problem("spec.rules", linkerd_shadows.newer_words(fields))
 
 
 def _merged(body: JsonObject, other: JsonObject) -> str:

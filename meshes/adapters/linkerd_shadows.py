@@ -23,6 +23,9 @@ OPAQUE_PROTOCOL = "linkerd.io/opaque"
 DEFAULT_OPAQUE = "25,587,3306,4444,5432,6379,9300,11211"
 """What Linkerd takes for opaque where nobody says otherwise."""
 
+RULE_FIELDS = {"matches", "filters", "backendRefs", "timeouts"}
+FILTERS = {"RequestHeaderModifier", "ResponseHeaderModifier", "RequestRedirect"}
+
 
 def profiles_of(root: Root, bodies: Iterable[JsonObject], place: str) -> list[JsonObject]:
     """ServiceProfiles of a service, in its namespace or in `place`, where the clients of a consumer route are."""
@@ -58,6 +61,19 @@ def losses(route: Route, live: LiveRoute | None, around: Around) -> Iterator[Los
 def grpc_words(body: JsonObject) -> str:
     """A GRPCRoute takes all HTTPRoutes of its parent out of force."""
     return f"{titled(body)} is for the same Service: Linkerd then takes no HTTPRoute of it. Put the rules there."
+
+
+def newer_fields(body: JsonObject) -> list[str]:
+    """What a route holds that is newer than Gateway API 1.2.1, or that Linkerd has no filter for."""
+    rules = cast("list[dict[str, Any]]", cast("dict[str, Any]", body.get("spec") or {}).get("rules") or [])
+    found = [f"rules[].{field}" for rule in rules for field in rule if field not in RULE_FIELDS]
+    filters = [filter_["type"] for rule in rules for filter_ in rule.get("filters") or []]
+    return list(dict.fromkeys([*found, *(f"filter {name}" for name in filters if name not in FILTERS)]))
+
+
+def newer_words(fields: list[str]) -> str:
+    """Whether it counts all the same, the status says."""
+    return f"It has {', '.join(fields)}, which Linkerd does not know: it may ignore the whole route. Its status tells."
 
 
 def _opaque_losses(root: Root, around: Around) -> Iterator[Loss]:
