@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from clusters.clients import ClusterError
+from clusters.clients import ClusterError, NotSentError, OutcomeUnknownError
 from meshes.adapters.registry import all_adapters
 from meshes.models import CONNECTION, SERVED, Route, Service, Workload
 from meshes.services import meshed, values
@@ -107,6 +107,9 @@ class Reading:
         name, moved = kind_name(resource), Moved()
         kind = self.stock.kind(resource, keeps=resource != SERVICES or resource in self._asked())
         notes.begin(name)
+        if self.failures and _is_silence(self.failures[-1]):  # every other kind would only wait as long
+            self._fail(name, self.failures[-1], notes)
+            return moved
         try:
             refresh(self.lister, kind, moved, lambda slims: self.write_rows(resource, slims), self.guard)
         except ClusterError as error:
@@ -152,3 +155,8 @@ class Reading:
             notes.problems(kind_name(resource), self.stock.problems_of(resource))
         for name, written in self.rows.written.items():
             notes.wrote(name, written)
+
+
+def _is_silence(error: ClusterError) -> bool:
+    """Whether the cluster did not answer at all: not connected, timed out, cut."""
+    return isinstance(error, NotSentError) or (isinstance(error, OutcomeUnknownError) and not error.status)

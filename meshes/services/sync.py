@@ -9,6 +9,7 @@ from django.conf import settings
 from django.db.models import Q
 
 from audit.services import about, record, verb
+from clusters.breaker import closed, is_failure, note_failure, note_success
 from clusters.clients import ClusterError
 from clusters.connect import reader_for
 from clusters.models import Cluster
@@ -26,6 +27,7 @@ from meshui.lib.queue import enqueue
 from meshui.lib.rights import may
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from uuid import UUID
 
     from django.db.models import QuerySet
@@ -61,8 +63,8 @@ def request_sync(*, actor: Actor, cluster_id: UUID) -> Cluster:
 
 
 def due_syncs() -> QuerySet[Cluster]:
-    """Clusters whose reading is due and that nobody reads now, longest due first."""
-    return Cluster.objects.filter(free(), Q(next_sync_at__lte=db_now())).order_by("next_sync_at")
+    """Clusters whose reading is due, whose breaker is closed and that nobody reads now, longest due first."""
+    return Cluster.objects.filter(free(), closed(), Q(next_sync_at__lte=db_now())).order_by("next_sync_at")
 
 
 def ring_due() -> int:
@@ -80,7 +82,7 @@ def sync_cluster(cluster_id: UUID | str) -> bool:
     """
     owner = runner_name()
     rows = Cluster.objects.filter(pk=cluster_id)
-    fence = claim(rows.filter(next_sync_at__lte=db_now()), owner=owner, seconds=LEASE_SECONDS)
+    fence = claim(rows.filter(closed(), next_sync_at__lte=db_now()), owner=owner, seconds=LEASE_SECONDS)
     if fence is None:
         return False
     lease = Lease(rows, owner, fence, LEASE_SECONDS)
@@ -91,7 +93,7 @@ def sync_cluster(cluster_id: UUID | str) -> bool:
         return False
     wait = settings.SYNC_SECONDS if is_good else min(RETRY_SECONDS, settings.SYNC_SECONDS)
     done = {"last_synced_at": db_now()} if is_good else {}
-    lease.end(next_sync_at=db_now(plus=wait), **done)
+    lease.end(due_in=wait, **done)
     return True
 
 
@@ -102,7 +104,19 @@ def _read(cluster: Cluster, lease: Lease) -> bool:
         lister = reader_for(cluster)
     except (RefusedError, ClusterError) as error:
         note_connection(cluster, str(error))
+        note_failure(cluster.pk, error)
         return False
-    is_good = Reading(cluster, stock, lister, lease.require).read_whole()
+    reading = Reading(cluster, stock, lister, lease.require)
+    is_good = reading.read_whole()
     stocks.keep(cluster.pk, stock, lease.fence)
+    _note(cluster, reading.failures)
     return is_good
+
+
+def _note(cluster: Cluster, failures: Sequence[ClusterError]) -> None:
+    """Tell the breaker: kinds that are refused are no failure of the cluster."""
+    broken = [error for error in failures if is_failure(error)]
+    if broken:
+        note_failure(cluster.pk, broken[0])
+    else:
+        note_success(cluster.pk)
