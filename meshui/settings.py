@@ -175,7 +175,7 @@ REST_FRAMEWORK = {
 }
 
 # The mesh adapters: kind → class. An unknown kind is an error, never a default.
-MESH_ADAPTERS = {"istio": "meshes.adapters.istio.IstioAdapter"}
+MESH_ADAPTERS = {"istio": "meshes.adapters.istio.IstioAdapter", "linkerd": "meshes.adapters.linkerd.LinkerdAdapter"}
 
 # The doorbell: empty = embedded, the worker is a thread of the web process.
 BROKER_URL = env.text("BROKER_URL")
@@ -218,6 +218,8 @@ READ_TIMEOUT = env.number("READ_TIMEOUT", 30)
 CONFLICT_RETRIES = int(env.number("CONFLICT_RETRIES", 5))
 UNREACHABLE_WINDOW = env.number("UNREACHABLE_WINDOW", 300)
 SYNC_SECONDS = env.number("SYNC_SECONDS", 60)
+WATCH = env.flag("WATCH", default=True)
+WATCHERS = "meshes.services.watchers.Watchers"  # meshui lies below meshes, so it starts them by name
 APPLY_PARALLEL = LANES["traffic.tasks.apply_step"]
 ACCEPT_SECONDS = env.number("ACCEPT_SECONDS", 60)
 APPROVAL_TTL_HOURS = env.number("APPROVAL_TTL_HOURS", 14 * 24)

@@ -11,7 +11,7 @@ from django.db.models import Count, Exists, F, Func, IntegerField, OuterRef, Pre
 from accounts.models import User
 from accounts.types import READ
 from audit.selectors import list_events
-from meshes.models import SERVED, BackendVersion, Mesh, Namespace, Service, Sync, Workload
+from meshes.models import SERVED, BackendVersion, Mesh, Namespace, Service, Sync
 from meshes.models import Route as StoredRoute
 from meshui.lib.rights import in_scope
 from traffic.errors import ChangeMissingError
@@ -24,19 +24,22 @@ if TYPE_CHECKING:
     from django.db.models import QuerySet
 
     from audit.selectors import EventIndex
+    from meshui.lib.jsontypes import JsonObject
 
 OPEN = tuple(state for state in State if state not in TERMINAL)
+VOTED_ON = frozenset({State.IN_REVIEW, State.APPROVED, State.QUEUED})
 MOVING = (State.PLANNING, State.QUEUED, State.APPLYING, State.PAUSED, State.ROLLING_BACK)
 NEWS = tuple(
     f"traffic.change.{move}"
     for move in (
         "proposed", "submitted", "approved", "rejected", "invalidated", "queued", "paused", "resumed",
-        "rollback_started", "applied", "rolled_back", "failed",
+        "rollback_started", "applied", "rolled_back", "failed", "partial_accepted", "cancelled", "expired",
     )
 )  # fmt: skip
 TIMELINE_LENGTH = 60
 RELATED_LENGTH = 20
 OTHERS_LENGTH = 5
+NAMESPACE = ("cluster_id", "name", "injected_by")
 MIN_TEXT = 2
 
 
@@ -158,15 +161,17 @@ def list_related(user: User, change: Change) -> list[Change]:
 
 
 def get_moment(user: User, number: int) -> tuple[Change, list[TargetStep], list[str]]:
-    """The change, its steps and its votes (as stamps), as far as they tell whether its page is still true.
+    """The change with what tells whether its page is still true: votes (as stamps) where they count, else its steps.
 
     Raises ChangeMissingError.
     """
     change = in_scope(Change.objects.filter(number=number), user, READ).select_related("rollout").first()
     if change is None:
         raise ChangeMissingError
+    if change.state not in VOTED_ON:
+        return change, list(list_steps(change)), []
     votes = Vote.objects.filter(change=change).only("voided_at", "revoked_at")
-    return change, list(list_steps(change)), [stamp_of_vote(vote) for vote in votes]
+    return change, [], [stamp_of_vote(vote) for vote in votes]
 
 
 def stamp_of_vote(vote: Vote) -> str:
@@ -187,60 +192,56 @@ def proposable(user: User, route_ids: Sequence[UUID]) -> frozenset[UUID]:
     return frozenset(in_scope(routes, user, "change.propose").values_list("pk", flat=True))
 
 
-@dataclass(frozen=True, slots=True)
-class Beside:
-    """What stands beside a service in its clusters: Services of names like its own, pods, meshes, corrections by hand.
-
-    `meshes`, `injected` (by cluster and namespace) and `served` are only of clusters where it has no route yet.
-    """
-
-    services: tuple[Service, ...]
-    workloads: tuple[Workload, ...]
-    versions: tuple[BackendVersion, ...]
-    meshes: Mapping[UUID, tuple[str, ...]]
-    injected: Mapping[tuple[UUID, str], str]
-    served: Mapping[UUID, frozenset[str]]
-
-    def services_in(self, cluster: UUID, namespace: str) -> list[Service]:
-        """Of one namespace of one cluster."""
-        return [row for row in self.services if (row.cluster_id, row.namespace) == (cluster, namespace)]
-
-    def workloads_in(self, cluster: UUID, namespace: str) -> list[Workload]:
-        """Of one namespace of one cluster."""
-        return [row for row in self.workloads if (row.cluster_id, row.namespace) == (cluster, namespace)]
-
-    def corrected(self, cluster: UUID) -> dict[str, str]:
-        """The versions that people said, by key of the backend."""
-        return {row.backend_key: row.version for row in self.versions if row.cluster_id == cluster}
-
-
-def beside(user: User, at: Sequence[tuple[UUID, str, str]], *, starts: Collection[UUID]) -> Beside:
-    """What stands beside the services `at` (cluster, namespace, name). Four queries; three more where one could start.
-
-    Pods are not asked for scopes: they say which versions a service has that `user` sees.
-    """
-    clusters = {cluster for cluster, _, _ in at}
-    spaces = {namespace for _, namespace, _ in at}
-    like = Q(pk__in=[])
-    for namespace, name in {(namespace, name) for _, namespace, name in at}:
-        like |= Q(namespace=namespace, name=name) | Q(namespace=namespace, name__startswith=f"{name}-")
-    services = in_scope(Service.objects.filter(like, cluster__in=clusters, gone_at__isnull=True), user, READ)
-    workloads = Workload.objects.filter(cluster__in=clusters, namespace__in=spaces, gone_at__isnull=True)
-    said = BackendVersion.objects.filter(
-        cluster__in=clusters, namespace__in=spaces, service__in={name for _, _, name in at}
+def corrections_in(at: Collection[tuple[UUID, str, str]]) -> dict[tuple[UUID, str, str], dict[str, str]]:
+    """Of services `at` (cluster, namespace, name): the versions that people said, by key of the backend. One query."""
+    rows = BackendVersion.objects.filter(
+        cluster__in={cluster for cluster, _, _ in at}, service__in={name for _, _, name in at}
     )
-    meshes: dict[UUID, tuple[str, ...]] = {}
-    injected: dict[tuple[UUID, str], str] = {}
-    served: dict[UUID, frozenset[str]] = {}
-    if starts:
-        for cluster, kind in Mesh.objects.filter(cluster__in=starts, gone_at=None).values_list("cluster_id", "kind"):
-            meshes[cluster] = (*meshes.get(cluster, ()), kind)
-        rows = Namespace.objects.filter(cluster__in=starts, name__in=spaces, gone_at=None)
-        injected = {(row.cluster_id, row.name): row.injected_by for row in rows}
-        found = Sync.objects.filter(cluster__in=starts, resource=SERVED).values_list("cluster_id", "found")
-        served = {cluster: frozenset(groups) for cluster, groups in found}
-    ordered = services.order_by("cluster__slug", "name")
-    return Beside(tuple(ordered), tuple(workloads.order_by("name")), tuple(said), meshes, injected, served)
+    found: dict[tuple[UUID, str, str], dict[str, str]] = {}
+    for row in rows:
+        found.setdefault((row.cluster_id, row.namespace, row.service), {})[row.backend_key] = row.version
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class MeshesIn:
+    """Kinds of meshes by cluster; which one gives a proxy to the pods of a namespace, by cluster and namespace."""
+
+    kinds: Mapping[UUID, tuple[str, ...]]
+    injected: Mapping[tuple[UUID, str], str]
+
+
+def meshes_in(clusters: Collection[UUID]) -> MeshesIn:
+    """Of clusters that the caller may see. Two queries; none for no clusters."""
+    kinds: dict[UUID, tuple[str, ...]] = {}
+    if not clusters:
+        return MeshesIn(kinds, {})
+    for cluster, kind in Mesh.objects.filter(cluster__in=clusters, gone_at=None).values_list("cluster_id", "kind"):
+        kinds[cluster] = (*kinds.get(cluster, ()), kind)
+    rows = Namespace.objects.filter(cluster__in=clusters, gone_at=None).exclude(injected_by="")
+    return MeshesIn(kinds, {(row.cluster_id, row.name): row.injected_by for row in rows.only(*NAMESPACE)})
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What was last read of clusters, as adapters want it around a route: group/versions, and Services by name."""
+
+    served: Mapping[UUID, frozenset[str]]
+    services: Mapping[UUID, Mapping[tuple[str, str], JsonObject]]
+
+
+def read_of(clusters: Collection[UUID], namespaces: Collection[str]) -> Read:
+    """Of clusters that the caller may see; of Services their ports and selectors. Two queries."""
+    found = Sync.objects.filter(cluster__in=clusters, resource=SERVED).values_list("cluster_id", "found")
+    services: dict[UUID, dict[tuple[str, str], JsonObject]] = {}
+    for row in Service.objects.filter(cluster__in=clusters, namespace__in=namespaces, gone_at=None):
+        services.setdefault(row.cluster_id, {})[row.namespace, row.name] = {
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": {"namespace": row.namespace, "name": row.name},
+            "spec": {"ports": row.ports, "selector": row.selector},
+        }
+    return Read({cluster: frozenset(groups) for cluster, groups in found}, services)
 
 
 def timeline_of(change: Change) -> list[EventIndex]:

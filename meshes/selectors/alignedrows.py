@@ -13,9 +13,6 @@ if TYPE_CHECKING:
     from meshes.selectors.alignment import AlignedCluster, AlignedRoute, AlignedService
     from meshes.types import Backend, WeightedBackend
 
-MAX_PROBLEMS = 3
-"""Told in the table; the others stand in the cluster's own card."""
-
 
 @dataclass(frozen=True, slots=True)
 class Cell:
@@ -41,8 +38,7 @@ class Cell:
 class AlignedRow:
     """One route of one cluster, or a cluster without any (`route` None).
 
-    `ready`: pods behind the service where no route is. `rule_count`: rules besides the one that the cells are of.
-    `problems` are what could not be said of the route; `misfits` what keeps a change of the base from being made here.
+    `rule_count`: rules besides the one that the cells are of. `problems`: what could not be said of the route.
     """
 
     here: AlignedCluster

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from accounts.types import READ
 from meshes.alignment import Side, misfits, versions_of
-from meshes.models import BackendVersion, Namespace
-from meshes.selectors.freshness import clusters_with_errors, meshes_by_cluster, sync_word
+from meshes.models import BackendVersion, Namespace, Sync
+from meshes.selectors.freshness import meshes_by_cluster, sync_word
 from meshes.selectors.members import EVERYWHERE, members_of
 from meshes.selectors.readiness import readiness_of_all
 from meshes.selectors.spare import Spare
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from meshes.alignment import Misfit, VersionFound
     from meshes.models import Route
     from meshes.selectors.freshness import MeshLine
-    from meshes.selectors.members import Member
+    from meshes.selectors.members import Member, Members
     from meshes.selectors.readiness import Readiness
     from meshes.types import Backend, Rule
 
@@ -124,7 +124,7 @@ def aligned(user: User, namespace: str, name: str, *, scope: str = EVERYWHERE, b
     is found: no clusters.
     """
     members = members_of(user, namespace, name, scope=scope)
-    context = _Context(user, members.here)
+    context = _Context(user, members)
     clusters = _against(base, [context.in_cluster(member) for member in members.here])
     named = (
         version for here in clusters for route in here.routes if route.side for version in route.side.versions.values()
@@ -144,18 +144,23 @@ def _counted(version: str) -> list[tuple[int, int, str]]:
 class _Context:
     """What stands around the members. Some queries when made, none later."""
 
-    def __init__(self, user: User, members: Sequence[Member]) -> None:
+    def __init__(self, user: User, found: Members) -> None:
+        members = found.here
         clusters = [member.cluster for member in members]
         names = {member.namespace for member in members}
         spaces = Namespace.objects.filter(cluster__in=clusters, name__in=names, gone_at__isnull=True)
         self.namespaces = {(row.cluster_id, row.name): row for row in in_scope(spaces, user, READ)}
         self.meshes = meshes_by_cluster(user, clusters)
-        self.errors = clusters_with_errors(clusters)
-        self.corrections = _corrections(user, members)
-        self.spare = Spare(user, members)
+        syncs = list(
+            Sync.objects.filter(cluster__in=clusters).values_list("cluster_id", "resource", "error", "succeeded_at")
+        )
+        self.failed = {cluster for cluster, _, error, _ in syncs if error}
+        self.corrections = _corrections(members)
+        self.spare = Spare(user, members, seen=found.seen)
         routes = [(member.cluster, row, row.route) for member in members for row in member.routes]
         readable = [(cluster, row, route) for cluster, row, route in routes if route is not None]
-        readiness = readiness_of_all([(cluster, route) for cluster, _, route in readable])
+        known = {(cluster, resource) for cluster, resource, _, succeeded_at in syncs if succeeded_at}
+        readiness = readiness_of_all([(cluster, route) for cluster, _, route in readable], known=known)
         self.ready = {row.pk: found for (_, row, _), found in zip(readable, readiness, strict=True)}
 
     def in_cluster(self, member: Member) -> AlignedCluster:
@@ -170,7 +175,7 @@ class _Context:
             mesh_kind=kind,
             meshes=meshes,
             namespace=namespace,
-            sync=sync_word(cluster, has_errors=bool(self.errors.get(cluster.pk))),
+            sync=sync_word(cluster, has_errors=cluster.pk in self.failed),
             routes=tuple(routes),
             available={} if routes else self.spare.to_start(member, kind),
         )
@@ -187,14 +192,15 @@ class _Context:
         return AlignedRoute(row, Side(route, versions, extras), found, said, self.ready.get(row.pk))
 
 
-def _corrections(user: User, members: Sequence[Member]) -> dict[tuple[UUID, str, str], dict[str, BackendVersion]]:
+def _corrections(members: Sequence[Member]) -> dict[tuple[UUID, str, str], dict[str, BackendVersion]]:
+    """Of services that may be seen: what was said of them is the same for everybody."""
     rows = BackendVersion.objects.filter(
         cluster__in=[member.cluster for member in members],
         namespace__in={member.namespace for member in members},
         service__in={member.name for member in members},
     )
     found: dict[tuple[UUID, str, str], dict[str, BackendVersion]] = defaultdict(dict)
-    for row in in_scope(rows, user, READ):
+    for row in rows:
         found[row.cluster_id, row.namespace, row.service][row.backend_key] = row
     return found
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from meshes.selectors.alignedrows import rows_of
 from meshes.selectors.alignment import aligned
-from meshes.selectors.services import shares_of
 from meshui.lib.errors import MissingError
 
 if TYPE_CHECKING:
@@ -60,7 +59,12 @@ class ServiceInCluster:
 
     aligned: AlignedCluster
     routes: tuple[RouteView, ...]
-    shares: Shares
+
+    @property
+    def shares(self) -> Shares:
+        """Of the first rule that splits; empty: none does."""
+        rules = (rule for route in self.routes for rule in route.rules)
+        return next((rule.shares for rule in rules if len(rule.backends) > 1), ())
 
     @property
     def cluster(self) -> Cluster:
@@ -95,9 +99,9 @@ class ServiceInCluster:
 
 @dataclass(frozen=True, slots=True)
 class ServiceView:
-    """One service in a scope: a cluster's slug, or `all`. `rows` stand for all its clusters, `clusters` for the first 20.
+    """One service in a scope: a cluster's slug, or `all`. `rows` are of all its clusters, `clusters` of the first 20.
 
-    `elsewhere`: clusters whose details are not shown here.
+    `elsewhere`: where its details are not shown here.
     """
 
     scope: str
@@ -146,8 +150,7 @@ def service_view(user: User, scope: str, namespace: str, name: str) -> ServiceVi
 
 
 def _in_cluster(here: AlignedCluster) -> ServiceInCluster:
-    shares = next((shares for route in here.at.routes if (shares := shares_of(route))), ())
-    return ServiceInCluster(here, tuple(_route_view(row) for row in here.at.routes), shares)
+    return ServiceInCluster(here, tuple(_route_view(row) for row in here.at.routes))
 
 
 def _route_view(row: Route) -> RouteView:

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING
 
 from django.db.models import Exists, OuterRef, Q
 
-from accounts.types import READ
 from meshes.alignment import VERSION_LABELS, version_of
 from meshes.models import Service, Workload
+from meshes.selectors.members import Rows
 from meshes.types import Backend, Root
-from meshui.lib.rights import in_scope
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -32,19 +31,22 @@ SEPARATORS = ("-", "_", ".")
 
 
 class Spare:
-    """Services and workloads near the members. Four queries when made, none later."""
+    """Services and workloads near the members. Two queries when made, one more without `seen`; none later.
 
-    def __init__(self, user: User, members: Sequence[Member]) -> None:
+    Which pods stand behind a Service that may be seen is part of it: workloads are not narrowed further.
+    """
+
+    def __init__(self, user: User, members: Sequence[Member], *, seen: Rows | None = None) -> None:
         clusters = [member.cluster for member in members]
         spaces = {member.namespace for member in members}
         self._services: dict[UUID, list[Service]] = defaultdict(list)
-        seen = in_scope(Service.objects.filter(pk=OuterRef("pk")), user, READ)
+        visible = (seen or Rows(user)).services.filter(pk=OuterRef("pk"))
         rows = Service.objects.filter(_near(members), cluster__in=clusters, gone_at__isnull=True)
-        for row in rows.annotate(is_seen=Exists(seen)).order_by("namespace", "name"):
+        for row in rows.annotate(is_seen=Exists(visible)).order_by("namespace", "name"):
             self._services[row.cluster_id].append(row)
         self._labels: dict[tuple[UUID, str], list[Labels]] = defaultdict(list)
         workloads = Workload.objects.filter(cluster__in=clusters, namespace__in=spaces, gone_at__isnull=True)
-        for workload in in_scope(workloads, user, READ):
+        for workload in workloads:
             self._labels[workload.cluster_id, workload.namespace].append(workload.labels)
 
     def selectors(self, cluster: Cluster) -> Mapping[tuple[str, str], Labels]:

@@ -36,6 +36,12 @@ class Moved:
     def __bool__(self) -> bool:
         return bool(self.touched or self.gone or self.is_fresh)
 
+    def end(self, uid: str) -> None:
+        """It is no longer there, whatever was new of it."""
+        self.touched.discard(uid)
+        self.altered.discard(uid)
+        self.gone.add(uid)
+
 
 def refresh(lister: Lister, kind: KindStock, moved: Moved, kept: Kept, on_page: Callable[[], None]) -> None:
     """List `kind` and know it; what is new of it stands in `moved`, also what was read before an error.
@@ -104,7 +110,7 @@ def put(kind: KindStock, slim: Slim, moved: Moved) -> Slim | None:
     after = kind.held.get(slim.head.uid)
     if found is None:
         if before is not None and after is None:
-            moved.gone.add(slim.head.uid)
+            moved.end(slim.head.uid)
         return None
     moved.gone.discard(slim.head.uid)
     moved.touched.add(slim.head.uid)
@@ -117,5 +123,5 @@ def _finish(kind: KindStock, seen: set[str], version: str, moved: Moved) -> None
     """The whole list was read: what is known and was not seen is gone."""
     for uid in kind.uids() - seen:
         if kind.forget(uid):
-            moved.gone.add(uid)
+            moved.end(uid)
     kind.listed_at(version)

@@ -110,10 +110,13 @@ def _is_moved(change: Change, params: Mapping[str, str]) -> bool:
 
 
 def stamp_of(change: Change, steps: Sequence[TargetStep], votes: Sequence[str]) -> str:
-    """Equal as long as nothing that the page shows of the votes and of the run has moved."""
+    """Equal as long as nothing that the page shows of the votes, or of the run, has moved."""
     cause = change.rollout.phase_cause if hasattr(change, "rollout") else ""
-    parts = [str(change.version), str(change.current_plan_id), cause, *sorted(votes)]
-    parts += [f"{step.pk} {step.state} {step.error}" for step in steps]
+    parts = [str(change.version), str(change.current_plan_id), cause]
+    if change.state in selectors.VOTED_ON:
+        parts += sorted(votes)
+    else:
+        parts += [f"{step.pk} {step.state} {step.error}" for step in steps]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 

@@ -10,7 +10,8 @@ from django.utils.translation import gettext
 from meshes.adapters.base import UnreadableRouteError
 from meshes.adapters.registry import adapter_for
 from meshes.alignment import Misfit
-from meshes.types import Rendered
+from meshes.types import Around, Rendered
+from traffic import selectors
 from traffic.diff import neutral_diff
 from traffic.services.facts import FactsTarget, Sketch, preview_findings
 from traffic.views.targets import WRITES, shown_yaml
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from meshes.types import Finding, NativeWrite, Route
     from traffic.diff import RuleDiff
     from traffic.models import Change
+    from traffic.selectors import Read
     from traffic.types import Action
     from traffic.views.workbench import Spot, Workbench
 
@@ -68,27 +70,29 @@ def previews_of(
     bench: Workbench, desired: Route, chosen: Collection[str], *, is_end: bool = False, change: Change | None = None
 ) -> list[TargetPreview]:
     """Every chosen place. `change`: the one that is edited; it does not stand in its own way."""
-    found = [_sketched(bench, spot, desired, is_end=is_end) for spot in bench.spots if spot.value in chosen]
+    spots = [spot for spot in bench.spots if spot.value in chosen]
+    read = selectors.read_of({spot.cluster.pk for spot in spots}, {spot.root.namespace for spot in spots})
+    found = [_sketched(bench, spot, None if is_end else desired, read) for spot in spots]
     sound = [each for each in found if each.ref is not None]
     said = preview_findings([sketch for each in sound for sketch in _sketches(each, desired)], change=change)
     findings = dict(zip([each.spot.value for each in sound], said, strict=True))
     return [_preview(each, findings.get(each.spot.value, ())) for each in found]
 
 
-def _sketched(bench: Workbench, spot: Spot, desired: Route, *, is_end: bool) -> _Sketched:
-    action: Action = "end" if is_end else "set" if spot.row else "start"
-    nothing = Rendered(())
-    wanted = None if is_end else bench.aligned(spot, desired)
+def _sketched(bench: Workbench, spot: Spot, desired: Route | None, read: Read) -> _Sketched:
+    """One place. `desired` None: its split ends."""
+    action: Action = "end" if desired is None else "set" if spot.row else "start"
+    nothing, served = Rendered(()), read.served.get(spot.cluster.pk, frozenset())
+    wanted = None if desired is None else bench.aligned(spot, desired)
     if isinstance(wanted, Misfit):
         return _Sketched(spot, action, None, nothing, None, str(wanted))
-    ref = spot.row.ref if spot.row else adapter_for(spot.mesh_kind).new_ref(wanted, spot.served) if wanted else None
+    ref = spot.row.ref if spot.row else adapter_for(spot.mesh_kind).new_ref(wanted, served) if wanted else None
     if ref is None:
-        text = gettext(
-            "%(mesh)s has no kind of object for this split there. Install the resources of its routes first."
-        )
+        text = gettext("%(mesh)s has no kind of object for this split there: install the resources of its routes.")
         return _Sketched(spot, action, wanted, nothing, None, text % {"mesh": spot.label})
+    around = Around(services=read.services.get(spot.cluster.pk, {}), served=served)
     try:
-        return _Sketched(spot, action, wanted, rendering_of(spot, wanted), ref)
+        return _Sketched(spot, action, wanted, rendering_of(spot, wanted, around), ref)
     except UnreadableRouteError as error:
         return _Sketched(spot, action, wanted, nothing, None, str(error))
 

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from django.utils.translation import gettext
 
 from meshes.alignment import Side, versions_of
 from meshes.selectors.members import members_of
+from meshes.selectors.spare import Spare
 from meshes.types import Root, Route
 from meshui.lib import rights
 from meshui.lib.errors import MissingError
 from meshui.lib.rights import Place
 from traffic import edits, selectors
 from traffic.edits import Refusal
-from traffic.views.versions import WITH_SUBSETS, backends_found, port_for
 from traffic.views.workbench import EVERYWHERE, Spot, Workbench
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
     from uuid import UUID
 
     from accounts.models import User
@@ -27,9 +27,10 @@ if TYPE_CHECKING:
     from meshes.models import Route as StoredRoute
     from meshes.models import Service
     from meshes.selectors.members import Member
-    from meshui.lib.jsontypes import JsonObject
     from traffic.models import Change, ChangeTarget
-    from traffic.selectors import Beside
+
+
+MIN_SIDES: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ class AskedOfChange:
 
 
 def asked_of_change(change: Change) -> AskedOfChange:
-    """The main place is the first that takes the wish as it is. Raises MissingError where the change has no revision."""
+    """The main place is the first that takes the wish as it is. Raises MissingError without a revision."""
     targets, revision = list(change.targets.all()), change.current_revision
     if revision is None or not targets:
         raise MissingError(gettext("This change wants nothing yet."), mend=gettext("Propose a new one."))
@@ -83,12 +84,8 @@ def workbench_of(user: User, asked: Asked, *, base: Route | None = None) -> Work
     members = [*found.here, *found.beyond]
     if not any(member.routes or not member.is_gone for member in found.here):
         raise MissingError(gettext("There is no such service."))
-    beside = selectors.beside(
-        user,
-        [(member.cluster.pk, member.namespace, member.name) for member in members],
-        starts={member.cluster.pk for member in members if not member.routes},
-    )
-    spots = tuple(spot for member in members for spot in _spots(member, beside))
+    near = _Near(user, members)
+    spots = tuple(spot for member in members for spot in _spots(member, near))
     here = {member.cluster.pk for member in found.here}
     siblings = tuple(spot for spot in spots if spot.cluster.pk in here)
     main = _main(siblings, asked.value)
@@ -127,82 +124,61 @@ def _http(route: Route) -> Literal["http", "grpc"]:
     return "grpc" if route.protocol == "grpc" else "http"
 
 
-def _spots(member: Member, beside: Beside) -> Iterable[Spot]:
+def _spots(member: Member, near: _Near) -> Iterable[Spot]:
     """Its routes; where there is none, the place where one could start."""
-    services = beside.services_in(member.cluster.pk, member.namespace)
     if member.routes:
-        return [_route_spot(route, member, services, beside) for route in member.routes]
-    return [] if member.is_gone or member.service is None else [_start_spot(member, member.service, services, beside)]
+        return [_route_spot(row, member, near) for row in member.routes]
+    return [] if member.is_gone or member.service is None else [_start_spot(member, member.service, near)]
 
 
-def _route_spot(row: StoredRoute, member: Member, services: Sequence[Service], beside: Beside) -> Spot:
+def _route_spot(row: StoredRoute, member: Member, near: _Near) -> Spot:
     route = row.route
-    selectors_of = {(service.namespace, service.name): service.selector for service in services}
-    side = None
-    if route is not None:
-        found = versions_of(route, selectors=selectors_of, corrected=beside.corrected(member.cluster.pk))
-        by_service = any(item.backend.kind == "service" for rule in route.rules for item in rule.backends)
-        workloads = beside.workloads_in(member.cluster.pk, member.namespace)
-        extras = backends_found(route.root, row.mesh_kind, services, workloads, by_service=by_service)
-        side = Side(route, {key: version.version for key, version in found.items()}, extras)
-    problem = "" if route is not None else gettext("MeshUI has no words for a part of this route.")
-    root = route.root if route else Root(row.root_service, row.root_namespace)
-    return Spot(
-        cluster=row.cluster,
-        mesh_kind=row.mesh_kind,
-        root=root,
-        row=row,
-        side=side,
-        services=_bodies(services),
-        served=beside.served.get(member.cluster.pk, frozenset()),
-        problem=problem,
-    )
+    if route is None:
+        root = Root(row.root_service, row.root_namespace)
+        return Spot(
+            row.cluster, row.mesh_kind, root, row, None, gettext("MeshUI has no words for a part of this route.")
+        )
+    corrected = near.corrected(member)
+    found = versions_of(route, selectors=near.spare.selectors(member.cluster), corrected=corrected)
+    versions = {key: version.version for key, version in found.items()}
+    extras = near.spare.beside(member, row, versions.values())
+    return Spot(row.cluster, row.mesh_kind, route.root, row, Side(route, versions, extras))
 
 
-def _start_spot(member: Member, service: Service, services: Sequence[Service], beside: Beside) -> Spot:
+def _start_spot(member: Member, service: Service, near: _Near) -> Spot:
     cluster: Cluster = member.cluster
-    kind, problem = _mesh_of(beside.meshes.get(cluster.pk, ()), beside.injected.get((cluster.pk, member.namespace), ""))
-    port = None if kind in WITH_SUBSETS else port_for(service.ports, None)
-    root = Root(member.name, member.namespace, port=port)
-    workloads = beside.workloads_in(cluster.pk, member.namespace)
-    extras = backends_found(root, kind, services, workloads) if kind else {}
-    is_grpc = any(str(each.get("name") or "").startswith("grpc") for each in service.ports[:1])
-    if kind and len(extras) < 2:
+    kind, problem = near.mesh_of(member)
+    extras = near.spare.to_start(member, kind) if kind else {}
+    ports = [backend.port for backend in extras.values() if backend.kind == "service"]
+    root = Root(member.name, member.namespace, port=next(iter(ports), None))
+    if kind and len(extras) < MIN_SIDES:
         problem = gettext("Only one version of it was found there: a split needs two.")
-    return Spot(
-        cluster=cluster,
-        mesh_kind=kind,
-        root=root,
-        row=None,
-        side=Side(Route(root, (), protocol="grpc" if is_grpc else "http"), {}, extras),
-        services=_bodies(services),
-        served=beside.served.get(cluster.pk, frozenset()),
-        problem=problem,
-    )
+    is_grpc = any(str(each.get("name") or "").startswith("grpc") for each in service.ports[:1])
+    route = Route(root, (), protocol="grpc" if is_grpc else "http")
+    return Spot(cluster, kind, root, None, Side(route, {}, extras), problem)
 
 
-def _mesh_of(kinds: Sequence[str], injected_by: str) -> tuple[str, str]:
-    """The mesh that would hold a split of this namespace, or why that cannot be said."""
-    if injected_by:
-        return injected_by, ""
-    if len(set(kinds)) == 1:
-        return kinds[0], ""
-    if kinds:
-        return "", gettext("Several meshes are there, and none gives a proxy to this namespace.")
-    return "", gettext("No mesh was found there.")
+class _Near:
+    """What stands near the members. Five queries when made; two more where a split could start."""
 
+    def __init__(self, user: User, members: Sequence[Member]) -> None:
+        self.spare = Spare(user, members)
+        self._said = selectors.corrections_in({(m.cluster.pk, m.namespace, m.name) for m in members})
+        self._meshes = selectors.meshes_in({m.cluster.pk for m in members if not m.routes})
 
-def _bodies(services: Iterable[Service]) -> Mapping[tuple[str, str], JsonObject]:
-    """The Services as far as they are stored, in the shape that adapters read."""
-    return {
-        (row.namespace, row.name): {
-            "apiVersion": "v1",
-            "kind": "Service",
-            "metadata": {"namespace": row.namespace, "name": row.name},
-            "spec": {"ports": row.ports, "selector": row.selector},
-        }
-        for row in services
-    }
+    def corrected(self, member: Member) -> dict[str, str]:
+        """The versions that people said, by key of the backend."""
+        return self._said.get((member.cluster.pk, member.namespace, member.name), {})
+
+    def mesh_of(self, member: Member) -> tuple[str, str]:
+        """The mesh that would hold a split of this service, or why that cannot be said."""
+        kinds = self._meshes.kinds.get(member.cluster.pk, ())
+        injected_by = self._meshes.injected.get((member.cluster.pk, member.namespace), "")
+        if injected_by or len(set(kinds)) == 1:
+            return injected_by or kinds[0], ""
+        if kinds:
+            return "", gettext("Several meshes are there, and none gives a proxy to this namespace.")
+        return "", gettext("No mesh was found there.")
 
 
 def _allowed(user: User, spots: Sequence[Spot]) -> frozenset[str]:

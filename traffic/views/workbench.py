@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from clusters.models import Cluster
     from meshes.models import Route as StoredRoute
     from meshes.types import Backend, Rendered, Root
-    from meshui.lib.jsontypes import JsonObject
     from traffic.types import Action
 
 EVERYWHERE = "all"
@@ -31,7 +30,7 @@ class Spot:
     """A place that may be chosen: a route of the service, or (`row` None) a cluster where it has none yet.
 
     `side`: its route with the versions of its backends; of a start the route is empty. `problem`: why it can never be
-    chosen. `services` and `served` are what was read of the cluster, for the preview.
+    chosen.
     """
 
     cluster: Cluster
@@ -39,8 +38,6 @@ class Spot:
     root: Root
     row: StoredRoute | None
     side: Side | None
-    services: Mapping[tuple[str, str], JsonObject]
-    served: frozenset[str] = frozenset()
     problem: str = ""
 
     @property
@@ -192,13 +189,11 @@ class Workbench:
     def _why_not_end(self, spot: Spot) -> str:
         if spot.row is None:
             return gettext("There is no split to end.")
-        rendered = rendering_of(spot, None)
+        rendered = rendering_of(spot, None, Around())
         return " ".join(loss.reason for loss in rendered.losses if loss.moves_requests)
 
 
-def rendering_of(spot: Spot, desired: Route | None) -> Rendered:
+def rendering_of(spot: Spot, desired: Route | None, around: Around) -> Rendered:
     """What would be written there for `desired`, from what was last read; None: the split ends."""
-    adapter = adapter_for(spot.mesh_kind)
-    around = Around(services=spot.services, served=spot.served)
     live = spot.row.live if spot.row else None
-    return adapter.render(desired, live, around)
+    return adapter_for(spot.mesh_kind).render(desired, live, around)
