@@ -1,4 +1,4 @@
-"""The ASGI application: Django, and in the embedded default the worker and the watches of clusters beside it."""
+"""The ASGI application: Django, and in the embedded default the worker thread beside it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from django.conf import settings
 from django.core.asgi import get_asgi_application
 
 from meshui.lib.queue import EmbeddedWorker
-from meshui.server import watchers
 
 if TYPE_CHECKING:
     from asgiref.typing import ASGI3Application, ASGIReceiveCallable, ASGISendCallable, Scope
@@ -19,22 +18,22 @@ django_application = get_asgi_application()
 
 
 def with_lifespan(inner: ASGI3Application) -> ASGI3Application:
-    """`inner`, and the embedded worker and watchers started and stopped with the server (when no broker is set)."""
+    """`inner`, and the embedded worker started and stopped with the server (when no broker is set)."""
 
     async def application(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
         if scope["type"] != "lifespan":
             await inner(scope, receive, send)
             return
-        beside = [] if settings.BROKER_URL else [EmbeddedWorker(), *watchers()]
+        worker = None if settings.BROKER_URL else EmbeddedWorker()
         while True:
             message = await receive()
             if message["type"] == "lifespan.startup":
-                for part in beside:
-                    part.start()
+                if worker is not None:
+                    worker.start()
                 await send({"type": "lifespan.startup.complete"})
             elif message["type"] == "lifespan.shutdown":
-                for part in beside:
-                    part.stop()
+                if worker is not None:
+                    worker.stop()
                 await send({"type": "lifespan.shutdown.complete"})
                 return
 

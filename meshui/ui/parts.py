@@ -48,10 +48,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class SplitRow:
-    """One backend of a split form. `text` is what stands in its field; `live_bp` what the cluster has now.
-
-    `remove`: what its remove button posts as `do`; empty: it has none.
-    """
+    """One backend of a split form. `text` is what stands in its field; `live_bp` what the cluster has now."""
 
     name: str
     live_bp: int
@@ -60,8 +57,6 @@ class SplitRow:
     error: str = ""
     number: int = 0
     prefix: str = ""
-    is_new: bool = False
-    remove: str = ""
 
     @property
     def field(self) -> str:

@@ -45,17 +45,11 @@ def delete_collection(call: Call) -> Response:
 
 
 def _options(call: Call) -> Json:
-    """Return the DeleteOptions. A body makes the server deaf to the same words in the query, `dryRun` too."""
-    query = call.request.query
-    if not call.request.body.strip():
-        call.check_options()
-        return {}
-    options = read_object(call.request)[0]
+    options = read_object(call.request)[0] if call.request.body.strip() else {}
     for name in ("dryRun", "propagationPolicy"):
-        query.pop(name, None)
-        if options.get(name):
+        if name in options:
             value = options[name]
-            query[name] = value[0] if isinstance(value, list) else str(value)
+            call.request.query.setdefault(name, value[0] if isinstance(value, list) and value else str(value))
     call.check_options()
     return options
 
