@@ -10,6 +10,7 @@ import pytest
 from audit.ledger import verify_chain
 from audit.selectors import list_events
 from meshui.lib.clock import read_db_now
+from meshui.lib.queue import drain
 from tests.people import as_actor
 from tests.traffic.conftest import Way, weights
 from traffic.errors import DeniedError, StalePlanError
@@ -172,8 +173,6 @@ def test_row05__voter_disabled_before_start__in_review_and_nothing_written(
     moving.start(runs=False)
     moving.approver.is_active = False
     moving.approver.save(update_fields=["is_active"])
-    from meshui.lib.queue import drain  # noqa: PLC0415
-
     drain()
 
     assert moving.now().state == State.IN_REVIEW
@@ -254,8 +253,6 @@ def test_apply__server_refuses_for_good__failed_and_nothing_written(
 def test_roll_back__applied_change__snapshot_comes_back_without_votes(
     way: Callable[..., Way], eu_west: EmulatedCluster
 ) -> None:
-    from meshui.lib.queue import drain  # noqa: PLC0415
-
     moving = way(eu_west)
     moving.to_applied(75, 25)
 
@@ -269,8 +266,6 @@ def test_roll_back__applied_change__snapshot_comes_back_without_votes(
 
 
 def test_roll_back__window_is_over__is_a_draft_for_review(way: Callable[..., Way], eu_west: EmulatedCluster) -> None:
-    from meshui.lib.queue import drain  # noqa: PLC0415
-
     moving = way(eu_west)
     change = moving.to_applied(75, 25)
     Change.objects.filter(pk=change.pk).update(ended_at=read_db_now() - timedelta(hours=73))
@@ -283,8 +278,6 @@ def test_roll_back__window_is_over__is_a_draft_for_review(way: Callable[..., Way
 
 
 def test_roll_back__edited_since__is_a_draft_for_review(way: Callable[..., Way], eu_west: EmulatedCluster) -> None:
-    from meshui.lib.queue import drain  # noqa: PLC0415
-
     moving = way(eu_west)
     moving.to_applied(75, 25)
     eu_west.edit("VirtualService", "checkout", "shop", _set_weights(50, 50))
