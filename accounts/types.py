@@ -18,17 +18,25 @@ ROLES: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
     {
         "viewer": frozenset({READ}),
         "author": frozenset(
-            {READ, "change.propose", "change.edit", "change.plan", "change.submit", "change.cancel"},
+            {READ, "change.propose", "change.edit", "change.plan", "change.submit", "change.cancel", "service.correct"},
         ),
         "approver": frozenset({READ, "change.vote"}),
         "executor": frozenset(
-            {READ, "change.execute", "change.pause", "change.resume", "change.rollback", "change.cancel"},
+            {
+                READ,
+                "change.execute",
+                "change.pause",
+                "change.resume",
+                "change.rollback",
+                "change.cancel",
+                "change.accept_partial",
+            },
         ),
         "responder": frozenset({READ, "change.rollback", "change.pause"}),
         "auditor": frozenset({READ, "audit.read", "audit.export"}),
         "policy_admin": frozenset({READ, "policy.manage"}),
         "access_admin": frozenset({READ, "access.manage"}),
-        "cluster_admin": frozenset({READ, "cluster.manage", "cluster.credential"}),
+        "cluster_admin": frozenset({READ, "cluster.manage", "cluster.credential", "service.correct"}),
     }
 )
 ROLE_LABELS: Final[Mapping[str, str]] = MappingProxyType(

@@ -6,7 +6,9 @@ Imports neither Django nor a client library. Readers and writers are different t
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar, Literal, Protocol
+from typing import TYPE_CHECKING, ClassVar, Literal, Protocol, cast
+
+import msgspec
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -83,16 +85,61 @@ class Listing:
     resource_version: str
 
 
-@dataclass(frozen=True, slots=True)
-class AccessAnswer:
-    """One access review: may this credential `verb` this `resource` (in `namespace`; empty: everywhere)?"""
+class Head(msgspec.Struct, gc=False, frozen=True):
+    """What names one version of one object."""
 
-    verb: str
-    group: str
-    resource: str
+    uid: str
     namespace: str
-    is_allowed: bool
-    reason: str = ""
+    name: str
+    resource_version: str
+
+
+class Slim(msgspec.Struct, gc=False, frozen=True):
+    """An object as lists and watches bring it: `data` is its JSON without managedFields, not decoded yet."""
+
+    head: Head
+    data: bytes
+
+    def body(self) -> JsonObject:
+        """Its JSON, decoded. Raises BadAnswerError: it is only now that every part of it is looked at."""
+        try:
+            return cast("JsonObject", msgspec.json.decode(self.data))
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise BadAnswerError(f"{self.head.name[:253]} is not an object that Kubernetes would send.") from error
+
+
+class Page(msgspec.Struct, gc=False, frozen=True):
+    """A part of a list. `resource_version` is that of the whole list, the same on each of its pages."""
+
+    items: list[Slim]
+    resource_version: str
+
+
+class Heads(msgspec.Struct, gc=False, frozen=True):
+    """A whole list, as heads alone."""
+
+    items: list[Head]
+    resource_version: str
+
+
+class WatchEvent(msgspec.Struct, gc=False, frozen=True):
+    """One event of a watch. `item` None: a bookmark, which moves the version alone."""
+
+    type: Literal["ADDED", "MODIFIED", "DELETED", "BOOKMARK"]
+    resource_version: str
+    item: Slim | None = None
+
+
+class WatchStream(Protocol):
+    """A running watch: iterating blocks for the next event and ends when the server, the time or `stop` ends it.
+
+    Iterating raises ExpiredError (list again), ForbiddenError (watching is refused) or another ClusterError.
+    """
+
+    def __iter__(self) -> Iterator[WatchEvent]: ...
+
+    def stop(self) -> None:
+        """End it, from any thread."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,35 +175,68 @@ class Reader(Protocol):
     def api_groups(self) -> frozenset[str]:
         """`group/version` of everything served, `v1` for core."""
 
-    def list_objects(self, resource: Resource, *, label_selector: str = "") -> Listing:
-        """All objects of a kind, over all pages and namespaces; a page that fails fails the whole list."""
+    def list_objects(self, resource: Resource, *, label_selector: str = "", namespace: str = "") -> Listing:
+        """All objects of a kind, of one namespace or (empty) of all; a page that fails fails the whole list."""
 
     def get_object(self, ref: ObjectRef) -> JsonObject | None:
         """One object with managedFields; None where there is none (404)."""
-
-    def review_access(self, asked: Sequence[tuple[str, str, str, str]]) -> Iterator[AccessAnswer]:
-        """For each (verb, group, resource, namespace) whether this credential may."""
 
     def close(self) -> None:
         """Drop the connections."""
 
 
+class Lister(Reader, Protocol):
+    """A Reader that also brings whole kinds, a part at a time, and what becomes of them."""
+
+    def list_pages(self, resource: Resource) -> Iterator[Page]:
+        """Pages of all objects of a kind. Raises ExpiredError where it must begin again from nothing."""
+
+    def list_metadata(self, resource: Resource) -> Heads:
+        """All objects of a kind by name and version; begins again once where it expired."""
+
+    def get_slims(self, resource: Resource, wanted: Sequence[Head]) -> Iterator[Slim]:
+        """Those of `wanted` that are there, as they are now, four at a time."""
+
+    def watch(self, resource: Resource, resource_version: str) -> WatchStream:
+        """What becomes of a kind after `resource_version`. Nothing is sent before it is iterated."""
+
+
+@dataclass(frozen=True, slots=True)
+class GuardedCreate:
+    """An object to be made where none is: 409 if there is one. `body` without uid, resourceVersion and status."""
+
+    ref: ObjectRef
+    body: JsonObject
+
+
+@dataclass(frozen=True, slots=True)
+class GuardedDelete:
+    """An object to be deleted if it is still this very version of this very object."""
+
+    ref: ObjectRef
+    uid: str
+    resource_version: str
+
+
+Write = GuardedPatch | GuardedCreate | GuardedDelete
+
+
 class Writer(Protocol):
-    """Writes one cluster: guarded JSON Patch, never force, never merge patch, never PUT. One send per call."""
+    """Writes one cluster: guarded JSON Patch, create, delete with preconditions; never force, merge patch or PUT.
 
-    def dry_run(self, patch: GuardedPatch) -> JsonObject:
-        """The object as the server would store it; nothing is stored."""
+    One send per call.
+    """
 
-    def write(self, patch: GuardedPatch) -> JsonObject:
-        """The object as stored."""
+    def dry_run(self, write: Write) -> JsonObject | None:
+        """The object as the server would store it, None for a delete; nothing is stored."""
+
+    def write(self, write: Write) -> JsonObject | None:
+        """The object as stored, None for a delete."""
 
     def read(self, ref: ObjectRef) -> JsonObject | None:
         """The object as it is now, None where there is none."""
 
     def identity(self) -> Identity: ...
-
-    def review_access(self, asked: Sequence[tuple[str, str, str, str]]) -> Iterator[AccessAnswer]:
-        """As the reader's, for this credential."""
 
     def close(self) -> None:
         """Drop the connections."""
@@ -231,6 +311,12 @@ class ObjectGoneError(ClusterError):
     """404 on a write."""
 
     code = "missing"
+
+
+class ExpiredError(InvalidObjectError):
+    """410: the page or version asked for is too old; list again."""
+
+    code = "expired"
 
 
 class BadAnswerError(ClusterError):

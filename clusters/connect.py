@@ -5,45 +5,55 @@ Pools are kept per cluster and credential, and dropped when either moves. Every 
 
 from __future__ import annotations
 
+import hashlib
 import os
 import ssl
 import tempfile
 import threading
+import time
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from django.conf import settings
 
+from clusters.access import Inspector
 from clusters.certificates import fingerprint
-from clusters.endpoints import PinnedPool, Policy, nets, parse_endpoint, resolve
+from clusters.endpoints import PRIVATE, BoundedSocket, PinnedPool, Policy, nets, parse_endpoint, resolve
+from clusters.intake import InClusterError, in_cluster_token
 from clusters.kube import KubeWriter
-from clusters.kube_lists import KubeReader, Transport
+from clusters.kube_lists import KubeReader
 from clusters.models import Credential, Health
-from clusters.secrets import CredentialUnreadableError, Opened, open_sealed, seal
+from clusters.scoped import ScopedReader
+from clusters.secrets import CredentialUnreadableError, Opened, Secret, open_sealed, seal
+from clusters.transport import Transport
 from meshui.lib.clock import now
 from meshui.lib.errors import GoneError, UnavailableError
 
 if TYPE_CHECKING:
-    from clusters.clients import Reader, Writer
+    from clusters.clients import Lister, Writer
     from clusters.models import Cluster
 
 USED_STEP = timedelta(minutes=1)
+PROBE_CONNECT, PROBE_READ = 1.0, 2.0
+IN_CLUSTER = "in-cluster"
 _lock = threading.Lock()
 _transports: dict[tuple[str, str, str], Transport] = {}
 
 
-def policy() -> Policy:
-    """What the operator allows."""
-    return Policy(nets(settings.ALLOWED_CIDRS), settings.ALLOW_LOOPBACK)
+def policy(*, in_cluster: bool = False) -> Policy:
+    """What the operator allows; the cluster around this process may be private, and never what nobody may call."""
+    allowed = nets(settings.ALLOWED_CIDRS)
+    return Policy((*allowed, *PRIVATE) if in_cluster else allowed, settings.ALLOW_LOOPBACK)
 
 
-def reader_for(cluster: Cluster) -> Reader:
+def reader_for(cluster: Cluster) -> Lister:
     """Reads `cluster`. Touches no network: the reader's first call does, and says what is wrong there.
 
     Raises UnavailableError (no credential, no key for it), EndpointRefusedError (the form of the address).
     """
-    return KubeReader(_transport(cluster, "reader"))
+    transport = _transport(cluster, "reader")
+    return ScopedReader(transport, cluster.read_namespaces) if cluster.read_namespaces else KubeReader(transport)
 
 
 def writer_for(cluster: Cluster) -> Writer:
@@ -53,9 +63,26 @@ def writer_for(cluster: Cluster) -> Writer:
         mend = "A Cluster admin can allow writes on its page."
         raise GoneError(f"MeshUI only observes {cluster.slug}.", mend=mend)
     if cluster.health == Health.IDENTITY_CHANGED:
-        mend = "Add it as a new cluster if it is meant to be another one."
+        mend = "Look at its page: a Cluster admin adopts it, or registers it as another one."
         raise GoneError(f"{cluster.slug} is another cluster than before: nothing is written to it.", mend=mend)
     return KubeWriter(_transport(cluster, "writer"), field_manager=settings.FIELD_MANAGER)
+
+
+def inspector_for(cluster: Cluster, role: str) -> Inspector:
+    """Asks what a connection test asks. Raises as reader_for; of the writer it asks also while nothing is written."""
+    return Inspector(_transport(cluster, role))
+
+
+def prober_for(cluster: Cluster) -> Inspector:
+    """Asks over a connection of its own, that takes 1 s to be made and 2 s to answer at most; close it.
+
+    Only making it needs the database. Raises as reader_for.
+    """
+    credential = Credential.objects.filter(cluster=cluster, role="reader").first()
+    if credential is None:
+        raise _no_credential(cluster, "reader")
+    opened = _opened(credential)
+    return Inspector(_open(cluster, opened, connect=PROBE_CONNECT, read=PROBE_READ, socket_class=_ProbeSocket))
 
 
 def forget(cluster_id: object) -> None:
@@ -75,12 +102,16 @@ def _transport(cluster: Cluster, role: str) -> Transport:
     """Raises UnavailableError, EndpointRefusedError. One query, and one more at most once a minute."""
     credential = Credential.objects.filter(cluster=cluster, role=role).first()
     if credential is None:
-        raise UnavailableError(f"{cluster.slug} has no {role} credential.", mend="Upload one on its page.")
-    key = (str(cluster.pk), role, f"{credential.pk}:{credential.fingerprint}:{cluster.server}")
+        raise _no_credential(cluster, role)
+    token = _own_token() if credential.kind == IN_CLUSTER else None
+    rotated = hashlib.sha256(token.reveal().encode()).hexdigest() if token else ""
+    key = (str(cluster.pk), role, f"{credential.pk}:{credential.fingerprint}:{cluster.server}:{rotated}")
     with _lock:
         found = _transports.get(key)
     if found is None:
-        found = _kept(key, _open(cluster, credential))
+        opened = _opened(credential)
+        made = _open(cluster, opened, connect=settings.CONNECT_TIMEOUT, read=settings.READ_TIMEOUT)
+        found = _kept(key, made)
     moment = now()
     if credential.last_used_at is None or moment - credential.last_used_at > USED_STEP:
         Credential.objects.filter(pk=credential.pk).update(last_used_at=moment)
@@ -104,18 +135,47 @@ def _opened(credential: Credential) -> Opened:
         raise UnavailableError(f"The {credential.role} credential cannot be read: {error}", mend=mend) from error
 
 
-def _open(cluster: Cluster, credential: Credential) -> Transport:
-    opened = _opened(credential)
+def _own_token() -> Secret:
+    """The token of this pod's account, read anew: a pool is made for each one that Kubernetes puts there."""
+    try:
+        return in_cluster_token()
+    except InClusterError as error:
+        raise UnavailableError(str(error), mend="Replace the credential on the cluster's page.") from error
+
+
+def _no_credential(cluster: Cluster, role: str) -> UnavailableError:
+    return UnavailableError(f"{cluster.slug} has no {role} credential.", mend="Upload one on its page.")
+
+
+class _ProbeSocket(BoundedSocket):
+    """The whole answer of a probe within PROBE_READ, however it drips."""
+
+    def begin(self) -> None:
+        """A request goes out now."""
+        super().begin()
+        self._deadline = time.monotonic() + PROBE_READ
+
+
+def _open(
+    cluster: Cluster,
+    opened: Opened,
+    *,
+    connect: float,
+    read: float,
+    socket_class: type[BoundedSocket] = BoundedSocket,
+) -> Transport:
     endpoint = parse_endpoint(cluster.server, tls_name=cluster.tls_name)
     context = tls_context(opened)
-    waits = {"connect": settings.CONNECT_TIMEOUT, "read": settings.READ_TIMEOUT}
-    token = opened.token.reveal()
-    return Transport(
-        endpoint,
-        lambda: PinnedPool(endpoint, resolve(endpoint, policy()), context, **waits),
-        {"Authorization": f"Bearer {token}"} if token else {},
-        ca_fingerprint=fingerprint(opened.ca_pem),
-    )
+    rules = policy(in_cluster=opened.is_in_cluster)
+    token = (_own_token() if opened.is_in_cluster else opened.token).reveal()
+
+    def open_pool() -> PinnedPool:
+        pool = PinnedPool(endpoint, resolve(endpoint, rules), context, connect=connect, read=read)
+        context.sslsocket_class = socket_class
+        return pool
+
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    return Transport(endpoint, open_pool, headers, ca_fingerprint=fingerprint(opened.ca_pem))
 
 
 def tls_context(opened: Opened) -> ssl.SSLContext:

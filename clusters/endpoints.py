@@ -37,6 +37,8 @@ WRITE_IT = "Write https://host:port."
 ANSWER_SECONDS = 60.0
 """From the first byte sent to the last one received: a server that drips never gets more."""
 MAX_HEADER_BYTES = 64 * 1024
+MAX_BODY_BYTES = 80 * 1024 * 1024
+"""Of one body as it comes over the wire, framing and trailers too: above what any reader takes of it."""
 POOL_SIZE = 4
 LABELS = re.compile(r"(?=.{1,253}$)[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?(\.[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)*")
 NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
@@ -200,11 +202,11 @@ def look_up_name(host: str, port: int) -> Sequence[str]:
 
 
 class TooMuchError(OSError):
-    """The headers of an answer went over MAX_HEADER_BYTES."""
+    """The headers of an answer went over MAX_HEADER_BYTES, or its body over MAX_BODY_BYTES."""
 
 
 class BoundedSocket(ssl.SSLSocket):
-    """Receives until a deadline; until the headers have ended, at most so many bytes."""
+    """Receives until a deadline, and at most so many bytes: of the headers first, then of the body."""
 
     _deadline = float("inf")
     _budget = float("inf")
@@ -215,8 +217,18 @@ class BoundedSocket(ssl.SSLSocket):
         self._budget = MAX_HEADER_BYTES
 
     def end_headers(self) -> None:
-        """The body follows; its size is the reader's business."""
-        self._budget = float("inf")
+        """The body follows."""
+        self._budget = MAX_BODY_BYTES
+
+    def go_on(self, seconds: float, silence: float, budget: int) -> None:
+        """From now on for at most so long, with at most `silence` between two receives, and so many bytes."""
+        self._deadline = time.monotonic() + seconds
+        self.settimeout(silence)
+        self.allow(budget)
+
+    def allow(self, budget: int) -> None:
+        """At most so many bytes more."""
+        self._budget = budget
 
     def recv_into(self, buffer: Any, nbytes: int | None = None, flags: int = 0) -> int:
         """As the base. Raises TimeoutError past the deadline, TooMuchError over the budget."""
@@ -229,7 +241,7 @@ class BoundedSocket(ssl.SSLSocket):
         count = super().recv_into(buffer, nbytes, flags)
         self._budget -= count
         if self._budget < 0:
-            raise TooMuchError("headers of more than 64 KiB")
+            raise TooMuchError("more than an answer may have")
         return count
 
 
@@ -253,6 +265,16 @@ class _Connection(HTTPSConnection):
         if isinstance(sock, BoundedSocket):
             sock.end_headers()
         return response
+
+
+class StreamConnection(_Connection):
+    """Remembers the socket of its answer, which http.client forgets where the server will close it."""
+
+    held: BoundedSocket | None = None
+
+    def getresponse(self) -> urllib3.HTTPResponse:  # type: ignore[override]  # as urllib3 itself
+        self.held = self.sock if isinstance(self.sock, BoundedSocket) else None
+        return super().getresponse()
 
 
 class _Connections(urllib3.HTTPSConnectionPool):
@@ -281,6 +303,10 @@ class PinnedPool(urllib3.PoolManager):
             retries=False,
             timeout=urllib3.Timeout(connect=connect, read=read),
         )
+
+    def hold_open(self) -> None:
+        """Its connections are for answers that go on: they tell their socket."""
+        self.pool.ConnectionCls = StreamConnection
 
     def urlopen(  # type: ignore[override]  # the base's two overloads differ in `redirect`, which is never obeyed here
         self,

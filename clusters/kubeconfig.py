@@ -80,19 +80,24 @@ REFUSED: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One fault: where in the file, what, and how to mend it. Never a value from the file."""
+    """One fault: where in the file, what, and how to mend it. Never a value from the file.
+
+    `needs_account`: only a ServiceAccount of its own mends it.
+    """
 
     path: str
     message: str
     mend: str = ""
+    needs_account: bool = False
 
 
 class KubeconfigError(ValueError):
-    """The file cannot be taken; `findings` are all the reasons at once."""
+    """The file cannot be taken; `findings` are all the reasons at once, `context` (quoted) the one they are about."""
 
-    def __init__(self, findings: list[Finding]) -> None:
+    def __init__(self, findings: list[Finding], *, context: str = "") -> None:
         super().__init__("; ".join(f"{f.path}: {f.message}" for f in findings))
         self.findings = tuple(findings)
+        self.context = shlex.quote(context[:64]) if context else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,10 +149,13 @@ class ParsedKubeconfig:
     key_pem: Secret
     namespace: str = ""
     expires_at: datetime | None = None
+    is_in_cluster: bool = False
 
     @property
     def kind(self) -> str:
-        """token or certificate."""
+        """token, certificate, or in-cluster: the account of the pod that MeshUI runs in."""
+        if self.is_in_cluster:
+            return "in-cluster"
         return "token" if self.token else "certificate"
 
 
@@ -179,7 +187,7 @@ def parse_kubeconfig(raw: bytes, *, context: str = "", allow_insecure: bool = Fa
     elif name:
         findings += _check_context(name, entries, allow_insecure=allow_insecure)
     if findings:
-        raise KubeconfigError(findings)
+        raise KubeconfigError(findings, context=name)
     if not name:
         raise _choice(document, entries, allow_insecure=allow_insecure)
     return _rebuilt(name, entries)
@@ -260,7 +268,8 @@ def _check_keys(node: dict[str, Any], kind: str, path: str, context: str) -> Ite
         where = f"{path}{key[:64]}"
         if key in REFUSED[kind]:
             message, mend = REFUSED[kind][key]
-            yield Finding(where, message, mend.format(context=shlex.quote(context[:64])))
+            is_account = mend is SERVICE_ACCOUNT
+            yield Finding(where, message, mend.format(context=shlex.quote(context[:64])), needs_account=is_account)
         elif key in TAKEN[kind]:
             if key not in LISTS and not isinstance(value, str):
                 yield Finding(where, "is not text.", AS_WRITTEN)
@@ -292,7 +301,8 @@ def _check_user(user: dict[str, Any], path: str, context: str) -> Iterator[Findi
     has_certificate = bool(user.get("client-certificate-data") or user.get("client-key-data"))
     if has_token == has_certificate:
         mend = SERVICE_ACCOUNT.format(context=shlex.quote(context[:64]))
-        yield Finding(path.rstrip("."), "must hold either a token or a client certificate with its key.", mend)
+        message = "must hold either a token or a client certificate with its key."
+        yield Finding(path.rstrip("."), message, mend, needs_account=True)
     elif has_certificate:
         yield from _check_pair(user, path)
     elif len(user["token"]) > MAX_TOKEN or not TOKEN.fullmatch(user["token"]):

@@ -28,10 +28,24 @@ class Health(models.TextChoices):
     IDENTITY_CHANGED = "identity_changed", "Identity changed"
 
 
+class PresentClusters(models.Manager["Cluster"]):
+    """Clusters that were not removed: what everybody but history means."""
+
+    def get_queryset(self) -> models.QuerySet[Cluster]:
+        """Without the removed ones."""
+        return super().get_queryset().filter(removed_at__isnull=True)
+
+
 class Cluster(LeasedRow):
-    """A place with one API that holds mesh configuration. The lease is the sync's."""
+    """A place with one API that holds mesh configuration. The lease is the sync's.
+
+    `only_namespaces`: what may be read there; empty is all. `failures` in a row and `next_try_at` are its breaker: open
+    while `next_try_at` is set. `found_uid` and `found_ca_fingerprint` are who answers where that is not who it was.
+    """
 
     SCOPE: ClassVar[ScopeColumns] = ScopeColumns(environment="environment", cluster="slug")
+    objects = PresentClusters()
+    everything: ClassVar[models.Manager[Cluster]] = models.Manager()
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     slug = models.CharField(max_length=63, unique=True, validators=[DNS_LABEL])
@@ -56,13 +70,30 @@ class Cluster(LeasedRow):
     last_synced_at = models.DateTimeField(null=True, blank=True)
     next_check_at = models.DateTimeField(null=True, blank=True)
     next_sync_at = models.DateTimeField(null=True, blank=True)
+    only_namespaces = models.JSONField(default=list, blank=True)
+    found_uid = models.CharField(max_length=64, blank=True, default="", db_default="")
+    found_ca_fingerprint = models.CharField(max_length=64, blank=True, default="", db_default="")
+    failures = models.PositiveIntegerField(default=0, db_default=0)
+    last_failure = models.CharField(max_length=500, blank=True, default="", db_default="")
+    next_try_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField()
+    removed_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         ordering = ["slug"]
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def read_namespaces(self) -> tuple[str, ...]:
+        """The namespaces that MeshUI reads there; empty: all."""
+        return tuple(self.only_namespaces)
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether its breaker is open: it is probed, and not read."""
+        return self.next_try_at is not None
 
     @property
     def place(self) -> Place:
@@ -96,3 +127,14 @@ class Credential(models.Model):
 
     def __str__(self) -> str:
         return f"{self.role} of {self.cluster}"
+
+
+class Tally(models.Model):
+    """How often something was done since a moment: limits that no cache evicts. `bucket` is a hash."""
+
+    bucket = models.CharField(max_length=64, primary_key=True)
+    since = models.DateTimeField()
+    count = models.PositiveIntegerField()
+
+    def __str__(self) -> str:
+        return f"{self.count} since {self.since}"

@@ -48,17 +48,19 @@ class Secret:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A credential in memory: a token, or a certificate with its key."""
+    """A credential in memory: a token, a certificate with its key, or the word that it is the pod's own account."""
 
     token: Secret
     certificate_pem: str
     key_pem: Secret
     ca_pem: str
     skips_tls_verification: bool
+    is_in_cluster: bool = False
 
     def fingerprint(self) -> str:
         """SHA-256 of what identifies the credential, hex: shown, so that people can tell two apart."""
-        return hashlib.sha256((self.token.reveal() or self.certificate_pem).encode()).hexdigest()
+        what = self.token.reveal() or self.certificate_pem or f"in-cluster {self.ca_pem}"
+        return hashlib.sha256(what.encode()).hexdigest()
 
 
 def key_id(key: str) -> str:
@@ -78,6 +80,7 @@ def seal(opened: Opened, *, cluster_id: str, role: str, keys: Sequence[str]) -> 
             "key": opened.key_pem.reveal(),
             "ca": opened.ca_pem,
             "skip": opened.skips_tls_verification,
+            "in_cluster": opened.is_in_cluster,
         },
     }
     return Fernet(keys[0].encode()).encrypt(canonical(content))
@@ -93,4 +96,11 @@ def open_sealed(ciphertext: bytes, *, cluster_id: str, role: str, keys: Sequence
     if (content["cluster"], content["role"]) != (cluster_id, role):
         raise CredentialUnreadableError("This credential belongs to another cluster or role.")
     found = content["credential"]
-    return Opened(Secret(found["token"]), found["certificate"], Secret(found["key"]), found["ca"], bool(found["skip"]))
+    return Opened(
+        Secret(found["token"]),
+        found["certificate"],
+        Secret(found["key"]),
+        found["ca"],
+        skips_tls_verification=bool(found["skip"]),
+        is_in_cluster=bool(found.get("in_cluster")),
+    )

@@ -6,17 +6,23 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-from django.db.models import Case, IntegerField, Prefetch, Value, When
+from django.db.models import Case, IntegerField, OuterRef, Prefetch, Subquery, Value, When
 
+from clusters.manifests import MESHES, Wish
 from clusters.models import Cluster, Credential, Health
-from meshui.lib.clock import now
+from clusters.types import NEEDS
+from meshui.lib.clock import db_now, now
 from meshui.lib.errors import MissingError
 from meshui.lib.rights import in_scope, may
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
     from django.db.models import QuerySet
 
     from accounts.models import User
+    from clusters.types import Need
 
 SHOWN: Final = ("pk", "cluster_id", "role", "kind", "key_id", "fingerprint", "expires_at", "created_at")
 WORST_FIRST: Final = (
@@ -39,6 +45,32 @@ class CredentialFace:
 
 
 @dataclass(frozen=True, slots=True)
+class Right:
+    """Whether a kind may be read, or written. `state`: allowed, denied, not_served, left_out, idle, or unknown.
+
+    idle: a writer lacks it, and nothing is written there now. `missing` are verbs, `where` namespaces (empty: all).
+    """
+
+    state: str = "unknown"
+    missing: str = ""
+    where: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RightsRow:
+    """One kind that MeshUI needs: what for, and what its credentials may do. `write` None: it is only read."""
+
+    need: Need
+    read: Right
+    write: Right | None
+
+    @property
+    def lacks(self) -> bool:
+        """Whether something of it is therefore not shown or not possible."""
+        return "denied" in {self.read.state, self.write.state if self.write else ""} or self.read.state == "left_out"
+
+
+@dataclass(frozen=True, slots=True)
 class Powers:
     """What a user may do with one cluster, for the buttons of its page; the verbs decide."""
 
@@ -47,10 +79,15 @@ class Powers:
 
 
 def list_clusters(user: User) -> QuerySet[Cluster]:
-    """Clusters in scope with their credentials' faces (never their content) and `health_rank`, by name. Two queries."""
+    """Clusters in scope with their credentials' faces (never their content), by name. Two queries.
+
+    With `health_rank`, and `credential_ends_at`: when a credential ends, if that is within 14 days or over.
+    """
     faces = Credential.objects.only(*SHOWN, "created_by_name", "last_used_at").order_by("role")
     ranks = [When(health=health, then=Value(rank)) for rank, health in enumerate(WORST_FIRST)]
     rows = Cluster.objects.annotate(health_rank=Case(*ranks, default=Value(9), output_field=IntegerField()))
+    ending = Credential.objects.filter(cluster=OuterRef("pk"), expires_at__lte=db_now(plus=SOON.total_seconds()))
+    rows = rows.annotate(credential_ends_at=Subquery(ending.order_by("expires_at").values("expires_at")[:1]))
     rows = rows.prefetch_related(Prefetch("credentials", queryset=faces)).order_by("slug")
     return in_scope(rows, user, "inventory.read")
 
@@ -66,6 +103,38 @@ def get_cluster(user: User, slug: str) -> Cluster:
 def credential_faces(cluster: Cluster) -> list[CredentialFace]:
     """The credentials of a cluster of list_clusters, each with how soon it ends. No query."""
     return [CredentialFace(credential, _tone(credential)) for credential in cluster.credentials.all()]
+
+
+def rights_table(cluster: Cluster) -> list[RightsRow]:
+    """A row per kind, from the last review of its rights. No query."""
+    known = {(row.get("role"), row.get("label")): row for row in cluster.access}
+    return [
+        RightsRow(
+            need,
+            _right(known.get(("reader", need.label))),
+            _right(known.get(("writer", need.label))) if need.is_written else None,
+        )
+        for need in NEEDS
+    ]
+
+
+def excess(cluster: Cluster) -> list[str]:
+    """What its credentials may do and MeshUI never needs."""
+    return [f"{row['label']} ({row['role']})" for row in cluster.access if row.get("state") == "excess"]
+
+
+def wish_of(cluster: Cluster) -> Wish:
+    """The manifest that fits the cluster as it is: its namespaces, the meshes it serves, whether MeshUI may write."""
+    unserved = {row.get("label") for row in cluster.access if row.get("state") == "not_served"}
+    kinds = {mesh: [need.label for need in NEEDS if need.mesh == mesh and not need.names] for mesh in MESHES}
+    served = tuple(mesh for mesh in MESHES if not unserved.issuperset(kinds[mesh]))
+    return Wish(not cluster.is_observe_only, cluster.read_namespaces, served or MESHES)
+
+
+def _right(row: Mapping[str, Any] | None) -> Right:
+    if row is None or "state" not in row:
+        return Right()
+    return Right(row["state"], ", ".join(row["missing"]), ", ".join(row["where"]))
 
 
 def powers(user: User, cluster: Cluster) -> Powers:

@@ -14,6 +14,13 @@ def check_cluster(cluster_id: str) -> None:
 
 
 @shared_task
+def probe_clusters() -> None:
+    """Probe the clusters that were silent: in a lane of its own, so that the dead hold up nobody."""
+    services.probe_clusters()
+
+
+@shared_task
 def sweep() -> None:
-    """Ring for every cluster whose test is due."""
+    """Ring for every cluster whose test is due, and once for the silent ones whose probe is."""
     services.ring_due()
+    services.ring_probes()

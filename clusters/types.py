@@ -1,20 +1,120 @@
-"""What MeshUI needs to be allowed in a cluster, as (verb, group, resource)."""
+"""What MeshUI needs to be allowed in a cluster, as data: what is checked, what is shown, what the manifests grant."""
 
 from __future__ import annotations
 
-from typing import Final
+from dataclasses import dataclass
+from typing import Final, NamedTuple
 
-# What reading needs, and what changing a route needs.
-READ_NEEDS: Final = (
-    ("get", "", "namespaces"),  # whose uid tells one cluster from another
-    ("list", "", "namespaces"),
-    ("list", "", "services"),
-    ("list", "apps", "deployments"),
-    ("list", "networking.istio.io", "virtualservices"),
-    ("list", "networking.istio.io", "destinationrules"),
+READ_VERBS: Final = ("get", "list", "watch")
+WRITE_VERBS: Final = ("get", "list", "patch", "create", "delete")
+KUBE_SYSTEM: Final = "kube-system"
+
+
+class Asked(NamedTuple):
+    """One right to ask for. Empty namespace: everywhere; empty name: every object."""
+
+    verb: str
+    group: str
+    resource: str
+    namespace: str = ""
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """One kind: what it is read for, and what is missing without it. `is_written`: MeshUI also changes it.
+
+    `names` and `home`: only these objects, in this namespace, by get. `without_watch` is what a refused watch costs.
+    """
+
+    group: str
+    resource: str
+    purpose: str
+    without: str
+    is_written: bool = False
+    is_namespaced: bool = True
+    names: tuple[str, ...] = ()
+    home: str = ""
+    mesh: str = ""
+
+    @property
+    def label(self) -> str:
+        """`virtualservices.networking.istio.io`, `services`, `configmaps istio`."""
+        kind = f"{self.resource}.{self.group}" if self.group else self.resource
+        return f"{kind} {', '.join(self.names)}" if self.names else kind
+
+    @property
+    def read_verbs(self) -> tuple[str, ...]:
+        """What reading needs."""
+        return ("get",) if self.names else READ_VERBS
+
+
+ISTIO: Final = "networking.istio.io"
+GATEWAY: Final = "gateway.networking.k8s.io"
+WORKLOADS: Final = "Its pods are not counted: versions, readiness and some control planes are not shown."
+NEEDS: Final = (
+    Need("", "namespaces", "Namespaces, and which mesh takes their pods", "No namespaces.", is_namespaced=False),
+    Need("", "services", "Services: what routes point to", "No services; routes are shown without them."),
+    Need("apps", "deployments", "Control planes, versions of a service", WORKLOADS),
+    Need("apps", "statefulsets", "Versions of a service", WORKLOADS),
+    Need("apps", "daemonsets", "Versions of a service", WORKLOADS),
+    Need(
+        "admissionregistration.k8s.io",
+        "mutatingwebhookconfigurations",
+        "Which revision of a mesh takes new pods",
+        "Injection is read from labels alone.",
+        is_namespaced=False,
+    ),
+    Need(
+        ISTIO,
+        "virtualservices",
+        "Routes of Istio",
+        "No routes of Istio, no changes to them.",
+        is_written=True,
+        mesh="istio",
+    ),
+    Need(
+        ISTIO,
+        "destinationrules",
+        "Subsets: the versions that routes of Istio name",
+        "Subsets are not known, so no split of Istio can be changed.",
+        is_written=True,
+        mesh="istio",
+    ),
+    Need(
+        "",
+        "configmaps",
+        "The trust domain and roots of Istio",
+        "The trust domain of Istio is not known.",
+        names=("istio", "istio-ca-root-cert"),
+        home="istio-system",
+        mesh="istio",
+    ),
+    Need(
+        GATEWAY, "httproutes", "HTTP routes of the Gateway API", "No HTTP routes of the Gateway API.", is_written=True
+    ),
+    Need(
+        GATEWAY, "grpcroutes", "gRPC routes of the Gateway API", "No gRPC routes of the Gateway API.", is_written=True
+    ),
+    Need(
+        "policy.linkerd.io", "httproutes", "Routes of Linkerd", "No routes of Linkerd.", is_written=True, mesh="linkerd"
+    ),
+    Need(
+        "linkerd.io",
+        "serviceprofiles",
+        "Profiles that take the place of routes of Linkerd",
+        "A route that a ServiceProfile switches off looks as if it worked.",
+        mesh="linkerd",
+    ),
+    Need(
+        "",
+        "configmaps",
+        "The trust domain and roots of Linkerd",
+        "The trust domain of Linkerd is not known.",
+        names=("linkerd-config", "linkerd-identity-trust-roots"),
+        home="linkerd",
+        mesh="linkerd",
+    ),
 )
-WRITE_NEEDS: Final = (
-    ("get", "networking.istio.io", "virtualservices"),
-    ("patch", "networking.istio.io", "virtualservices"),
-)
-EXCESS: Final = (("*", "*", "*"), ("list", "", "secrets"), ("create", "", "pods"))
+EXCESS: Final = (Asked("*", "*", "*"), Asked("list", "", "secrets"), Asked("create", "", "pods"))
+"""What rings: more than MeshUI ever needs."""

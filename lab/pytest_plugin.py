@@ -11,17 +11,16 @@ from pathlib import Path
 import pytest
 
 from lab.cluster import Cluster
+from lab.definitions import VARIABLE
 from lab.processes import ServerError
 from lab.sessions import NAMES, Lab, session
 
 _LAB = pytest.StashKey[Lab]()
-_CRDS_VARIABLE = "MESHUI_LAB_CRDS"
-_GATEWAY_API = "gateway-api-*/standard"
 
 
 @pytest.fixture(scope="session")
 def lab(request: pytest.FixtureRequest) -> Lab:
-    """Two real clusters, `east` and `west`, with kwok and istiod each."""
+    """Two real clusters, `east` and `west`, with kwok and istiod each; with other meshes' kinds: lab.definitions."""
     running = _running(request.config)
     _clusters(running, list(NAMES[:2]))
     return running
@@ -29,29 +28,17 @@ def lab(request: pytest.FixtureRequest) -> Lab:
 
 @pytest.fixture(scope="session")
 def lab_cluster(request: pytest.FixtureRequest) -> Cluster:
-    """One real cluster of its own, `contract`; with the Gateway API where MESHUI_LAB_CRDS names a folder."""
-    running = _running(request.config)
-    is_new = not any(cluster.name == "contract" for cluster in running.clusters)
-    cluster = _clusters(running, ["contract"])[0]
-    folder = os.environ.get(_CRDS_VARIABLE)
-    if is_new and folder:
-        for file in gateway_api_files(Path(folder)):
-            cluster.load(file)
-    return cluster
+    """One real cluster of its own, `contract`."""
+    return _clusters(_running(request.config), ["contract"])[0]
 
 
 @pytest.fixture(scope="session")
 def lab_crds() -> Path:
     """The folder of other meshes' CRDs; without it the test is skipped, and says why."""
-    folder = os.environ.get(_CRDS_VARIABLE)
+    folder = os.environ.get(VARIABLE)
     if not folder:
-        pytest.skip(f"{_CRDS_VARIABLE} names no folder of other meshes' CRDs")
+        pytest.skip(f"{VARIABLE} names no folder of other meshes' CRDs")
     return Path(folder)
-
-
-def gateway_api_files(folder: Path) -> list[Path]:
-    """The Gateway API's standard CRDs in a folder laid out as <project>-<version>/."""
-    return sorted(folder.glob(f"{_GATEWAY_API}/*.yaml"))
 
 
 def _running(config: pytest.Config) -> Lab:

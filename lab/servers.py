@@ -18,6 +18,8 @@ _CONTROLLERS = (
     "namespace-controller",  # without it no namespace ever finishes deleting
     "deployment-controller",
     "replicaset-controller",
+    "statefulset-controller",
+    "daemonset-controller",
     "endpointslice-controller",
     "garbage-collector-controller",
     "serviceaccount-controller",

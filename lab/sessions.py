@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from lab.client import Client
 from lab.cluster import Cluster
+from lab.definitions import load_definitions
 from lab.istiod import load_istio_crds, start_istiod
 from lab.processes import Keeper, Place, Server
 from lab.recipes import find_file
@@ -44,7 +45,7 @@ class Lab:
         return self.add_clusters([name], istiod=istiod, kwok=kwok)[0]
 
     def add_clusters(self, names: list[str], *, istiod: bool = True, kwok: bool = True) -> list[Cluster]:
-        """Start clusters side by side: Istio's CRDs and a controller manager always, the rest as asked.
+        """Start clusters side by side: Istio's CRDs, those of lab.definitions and a controller manager always.
 
         Raises ServerError, or FileNotFoundError where `make lab` was never run.
         """
@@ -84,6 +85,7 @@ class Lab:
         for namespace in ("kube-system", "default"):  # the API server makes them a moment after it is ready
             cluster.wait("Namespace", namespace, "", bool)
         load_istio_crds(client)
+        load_definitions(client)
         self._helpers.append(start_controllers(files))
         if kwok:
             self._helpers.append(start_scheduler(files))

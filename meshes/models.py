@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 CONNECTION: Final = "connection"
 """The kind of the Sync row that says why a reading could not even begin."""
+SERVED: Final = "apis"
+"""The kind of the Sync row that says which API groups the cluster serves."""
 
 
 class ReadRow(models.Model):
@@ -34,7 +36,7 @@ class ReadRow(models.Model):
 
 
 class Mesh(ReadRow):
-    """One installation as one cluster shows it."""
+    """One installation as one cluster shows it. `trust_root`: SHA-256 of its root certificates, hex; empty: not read."""
 
     SCOPE: ClassVar[ScopeColumns] = ScopeColumns(
         environment="cluster__environment", cluster="cluster__slug", mesh="kind"
@@ -43,6 +45,7 @@ class Mesh(ReadRow):
     cluster = models.ForeignKey(Cluster, on_delete=models.CASCADE, related_name="meshes")
     kind = models.CharField(max_length=20)
     trust_domain = models.CharField(max_length=253)
+    trust_root = models.CharField(max_length=64, blank=True, default="")
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["cluster", "kind", "trust_domain"], name="mesh_of_cluster")]
@@ -75,7 +78,7 @@ class ControlPlane(ReadRow):
 
 
 class Namespace(ReadRow):
-    """A namespace: whether new pods there get a proxy, and which label says so."""
+    """A namespace: whether new pods there get a proxy, of which mesh and revision, and which label says so."""
 
     SCOPE: ClassVar[ScopeColumns] = ScopeColumns(
         environment="cluster__environment", cluster="cluster__slug", namespace="name"
@@ -86,6 +89,8 @@ class Namespace(ReadRow):
     uid = models.CharField(max_length=64)
     injection = models.CharField(max_length=12, default="none")
     injection_reason = models.CharField(max_length=200, blank=True)
+    injected_by = models.CharField(max_length=20, blank=True, default="")
+    revision = models.CharField(max_length=63, blank=True, default="")
 
     class Meta:
         ordering = ["name"]
@@ -116,6 +121,33 @@ class Service(ReadRow):
 
     def __str__(self) -> str:
         return f"{self.namespace}/{self.name}"
+
+
+class Workload(ReadRow):
+    """A Deployment, StatefulSet or DaemonSet: the labels of its pods and how many of them are ready."""
+
+    SCOPE: ClassVar[ScopeColumns] = ScopeColumns(
+        environment="cluster__environment", cluster="cluster__slug", namespace="namespace"
+    )
+
+    cluster = models.ForeignKey(Cluster, on_delete=models.CASCADE, related_name="workloads")
+    kind = models.CharField(max_length=20)
+    namespace = models.CharField(max_length=253)
+    name = models.CharField(max_length=253)
+    uid = models.CharField(max_length=64)
+    labels = models.JSONField(default=dict)
+    injection = models.CharField(max_length=12, blank=True, default="")
+    version = models.CharField(max_length=100, blank=True, default="")
+    replicas = models.PositiveIntegerField(default=0)
+    ready = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        ordering = ["namespace", "name"]
+        constraints = [models.UniqueConstraint(fields=["cluster", "uid"], name="workload_uid")]
+        indexes = [models.Index(fields=["cluster", "namespace"], name="workload_namespace")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.namespace}/{self.name}"
 
 
 class Route(ReadRow):
@@ -192,7 +224,11 @@ class RouteBackend(models.Model):
 
 
 class Sync(models.Model):
-    """The last reading of one kind in one cluster: a row per cluster and kind. `error` empty = it went well."""
+    """The last reading of one kind in one cluster: a row per cluster and kind. `error` empty = it went well.
+
+    `found`: of SERVED the group/versions that the API serves; else nothing. `watched_since`: a watch has kept it up to
+    date since then, as long as the cluster's lease holds; None, with `watch_error` where it was tried: read at intervals.
+    """
 
     SCOPE: ClassVar[ScopeColumns] = ScopeColumns(environment="cluster__environment", cluster="cluster__slug")
 
@@ -203,9 +239,12 @@ class Sync(models.Model):
     written = models.PositiveIntegerField(default=0)
     error = models.CharField(max_length=2100, blank=True)
     problems = models.JSONField(default=list)
+    found = models.JSONField(default=list)
     started_at = models.DateTimeField()
     finished_at = models.DateTimeField(null=True, blank=True)
     succeeded_at = models.DateTimeField(null=True, blank=True)
+    watched_since = models.DateTimeField(null=True, blank=True)
+    watch_error = models.CharField(max_length=500, blank=True, default="", db_default="")
 
     class Meta:
         ordering = ["resource"]
@@ -218,6 +257,78 @@ class Sync(models.Model):
     def duration_ms(self) -> int:
         """How long it took; 0 while it is under way."""
         return round((self.finished_at - self.started_at).total_seconds() * 1000) if self.finished_at else 0
+
+
+class BackendVersion(models.Model):
+    """A correction by hand: which version a backend of one service is in one cluster, who said so, when and why."""
+
+    SCOPE: ClassVar[ScopeColumns] = ScopeColumns(
+        environment="cluster__environment", cluster="cluster__slug", namespace="namespace", service="service"
+    )
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    cluster = models.ForeignKey(Cluster, on_delete=models.CASCADE, related_name="backend_versions")
+    namespace = models.CharField(max_length=253)
+    service = models.CharField(max_length=253)
+    backend_key = models.CharField(max_length=600)
+    version = models.CharField(max_length=63)
+    reason = models.CharField(max_length=500)
+    corrected_at = models.DateTimeField()
+    corrected_by_name = models.CharField(max_length=150)
+
+    class Meta:
+        ordering = ["namespace", "service", "backend_key"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["cluster", "namespace", "service", "backend_key"], name="backend_version_once"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.backend_key} is {self.version}"
+
+
+class ServiceLink(models.Model):
+    """A service of one cluster that does not stand in the row of its own name: who said so, when and why.
+
+    It is shown under `to_namespace`/`to_name`; without them (`is_apart`) it is not the same service and has a row of
+    its own.
+    """
+
+    SCOPE: ClassVar[ScopeColumns] = ScopeColumns(
+        environment="cluster__environment", cluster="cluster__slug", namespace="namespace", service="name"
+    )
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    cluster = models.ForeignKey(Cluster, on_delete=models.CASCADE, related_name="service_links")
+    namespace = models.CharField(max_length=253)
+    name = models.CharField(max_length=253)
+    to_namespace = models.CharField(max_length=253, blank=True, default="")
+    to_name = models.CharField(max_length=253, blank=True, default="")
+    reason = models.CharField(max_length=500)
+    linked_at = models.DateTimeField()
+    linked_by_name = models.CharField(max_length=150)
+
+    class Meta:
+        ordering = ["cluster__slug", "namespace", "name"]
+        constraints = [
+            models.UniqueConstraint(fields=["cluster", "namespace", "name"], name="service_link_once"),
+            models.UniqueConstraint(
+                fields=["cluster", "to_namespace", "to_name"],
+                condition=~models.Q(to_name=""),
+                name="service_link_target_once",
+            ),
+        ]
+        indexes = [models.Index(fields=["to_namespace", "to_name"], name="service_link_target")]
+
+    def __str__(self) -> str:
+        what = "stands apart" if self.is_apart else f"is shown as {self.to_namespace}/{self.to_name}"
+        return f"{self.namespace}/{self.name} {what}"
+
+    @property
+    def is_apart(self) -> bool:
+        """Whether it is not the same service as those of its name elsewhere."""
+        return not self.to_name
 
 
 def backends_of(route: Route) -> Iterator[RouteBackend]:

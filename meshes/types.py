@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 import msgspec
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from clusters.clients import ObjectRef, PatchOperation
     from meshui.lib.jsontypes import JsonObject
 
@@ -41,9 +43,12 @@ class Version:
 
 @dataclass(frozen=True, slots=True)
 class PathMatch:
-    """`prefix` is by string (`/api` takes `/apix`), as Istio does it; segment prefixes end in `/`."""
+    """`prefix` is by string (`/api` takes `/apix`): VirtualServices. `segments` is by whole parts: the Gateway API.
 
-    type: Literal["exact", "prefix", "regex"]
+    They are different matches, and neither is written as the other: that would move requests.
+    """
+
+    type: Literal["exact", "prefix", "segments", "regex"]
     value: str
 
 
@@ -216,10 +221,12 @@ class Projection:
     """The part of a live object that decides routing; weights by ratio, so 9/1 and 90/10 are the same.
 
     `content` is canonical-JSON safe. `hash` = SHA-256(canonical(uid + content)), hex: the base of a plan.
+    `content_hash` is the same without the uid: of an object that is not there yet, or not any more.
     """
 
     content: JsonObject
     hash: str
+    content_hash: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,24 +241,44 @@ class Loss:
 
 @dataclass(frozen=True, slots=True)
 class NativeWrite:
-    """One native object to change: the body as wanted, and the JSON Patch of its spec (old values tested first).
+    """One native object to write: the body as wanted and, of a patch, the JSON Patch of its spec (old values tested).
 
-    The operations name the very indices of the body that was read: they hold only under its resourceVersion, which the
-    writer's caller tests, with uid and mark.
+    patch: the operations name the very indices of the body that was read: they hold only under its resourceVersion,
+    which the writer's caller tests, with uid and mark. create: `body` is all that is sent. delete: `body` as it was
+    read.
     """
 
     ref: ObjectRef
     body: JsonObject
-    operations: tuple[PatchOperation, ...]
+    operations: tuple[PatchOperation, ...] = ()
+    op: Literal["patch", "create", "delete"] = "patch"
 
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """What an adapter makes of a desired route: native writes in order, and what could not be held exactly."""
+    """What an adapter makes of a desired route: native writes in order, and what could not be held exactly.
+
+    Each write needs the ones before it (a DestinationRule before the VirtualService that names its subsets).
+    """
 
     objects: tuple[NativeWrite, ...]
     losses: tuple[Loss, ...] = ()
     quantisation_error_bp: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What stands around a route in its cluster, read live by `MeshAdapter.around`.
+
+    `services`: Service bodies by (namespace, name), only those that are there. `companions`: native objects that bear
+    on the route (DestinationRules, ServiceProfiles). `rivals`: other route objects for the same root. `served`: the
+    group/versions of the API.
+    """
+
+    services: Mapping[tuple[str, str], JsonObject] = field(default_factory=dict)
+    companions: tuple[JsonObject, ...] = ()
+    rivals: tuple[JsonObject, ...] = ()
+    served: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

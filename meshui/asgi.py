@@ -1,4 +1,4 @@
-"""The ASGI application: Django, and in the embedded default the worker thread beside it."""
+"""The ASGI application: Django, and in the embedded default the worker and the watches of clusters beside it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from django.conf import settings
 from django.core.asgi import get_asgi_application
 
 from meshui.lib.queue import EmbeddedWorker
+from meshui.server import watchers
 
 if TYPE_CHECKING:
     from asgiref.typing import ASGI3Application, ASGIReceiveCallable, ASGISendCallable, Scope
@@ -18,22 +19,22 @@ django_application = get_asgi_application()
 
 
 def with_lifespan(inner: ASGI3Application) -> ASGI3Application:
-    """`inner`, and the embedded worker started and stopped with the server (when no broker is set)."""
+    """`inner`, and the embedded worker and watchers started and stopped with the server (when no broker is set)."""
 
     async def application(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
         if scope["type"] != "lifespan":
             await inner(scope, receive, send)
             return
-        worker = None if settings.BROKER_URL else EmbeddedWorker()
+        beside = [] if settings.BROKER_URL else [EmbeddedWorker(), *watchers()]
         while True:
             message = await receive()
             if message["type"] == "lifespan.startup":
-                if worker is not None:
-                    worker.start()
+                for part in beside:
+                    part.start()
                 await send({"type": "lifespan.startup.complete"})
             elif message["type"] == "lifespan.shutdown":
-                if worker is not None:
-                    worker.stop()
+                for part in beside:
+                    part.stop()
                 await send({"type": "lifespan.shutdown.complete"})
                 return
 

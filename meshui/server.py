@@ -8,11 +8,20 @@ import sys
 from typing import TYPE_CHECKING
 
 import uvicorn
+from django.conf import settings
+from django.utils.module_loading import import_string
 
 from meshui.lib.errors import UnavailableError
 
 if TYPE_CHECKING:
     from types import FrameType
+    from typing import Protocol
+
+    class Beside(Protocol):
+        """What runs in threads beside the server."""
+
+        def start(self) -> None: ...
+        def stop(self) -> None: ...
 
 BACKLOG = 2048
 GRACE_SECONDS = 10
@@ -50,6 +59,11 @@ def leave_on_sigterm() -> None:
         sys.exit(0)
 
     signal.signal(signal.SIGTERM, leave)
+
+
+def watchers() -> list[Beside]:
+    """The watches of clusters, unless they are switched off (MESHUI_WATCH=0): clusters are then read at intervals."""
+    return [import_string(settings.WATCHERS)()] if settings.WATCH else []
 
 
 def serve(listening: socket.socket) -> None:

@@ -175,7 +175,7 @@ REST_FRAMEWORK = {
 }
 
 # The mesh adapters: kind → class. An unknown kind is an error, never a default.
-MESH_ADAPTERS = {"istio": "meshes.adapters.istio.IstioAdapter"}
+MESH_ADAPTERS = {"istio": "meshes.adapters.istio.IstioAdapter", "linkerd": "meshes.adapters.linkerd.LinkerdAdapter"}
 
 # The doorbell: empty = embedded, the worker is a thread of the web process.
 BROKER_URL = env.text("BROKER_URL")
@@ -199,8 +199,17 @@ PERIODIC = {
     "traffic.tasks.sweep": env.number("SWEEP_SECONDS", 2),
     "meshes.tasks.sweep": env.number("SWEEP_SECONDS", 2),
     "clusters.tasks.sweep": env.number("SWEEP_SECONDS", 2),
+    "traffic.tasks.age": env.number("AGE_SECONDS", 5),
 }
 CELERY_BEAT_SCHEDULE = {name: {"task": name, "schedule": seconds} for name, seconds in PERIODIC.items()}
+
+# Threads of the embedded worker by the beginning of a task's name; Celery's are given by its own `--concurrency`.
+LANES = {
+    "traffic.": 2,
+    "traffic.tasks.apply_step": int(env.number("APPLY_PARALLEL", 16)),
+    "clusters.": 4,
+    "meshes.": 4,
+}
 
 LEASE_SECONDS = env.number("LEASE_SECONDS", 5)
 HEARTBEAT_SECONDS = env.number("HEARTBEAT_SECONDS", 1)
@@ -209,8 +218,15 @@ READ_TIMEOUT = env.number("READ_TIMEOUT", 30)
 CONFLICT_RETRIES = int(env.number("CONFLICT_RETRIES", 5))
 UNREACHABLE_WINDOW = env.number("UNREACHABLE_WINDOW", 300)
 SYNC_SECONDS = env.number("SYNC_SECONDS", 60)
+WATCH = env.flag("WATCH", default=True)
+WATCHERS = "meshes.services.watchers.Watchers"  # meshui lies below meshes, so it starts them by name
+APPLY_PARALLEL = LANES["traffic.tasks.apply_step"]
+ACCEPT_SECONDS = env.number("ACCEPT_SECONDS", 60)
+APPROVAL_TTL_HOURS = env.number("APPROVAL_TTL_HOURS", 14 * 24)
+DRAFT_TTL_HOURS = env.number("DRAFT_TTL_HOURS", 90 * 24)
 PLAN_TTL_HOURS = env.number("PLAN_TTL_HOURS", 7 * 24)
 ROLLBACK_WINDOW_HOURS = env.number("ROLLBACK_WINDOW_HOURS", 72)
+MAX_STEP_PERCENT = env.number("MAX_STEP_PERCENT", 50)
 ANNOTATION_DOMAIN = env.text("ANNOTATION_DOMAIN", "meshui.io")
 FIELD_MANAGER = env.text("FIELD_MANAGER", "meshui")
 ALLOWED_CIDRS = env.words("ALLOWED_CIDRS")

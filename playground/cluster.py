@@ -4,36 +4,56 @@ from __future__ import annotations
 
 import base64
 import json
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from playground.acceptance import ISTIO, LINKERD, LINKERD_ROUTES, Acceptance
 from playground.apiserver.errors import ApiError
 from playground.apiserver.rbac import MASTERS
 from playground.apiserver.resources import RBAC
 from playground.apiserver.server import ApiServer
 from playground.definitions import definitions
-from playground.injector import inject
+from playground.injector import SERVICES, injector, linkerd_injector
 from playground.istio_rules import RESOURCES, istio_validator
+from playground.linkerd_rules import linkerd_validator
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from typing import Self
 
+    from playground.apiserver.faults import Faults
     from playground.apiserver.jsontypes import Json, Objects
-
-ISTIOD = ("istio-system", "istiod")
 
 
 class EmulatedCluster:
     """A cluster that needs nothing but Python. Nobody who talks to it can tell, as far as the contract suite goes."""
 
-    def __init__(self, name: str, *, port: int = 0, controllers: bool = True, istio: bool = True) -> None:
-        """Make an empty cluster; with `istio`, its kinds are known and its webhooks answer."""
+    def __init__(
+        self, name: str, *, port: int = 0, controllers: bool = True, istio: bool = True, linkerd: bool = False
+    ) -> None:
+        """Make an empty cluster; a mesh's kinds are known, its webhooks answer, its controller writes status."""
         self.name = name
         self.server = ApiServer(name, port=port, controllers=controllers)
+        if istio or linkerd:
+            self.load(definitions("gateway"))
         if istio:
-            self.load(definitions())
-            self.server.add_admission_hook(istio_validator, resources=RESOURCES)
-            self.server.add_webhook_service(*ISTIOD, inject)
+            self._install_istio()
+        if linkerd:
+            self._install_linkerd()
+
+    def _install_istio(self) -> None:
+        self.load(definitions("istio"))
+        self.server.add_admission_hook(istio_validator, resources=RESOURCES)
+        for revision, service in SERVICES.items():
+            self.server.add_webhook_service("istio-system", service, injector(revision))
+        self.server.add_loop(Acceptance(self.server, ISTIO))
+
+    def _install_linkerd(self) -> None:
+        self.load(definitions("linkerd"))
+        self.server.add_admission_hook(linkerd_validator, resources=LINKERD_ROUTES)
+        inject = linkerd_injector(lambda name: self.get("Namespace", name))
+        self.server.add_webhook_service("linkerd", "linkerd-proxy-injector", inject)
+        self.server.add_loop(Acceptance(self.server, LINKERD))
 
     @property
     def url(self) -> str:
@@ -75,6 +95,20 @@ class EmulatedCluster:
     def __exit__(self, *_: object) -> None:
         """Stop."""
         self.stop()
+
+    @property
+    def faults(self) -> Faults:
+        """What shall go wrong with its API."""
+        return self.server.faults
+
+    @contextmanager
+    def unreachable(self) -> Iterator[None]:
+        """Refuse every connection while the block runs; then answer again on the same address."""
+        self.stop()
+        try:
+            yield
+        finally:
+            self.start()
 
     def settle(self, seconds: float = 10.0) -> None:
         """Wait until pods and EndpointSlices are as they should be. Raises TimeoutError."""
@@ -166,6 +200,10 @@ class EmulatedCluster:
     ) -> Json:
         """Let another hand change an object (RBAC and admission are not asked); return what it is then."""
         return self.server.objects.edit(kind, name, namespace, change, manager=manager)
+
+    def set_status(self, kind: str, name: str, namespace: str, status: Json, *, manager: str = "controller") -> Json:
+        """Write an object's status as its controller does; return what it is then."""
+        return self.server.objects.set_status(kind, name, namespace, status, manager=manager)
 
     def delete(self, kind: str, name: str, namespace: str = "") -> None:
         """Delete an object, or mark it if finalizers hold it."""

@@ -22,6 +22,6 @@ def definition(name: str) -> Json:
     return found
 
 
-def definitions() -> list[Json]:
-    """Return all of them."""
-    return [definition(path.stem) for path in sorted(FOLDER.glob("*.yaml"))]
+def definitions(family: str) -> list[Json]:
+    """Return those of a family: gateway, istio or linkerd."""
+    return [definition(path.stem) for path in sorted(FOLDER.glob(f"{family}-*.yaml"))]

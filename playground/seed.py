@@ -25,7 +25,7 @@ from playground import worlds
 from playground.cluster import EmulatedCluster
 from traffic.models import Change
 from traffic.services import apply, approve, plan, propose
-from traffic.types import Proposal, Seen, State
+from traffic.types import Proposal, Seen, State, Wanted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -162,7 +162,8 @@ def _proposed(service: str, weights: tuple[int, ...], title: str, reason: str) -
         dataclasses.replace(backend, weight_bp=bp) for backend, bp in zip(rule.backends, weights, strict=True)
     )
     desired = dataclasses.replace(live, rules=(dataclasses.replace(rule, backends=backends), *live.rules[1:]))
-    proposal = Proposal(title=title, reason=reason, desired=desired, route_ids=(stored.pk,))
+    wanted = Wanted(stored.cluster_id, stored.mesh_kind, stored.pk)
+    proposal = Proposal(title=title, reason=reason, desired=desired, targets=(wanted,))
     change = propose.propose_change(actor=_actor("author"), proposal=proposal)
     change = plan.request_plan(actor=_actor("author"), seen=_seen(change))
     work_until(lambda: _again(change).state == State.DRAFT, f"the plan of {service}")

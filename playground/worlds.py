@@ -7,33 +7,35 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from playground import parts
+from playground.istio_plane import INJECTED, istio, root
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from playground.apiserver.jsontypes import Json
 
 ISTIO = "networking.istio.io/v1"
-TEAMS = {"shop": "storefront", "payments": "billing"}
 
 
 def eu_west() -> list[Json]:
     """Return the objects of cluster eu-west: short host names, weights out of 100."""
-    return [*_system("eu-west", "network-eu"), *_workloads(replicas=2), *_eu_routes()]
+    return [*istio("eu-west", "network-eu"), *_workloads(replicas=2), *_eu_routes()]
 
 
 def us_east() -> list[Json]:
     """Return the objects of cluster us-east: full host names, small weights, a match or a mirror more."""
-    return [*_system("us-east", "network-us"), *_workloads(replicas=1), *_us_routes()]
+    return [*istio("us-east", "network-us"), *_workloads(replicas=1), *_us_routes()]
 
 
 def many_services(n: int, *, namespace: str = "bulk") -> list[Json]:
     """Return a namespace with n services, each with a VirtualService that splits and a DestinationRule."""
-    objects = [_namespace(namespace, {"istio-injection": "enabled"})]
+    objects = [parts.namespace(namespace, INJECTED)]
     for number in range(n):
         name = f"service-{number:05d}"
         share = number % 101
         objects += [
-            _service(namespace, name),
+            parts.service(namespace, name),
             destination_rule(namespace, name, name, ("v1", "v2")),
             virtual_service(namespace, name, [name], [split(name, {"v1": 100 - share, "v2": share})]),
         ]
@@ -66,142 +68,11 @@ def _to(host: str, subset: str = "", port: int = 0) -> list[Json]:
     return [{"destination": destination | ({"port": {"number": port}} if port else {})}]
 
 
-def _namespace(name: str, labels: dict[str, str]) -> Json:
-    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}
-
-
-def _service(namespace: str, name: str, *, port: int = 8080, protocol: str = "http") -> Json:
-    ports = [{"name": protocol, "port": port, "targetPort": port, "appProtocol": protocol}]
-    metadata = {"name": name, "namespace": namespace, "labels": {"app": name, "team": TEAMS.get(namespace, "bulk")}}
-    return {
-        "apiVersion": "v1",
-        "kind": "Service",
-        "metadata": metadata,
-        "spec": {"selector": {"app": name}, "ports": ports},
-    }
-
-
-def _deployment(namespace: str, app: str, version: str, replicas: int) -> Json:
-    labels = {"app": app, "version": version}
-    container = {"name": app, "image": f"registry.example.com/{namespace}/{app}:{version}"}
-    return {
-        "apiVersion": "apps/v1",
-        "kind": "Deployment",
-        "metadata": {"name": f"{app}-{version}", "namespace": namespace, "labels": labels},
-        "spec": {
-            "replicas": replicas,
-            "selector": {"matchLabels": labels},
-            "template": {
-                "metadata": {"labels": labels},
-                "spec": {"containers": [{**container, "ports": [{"containerPort": 8080}]}]},
-            },
-        },
-    }
-
-
-VERSIONS: dict[tuple[str, str], tuple[str, ...]] = {
-    ("shop", "frontend"): ("v1",),
-    ("shop", "checkout"): ("v1", "v2"),
-    ("shop", "cart"): ("v1",),
-    ("shop", "catalog"): ("v1", "v2"),
-    ("shop", "search"): ("v1", "v2"),
-    ("shop", "recommendations"): ("v1", "v2", "v3"),
-    ("payments", "payments"): ("v1", "v2"),
-    ("payments", "ledger"): ("v1",),
-}
-
-
 def _workloads(*, replicas: int) -> list[Json]:
-    objects = [_namespace(name, {"istio-injection": "enabled", "team": team}) for name, team in TEAMS.items()]
-    for (namespace, app), versions in VERSIONS.items():
-        protocol = "grpc" if app == "ledger" else "http"
-        objects.append(_service(namespace, app, protocol=protocol))
-        objects += [_deployment(namespace, app, version, replicas) for version in versions]
-    return objects
-
-
-def _system(cluster: str, network: str) -> list[Json]:
-    """Return what an installation of Istio 1.31 leaves in istio-system."""
-    labels = {"app": "istiod", "istio.io/rev": "default", "istio": "pilot"}
-    pod = {"app": "istiod", "istio.io/rev": "default", "sidecar.istio.io/inject": "false"}
-    container = {
-        "name": "discovery",
-        "image": "registry.istio.io/release/pilot:1.31.0",
-        "args": ["discovery", "--monitoringAddr=:15014", "--domain", "cluster.local"],
-        "env": [{"name": "REVISION", "value": "default"}, {"name": "CLUSTER_ID", "value": cluster}],
-        "ports": [{"containerPort": 15010, "name": "grpc-xds"}, {"containerPort": 15014, "name": "monitoring"}],
-    }
-    metadata = {"name": "istiod", "namespace": "istio-system", "labels": labels}
-    ports = [{"name": "grpc-xds", "port": 15010}, {"name": "https-webhook", "port": 443, "targetPort": 15017}]
-    return [
-        _namespace("istio-system", {"topology.istio.io/network": network}),
-        {
-            "apiVersion": "apps/v1",
-            "kind": "Deployment",
-            "metadata": metadata,
-            "spec": {
-                "replicas": 1,
-                "selector": {"matchLabels": {"app": "istiod", "istio.io/rev": "default"}},
-                "template": {"metadata": {"labels": pod}, "spec": {"containers": [container]}},
-            },
-        },
-        {
-            "apiVersion": "v1",
-            "kind": "Service",
-            "metadata": metadata,
-            "spec": {"selector": {"app": "istiod"}, "ports": ports},
-        },
-        _mesh_config(cluster, network),
-        _injector(),
-    ]
-
-
-def _mesh_config(cluster: str, network: str) -> Json:
-    mesh = f"""\
-defaultConfig:
-  discoveryAddress: istiod.istio-system.svc:15012
-  meshId: shop-mesh
-  proxyMetadata:
-    ISTIO_META_NETWORK: {network}
-defaultProviders:
-  metrics:
-  - prometheus
-enablePrometheusMerge: true
-rootNamespace: istio-system
-trustDomain: cluster.local
-trustDomainAliases:
-- {cluster}.example.com
-"""
-    return {
-        "apiVersion": "v1",
-        "kind": "ConfigMap",
-        "metadata": {"name": "istio", "namespace": "istio-system", "labels": {"istio.io/rev": "default"}},
-        "data": {"mesh": mesh, "meshNetworks": "networks: {}\n"},
-    }
-
-
-def _injector() -> Json:
-    service = {"name": "istiod", "namespace": "istio-system", "path": "/inject", "port": 443}
-    rule = {"operations": ["CREATE"], "apiGroups": [""], "apiVersions": ["v1"], "resources": ["pods"]}
-    return {
-        "apiVersion": "admissionregistration.k8s.io/v1",
-        "kind": "MutatingWebhookConfiguration",
-        "metadata": {
-            "name": "istio-sidecar-injector",
-            "labels": {"istio.io/rev": "default", "app": "sidecar-injector", "istio.io/tag": "default"},
-        },
-        "webhooks": [
-            {
-                "name": "namespace.sidecar-injector.istio.io",
-                "clientConfig": {"service": service},
-                "rules": [rule],
-                "namespaceSelector": {"matchLabels": {"istio-injection": "enabled"}},
-                "failurePolicy": "Fail",
-                "sideEffects": "None",
-                "admissionReviewVersions": ["v1"],
-            }
-        ],
-    }
+    objects = []
+    for name in ("shop", "payments"):
+        objects += [parts.namespace(name, {**INJECTED, "team": parts.TEAMS[name]}), root(name)]
+    return [*objects, *parts.shop(replicas=replicas)]
 
 
 RETRIES = {"attempts": 2, "perTryTimeout": "1s", "retryOn": "5xx,reset"}

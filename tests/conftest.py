@@ -19,7 +19,7 @@ from zeal.patch import patch as watch_for_repeated_queries
 
 from meshui.lib import clock
 from meshui.lib.queue import drain
-from playground import worlds
+from playground import south, worlds
 from playground.cluster import EmulatedCluster
 from tests.audit.ledger_fixture import _ledger_anew  # noqa: F401 - a fixture: the ledger anew after what commits
 from tests.bell import ring_by
@@ -184,11 +184,14 @@ def stranger(db: None) -> User:
 
 @pytest.fixture
 def emulate() -> Iterator[Callable[..., EmulatedCluster]]:
-    """`emulate("eu-west", worlds.eu_west())` starts an emulated cluster, loads it and waits until it is still."""
+    """`emulate("eu-west", worlds.eu_west())` starts an emulated cluster, loads it and waits until it is still.
+
+    `istio=False, linkerd=True` makes one of Linkerd.
+    """
     with ExitStack() as running:
 
-        def start(name: str, objects: Iterable[Json] = ()) -> EmulatedCluster:
-            cluster = running.enter_context(EmulatedCluster(name))
+        def start(name: str, objects: Iterable[Json] = (), **meshes: bool) -> EmulatedCluster:
+            cluster = running.enter_context(EmulatedCluster(name, **meshes))
             cluster.load(objects)
             cluster.settle()
             return cluster
@@ -206,6 +209,12 @@ def eu_west(emulate: Callable[..., EmulatedCluster]) -> EmulatedCluster:
 def us_east(emulate: Callable[..., EmulatedCluster]) -> EmulatedCluster:
     """The second: the same shop, written by another hand (9/1, full host names, a rule before)."""
     return emulate("us-east", worlds.us_east())
+
+
+@pytest.fixture
+def ap_south(emulate: Callable[..., EmulatedCluster]) -> EmulatedCluster:
+    """The third, with Linkerd: the same shop, a Service for each version."""
+    return emulate("ap-south", south.ap_south(), istio=False, linkerd=True)
 
 
 class CeleryWorkers:

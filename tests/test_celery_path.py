@@ -20,7 +20,7 @@ from traffic.services.apply import start_change
 from traffic.services.approve import approve_change, submit_change
 from traffic.services.plan import request_plan
 from traffic.services.propose import propose_change
-from traffic.types import Proposal, Seen, State
+from traffic.types import Proposal, Seen, State, Wanted
 
 if TYPE_CHECKING:
     from accounts.models import User
@@ -57,7 +57,8 @@ def approved(author: User, approver: User) -> Change:
     backends = tuple(dataclasses.replace(backend, weight_bp=share) for backend, share in shares)
     desired = dataclasses.replace(live, rules=(dataclasses.replace(live.rules[0], backends=backends),))
     who = as_actor(author)
-    proposal = Proposal(title="Shift checkout", reason="v2 is good.", desired=desired, route_ids=(stored.pk,))
+    targets = (Wanted(stored.cluster_id, stored.mesh_kind, stored.pk),)
+    proposal = Proposal(title="Shift checkout", reason="v2 is good.", desired=desired, targets=targets)
     change = propose_change(actor=who, proposal=proposal)
     request_plan(actor=who, seen=seen(change))
     planned = Change.objects.filter(pk=change.pk, state=State.DRAFT, current_plan__is_sound=True)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from meshes.types import Match, Route, Rule
+    from meshes.types import Route, Rule
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,16 +42,23 @@ class ShareRow:
 
 @dataclass(frozen=True, slots=True)
 class RuleDiff:
-    """One rule: which requests it is for, and the shares of its backends."""
+    """One rule: which requests it is for, and the shares of its backends.
+
+    `matches_before` where it was for other requests. `is_new`, `is_gone`: the rule itself comes or goes.
+    """
 
     name: str
     matches: tuple[str, ...]
     rows: tuple[ShareRow, ...]
+    matches_before: tuple[str, ...] = ()
+    is_new: bool = False
+    is_gone: bool = False
+    has_other_callers: bool = False
 
     @property
     def is_moved(self) -> bool:
-        """Whether any share changes."""
-        return any(row.is_moved for row in self.rows)
+        """Whether any share changes, or who it is for."""
+        return self.has_other_callers or any(row.is_moved for row in self.rows)
 
     @property
     def moved_bp(self) -> int:
@@ -95,27 +102,24 @@ def three_way(planned: Route | None, live: Route | None, ours: Route | None) -> 
     return tuple(row for name, sides in _paired(planned, live, ours) for row in _three_way_rule(name, sides))
 
 
-def match_words(match: Match) -> str:
-    """A match as one line: `path prefix /api and header x-user exact jason`."""
-    parts = [f"path {match.path.type} {match.path.value}"] if match.path else []
-    if match.methods:
-        parts.append("method " + " or ".join(match.methods))
-    parts += [f"header {h.name} {'not ' if h.is_inverted else ''}{h.type} {h.value}".strip() for h in match.headers]
-    parts += [f"query {q.name} {q.type} {q.value}".strip() for q in match.query]
-    parts += [f"{path} {value}" for path, value in match.opaque]
-    return " and ".join(parts)
-
-
 def _paired(*routes: Route | None) -> Iterator[tuple[str, list[Rule | None]]]:
-    """The rules that belong together, under the first name: by place where all have as many, else by name."""
+    """The rules that belong together, under the first name: by place where all are the same rules, else by name."""
     present = [route for route in routes if route is not None]
-    if len({len(route.rules) for route in present}) == 1:
+    if _are_alike(present):
         for index, first in enumerate(present[0].rules):
             yield first.name, [route.rules[index] if route else None for route in routes]
         return
     sides = [{rule.name: rule for rule in route.rules} if route else {} for route in routes]
     for name in dict.fromkeys(name for side in sides for name in side):
         yield name, [side.get(name) for side in sides]
+
+
+def _are_alike(routes: list[Route]) -> bool:
+    """Whether all have as many rules, and those of one place the same name or the same matches."""
+    if len({len(route.rules) for route in routes}) != 1:
+        return False
+    places = list(zip(*(route.rules for route in routes), strict=True))
+    return all(len({r.name for r in place}) == 1 or len({r.matches for r in place}) == 1 for place in places)
 
 
 def _rule_diff(name: str, old: Rule | None, new: Rule | None, held: Rule | None) -> RuleDiff:
@@ -131,8 +135,20 @@ def _rule_diff(name: str, old: Rule | None, new: Rule | None, held: Rule | None)
         )
         for key, label in named.items()
     )
-    rule = new or old
-    return RuleDiff(name, tuple(match_words(match) for match in rule.matches) if rule else (), rows)
+    is_other = new is not None and old is not None and new.matches != old.matches
+    return RuleDiff(
+        name,
+        _said(new or old),
+        rows,
+        matches_before=_said(old) if is_other else (),
+        is_new=old is None,
+        is_gone=new is None,
+        has_other_callers=is_other,
+    )
+
+
+def _said(rule: Rule | None) -> tuple[str, ...]:
+    return tuple(match.words for match in rule.matches) if rule else ()
 
 
 def _three_way_rule(name: str, sides: list[Rule | None]) -> Iterator[ThreeWayRow]:

@@ -7,6 +7,7 @@ comments, title.
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
@@ -20,7 +21,10 @@ PREFIX = b"meshui-plan-v1\n"
 
 @dataclass(frozen=True, slots=True)
 class DigestTarget:
-    """What the digest says of one target. `writes` = ordered (op, ref, desired_hash, expected_hash)."""
+    """What the digest says of one object of a target; `position` orders the objects of one target.
+
+    `uid` empty and `body` all of it: it is created. `expected_hash` empty: it is deleted.
+    """
 
     cluster_id: str
     cluster_uid: str
@@ -37,6 +41,9 @@ class DigestTarget:
     operations: tuple[JsonObject, ...]
     losses: tuple[str, ...]
     quantisation_error_bp: int
+    position: int = 0
+    op: str = "patch"
+    body: JsonObject | None = None
 
     def to_json(self) -> JsonObject:
         """Canonical-safe."""
@@ -48,6 +55,7 @@ class DigestTarget:
             "ns": self.namespace,
             "name": self.name,
             "uid": self.uid,
+            "position": self.position,
             "base": self.base_hash,
             "owner": self.owner_class,
             "guard": self.guard,
@@ -55,10 +63,11 @@ class DigestTarget:
                 {
                     "writes": [
                         {
-                            "op": "patch",
+                            "op": self.op,
                             "desired": self.desired_hash,
                             "expected": self.expected_hash,
                             "patch": cast("Json", list(self.operations)),
+                            **({"body": content_text(self.body)} if self.body is not None else {}),
                         }
                     ],
                     "losses": cast("Json", sorted(self.losses)),
@@ -83,8 +92,8 @@ class DigestInput:
     verify_level: str = "L1"
 
     def to_json(self) -> JsonObject:
-        """Canonical-safe; targets in the order of (cluster, gvk, namespace, name)."""
-        ordered = sorted(self.targets, key=lambda t: (t.cluster_id, t.gvk, t.namespace, t.name))
+        """Canonical-safe; targets in the order of (cluster, position, gvk, namespace, name)."""
+        ordered = sorted(self.targets, key=lambda t: (t.cluster_id, t.position, t.gvk, t.namespace, t.name))
         return {
             "change": self.change_id,
             "number": self.number,
@@ -96,6 +105,11 @@ class DigestInput:
             "failure_policy": self.failure_policy,
             "verify_level": self.verify_level,
         }
+
+
+def content_text(body: JsonObject) -> str:
+    """A native body as one text: it may hold floats, which canonical JSON has no form for."""
+    return json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
 
 
 def plan_content(plan: DigestInput) -> str:

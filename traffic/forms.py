@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
-from uuid import UUID
 
 from django import forms
 from django.utils.translation import gettext, gettext_lazy
 
+from meshes.types import FULL
 from meshui.lib.errors import PreconditionRequiredError
 from meshui.ui.parts import SplitRow
-from meshui.ui.wording import percent_text
+from meshui.ui.wording import percent, percent_text
+from traffic import edits
 from traffic.checks.weights import check_not_all_zero, check_sum
-from traffic.diff import match_words
 from traffic.types import Proposal, Seen
 from traffic.weights import WeightError, parse_percent
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from uuid import UUID
 
     from django.http import QueryDict
 
-    from meshes.types import Route, Rule
+    from meshes.types import HeaderMatch, Route, Rule
+    from traffic.types import Wanted
 
 MAX_DIGEST = 64
 
@@ -73,21 +75,42 @@ class PercentField(forms.CharField):
 
 
 @dataclass(frozen=True, slots=True)
+class Draft:
+    """What a split form begins with: the rules and shares to show, and the route as it is (None: there is none yet).
+
+    `texts`: fields as they were typed, by (rule, key of the backend), where they could not be read.
+    """
+
+    route: Route
+    live: Route | None
+    texts: Mapping[tuple[str, str], str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class RuleFields:
-    """One rule of the form: what it is for, a row per backend. `only` names the backend of a rule without choice."""
+    """One rule of the form: what it is for, a row per backend. `only` names the backend of a rule without choice.
+
+    `header`: the one that it matches, if that can be edited; `is_for_chosen`: it can be removed.
+    """
 
     name: str
+    index: int
     matches: tuple[str, ...]
     prefix: str
     rows: list[SplitRow]
     only: str
+    keys: tuple[str, ...]
+    header: HeaderMatch | None
+    is_for_chosen: bool
+    is_new: bool
+    sum_words: str
+    is_whole: bool
 
 
-class SplitForm(forms.Form):
-    """A new split of one route: a field per backend of each rule that has at least two, targets, title and reason.
+class ProposalForm(forms.Form):
+    """What every proposal says: title, reason, ticket, and its targets among `choices` of (value, label).
 
-    `base` is the route as it is now; `wanted` what the fields show first; `targets` the (route id, label) that may be
-    chosen. Cleaned: `desired`, the whole route.
+    `wanted` makes of a chosen value and a desired route what shall become of it, or says why it cannot.
     """
 
     title = forms.CharField(label=gettext_lazy("Title"), max_length=200)
@@ -108,26 +131,27 @@ class SplitForm(forms.Form):
         self,
         data: QueryDict | None = None,
         *,
-        base: Route,
-        targets: Sequence[tuple[str, str]],
-        wanted: Route | None = None,
+        draft: Draft,
+        choices: Sequence[tuple[str, str]],
+        wanted: Callable[[str, Route], Wanted | str],
         initial: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(data, auto_id="%s", initial=initial)
-        self.base, self.wanted = base, wanted or base
-        self.fields["route"].choices = targets  # type: ignore[attr-defined]  # MultipleChoiceField has them
-        for name, label in self._weight_fields():
-            self.fields[name] = PercentField(label=label)
+        self.draft, self._wanted, self._labels = draft, wanted, dict(choices)
+        self.fields["route"].choices = choices  # type: ignore[attr-defined]  # MultipleChoiceField has them
 
     def clean(self) -> dict[str, Any]:
-        """With `desired`, if every field could be read. Sums are checked as the verb checks them."""
+        """With `desired` and, of each chosen place, what shall become of it: `targets`."""
         data = super().clean() or {}
-        if all(name in data for name, _ in self._weight_fields()):
-            data["desired"] = self._desired(data)
-            for check in (check_sum, check_not_all_zero):
-                for finding in check(data["desired"]):
-                    self.add_error(None, f"{finding.where}: {finding.message}")
+        desired = self.desired(data)
+        if desired is not None:
+            data["desired"] = desired
+            data["targets"] = tuple(self._targets(data.get("route") or (), desired))
         return data
+
+    def desired(self, data: Mapping[str, Any]) -> Route | None:
+        """What is asked for; None: a field could not be read."""
+        return self.draft.route
 
     def proposal(self) -> Proposal:
         """What was asked for; of a valid form."""
@@ -137,29 +161,70 @@ class SplitForm(forms.Form):
             reason=data["reason"],
             ticket=data["ticket"],
             desired=data["desired"],
-            route_ids=tuple(UUID(pk) for pk in data["route"]),
+            targets=data["targets"],
         )
+
+    def _targets(self, chosen: Sequence[str], desired: Route) -> Iterator[Wanted]:
+        for value in chosen:
+            wanted = self._wanted(value, desired)
+            if isinstance(wanted, str):
+                self.add_error("route", f"{self._labels[value]}: {wanted}")
+            else:
+                yield wanted
+
+
+class EndForm(ProposalForm):
+    """The end of a split: where, and why."""
+
+
+class SplitForm(ProposalForm):
+    """A new split of one route: a field per backend of each rule that has at least two. Cleaned: `desired` too."""
+
+    def __init__(self, data: QueryDict | None = None, *, draft: Draft, **kwargs: Any) -> None:
+        super().__init__(data, draft=draft, **kwargs)
+        for name, label in self._weight_fields():
+            self.fields[name] = PercentField(label=label)
+
+    def desired(self, data: Mapping[str, Any]) -> Route | None:
+        """The rules of the draft with the shares of the fields. Sums are checked as the verb checks them."""
+        if not all(name in data for name, _ in self._weight_fields()):
+            return None
+        desired = self._shared(data)
+        for check in (check_sum, check_not_all_zero):
+            for finding in check(desired):
+                self.add_error(None, f"{finding.where}: {finding.message}")
+        return desired
 
     def rules(self) -> list[RuleFields]:
         """The rules, in order; one without a choice has no rows and stays as it is."""
-        return [
-            RuleFields(
-                name=rule.name,
-                matches=tuple(match_words(match) for match in rule.matches),
-                prefix=prefix(index),
-                rows=list(self._rows(index, rule)) if len(rule.backends) > 1 else [],
-                only=", ".join(item.backend.name for item in rule.backends),
-            )
-            for index, rule in enumerate(self.base.rules)
-        ]
+        return [self._rule(index, rule) for index, rule in enumerate(self.draft.route.rules)]
 
     @property
     def can_split(self) -> bool:
         """Whether any rule has a choice."""
         return bool(self._splittable())
 
+    def _rule(self, index: int, rule: Rule) -> RuleFields:
+        rows = list(self._rows(index, rule)) if len(rule.backends) > 1 else []
+        total = sum(row.shown_bp for row in rows)
+        known = {found.name for found in self.draft.live.rules} if self.draft.live else set()
+        return RuleFields(
+            name=rule.name,
+            index=index,
+            matches=tuple(match.words for match in rule.matches if match.words),
+            prefix=prefix(index),
+            rows=rows,
+            only=", ".join(item.backend.name for item in rule.backends),
+            keys=tuple(item.backend.key for item in rule.backends),
+            header=edits.header_of(rule),
+            is_for_chosen=edits.is_for_chosen(rule),
+            is_new=rule.name not in known,
+            sum_words=_sum_words(rows, total),
+            is_whole=total == FULL,
+        )
+
     def _splittable(self) -> list[tuple[int, Rule]]:
-        return [(index, rule) for index, rule in enumerate(self.base.rules) if len(rule.backends) > 1]
+        return [(index, rule) for index, rule in enumerate(self.draft.route.rules) if len(rule.backends) > 1]
 
     def _weight_fields(self) -> Iterator[tuple[str, str]]:
         for index, rule in self._splittable():
@@ -168,22 +233,27 @@ class SplitForm(forms.Form):
                 yield f"{prefix(index)}weight-{number}", label
 
     def _rows(self, index: int, rule: Rule) -> Iterator[SplitRow]:
-        shown = {item.backend.key: item.weight_bp for item in self.wanted.rules[index].backends}
+        before = self._live_shares(rule.name)
         for number, item in enumerate(rule.backends):
-            name = f"{prefix(index)}weight-{number}"
-            first = percent_text(shown.get(item.backend.key, item.weight_bp))
-            text = str(self.data.get(name, "")) if self.is_bound else first
-            labels = ", ".join(f"{key}={value}" for key, value in item.backend.labels)
+            name, key = f"{prefix(index)}weight-{number}", item.backend.key
+            first = self.draft.texts.get((rule.name, key), percent_text(item.weight_bp))
+            labels = ", ".join(f"{label}={value}" for label, value in item.backend.labels)
             yield SplitRow(
                 name=item.backend.name,
-                live_bp=item.weight_bp,
-                text=text,
-                note=labels or item.backend.key,
+                live_bp=before.get(key, 0),
+                text=str(self.data.get(name, "")) if self.is_bound else first,
+                note=labels or key,
                 error=" ".join(map(str, self.errors.get(name, []))) if self.is_bound else "",
+                is_new=key not in before,
+                remove=f"remove:{index}:{number}",
             )
 
-    def _desired(self, data: Mapping[str, Any]) -> Route:
-        rules = list(self.base.rules)
+    def _live_shares(self, name: str) -> dict[str, int]:
+        found = [rule for rule in self.draft.live.rules if rule.name == name] if self.draft.live else []
+        return {item.backend.key: item.weight_bp for rule in found for item in rule.backends}
+
+    def _shared(self, data: Mapping[str, Any]) -> Route:
+        rules = list(self.draft.route.rules)
         for index, rule in self._splittable():
             shares = [data[f"{prefix(index)}weight-{number}"] for number in range(len(rule.backends))]
             backends = tuple(
@@ -191,9 +261,22 @@ class SplitForm(forms.Form):
                 for item, share in zip(rule.backends, shares, strict=True)
             )
             rules[index] = replace(rule, backends=backends)
-        return replace(self.base, rules=tuple(rules))
+        return replace(self.draft.route, rules=tuple(rules))
 
 
 def prefix(index: int) -> str:
     """What the names of the fields of a rule begin with."""
     return f"r{index}-"
+
+
+def _sum_words(rows: Sequence[SplitRow], total: int) -> str:
+    """The sum of a rule, in a sentence; the script says the same while shares are moved."""
+    if not rows:
+        return ""
+    shares = ", ".join(f"{row.name} {percent(row.shown_bp)}" for row in rows)
+    if total == FULL:
+        return gettext("%(shares)s: together 100 %%.") % {"shares": shares}
+    return gettext("%(shares)s: together %(total)s, and it must be 100 %%.") % {
+        "shares": shares,
+        "total": percent(total),
+    }

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import copy
+from typing import TYPE_CHECKING, Any, cast
 
 from django.conf import settings
 
 from clusters.clients import PatchOperation
+from traffic.patches import value_at
 
 if TYPE_CHECKING:
-    from meshes.types import LiveRoute
-    from meshui.lib.jsontypes import Json, JsonObject
+    from meshui.lib.jsontypes import JsonObject
 
-
-class PathMissingError(LookupError):
-    """A JSON pointer that leads nowhere in this object."""
+SERVER_FIELDS = ("uid", "resourceVersion", "generation", "creationTimestamp", "managedFields", "selfLink")
+"""What the server alone writes into metadata."""
 
 
 def annotation() -> str:
@@ -22,24 +22,34 @@ def annotation() -> str:
     return f"{settings.ANNOTATION_DOMAIN}/change"
 
 
-def mark_of(live: LiveRoute) -> str:
+def mark_of(body: JsonObject) -> str:
     """Our mark on the object, empty if there is none."""
-    return live.annotations.get(annotation(), "")
+    found = _annotations(body).get(annotation())
+    return found if isinstance(found, str) else ""
 
 
-def mark_operations(live: LiveRoute, mark: str) -> tuple[PatchOperation, ...]:
+def mark_operations(body: JsonObject, mark: str) -> tuple[PatchOperation, ...]:
     """Tests of uid, resourceVersion and the previous mark, then the new mark (change-control §5.1)."""
     pointer = "/metadata/annotations/" + annotation().replace("~", "~0").replace("/", "~1")
     guards = [
-        PatchOperation("test", "/metadata/uid", live.uid),
-        PatchOperation("test", "/metadata/resourceVersion", live.resource_version),
+        PatchOperation("test", "/metadata/uid", uid_of(body)),
+        PatchOperation("test", "/metadata/resourceVersion", version_of(body)),
     ]
-    previous = mark_of(live)
+    previous = mark_of(body)
     if previous:
         guards.append(PatchOperation("test", pointer, previous))
-    if not live.annotations:
+    if not _annotations(body):
         guards.append(PatchOperation("add", "/metadata/annotations", {}))
     return (*guards, PatchOperation("add", pointer, mark))
+
+
+def marked(body: JsonObject, mark: str) -> JsonObject:
+    """`body` as it is created: with the mark, without anything that the server alone writes."""
+    made = cast("dict[str, Any]", copy.deepcopy(body))
+    metadata = {key: value for key, value in (made.get("metadata") or {}).items() if key not in SERVER_FIELDS}
+    metadata["annotations"] = {**(metadata.get("annotations") or {}), annotation(): mark}
+    made.pop("status", None)
+    return {**made, "metadata": metadata}
 
 
 def rebased(operations: list[JsonObject], body: JsonObject) -> tuple[PatchOperation, ...]:
@@ -56,15 +66,27 @@ def rebased(operations: list[JsonObject], body: JsonObject) -> tuple[PatchOperat
     )
 
 
-def value_at(body: JsonObject, pointer: str) -> Json:
-    """The value at an RFC 6901 pointer. Raises PathMissingError."""
-    node: Json = body
-    for raw in pointer.split("/")[1:]:
-        token = raw.replace("~1", "/").replace("~0", "~")
-        if isinstance(node, dict) and token in node:
-            node = node[token]
-        elif isinstance(node, list) and token.isdigit() and int(token) < len(node):
-            node = node[int(token)]
-        else:
-            raise PathMissingError(pointer)
-    return node
+def uid_of(body: JsonObject | None) -> str:
+    """metadata.uid; empty where there is no object."""
+    return str(_metadata(body).get("uid") or "")
+
+
+def version_of(body: JsonObject | None) -> str:
+    """metadata.resourceVersion."""
+    return str(_metadata(body).get("resourceVersion") or "")
+
+
+def generation_of(body: JsonObject | None) -> int:
+    """metadata.generation; 0 where there is none."""
+    value = _metadata(body).get("generation")
+    return value if isinstance(value, int) else 0
+
+
+def _metadata(body: JsonObject | None) -> dict[str, Any]:
+    found = (body or {}).get("metadata")
+    return found if isinstance(found, dict) else {}
+
+
+def _annotations(body: JsonObject) -> dict[str, Any]:
+    found = _metadata(body).get("annotations")
+    return found if isinstance(found, dict) else {}

@@ -90,6 +90,18 @@ def counting(plan: Plan) -> list[Vote]:
     ]
 
 
+def lost_votes(plan: Plan) -> list[tuple[Vote, str]]:
+    """Standing approvals of people who may not give one any more, each with why."""
+    places = plan.change.places
+    lost = []
+    for vote in standing(plan).filter(decision="approve").select_related("voter"):
+        if not vote.voter.is_active:
+            lost.append((vote, f"{vote.voter_name} is no longer active."))
+        elif not may(vote.voter, "change.vote", places):
+            lost.append((vote, f"{vote.voter_name} may no longer vote on every target."))
+    return lost
+
+
 def is_met(plan: Plan) -> bool:
     """Enough distinct approvals on this digest and no standing denial."""
     if standing(plan).filter(decision="deny").exists():

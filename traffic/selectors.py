@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -10,31 +11,35 @@ from django.db.models import Count, Exists, F, Func, IntegerField, OuterRef, Pre
 from accounts.models import User
 from accounts.types import READ
 from audit.selectors import list_events
+from meshes.models import SERVED, BackendVersion, Mesh, Namespace, Service, Sync
 from meshes.models import Route as StoredRoute
-from meshes.models import Service
 from meshui.lib.rights import in_scope
 from traffic.errors import ChangeMissingError
 from traffic.models import Change, ChangeTarget, Plan, PlanTarget, Revision, TargetStep, Vote
 from traffic.types import STEP_GOOD, TERMINAL, State
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from django.db.models import QuerySet
 
     from audit.selectors import EventIndex
+    from meshui.lib.jsontypes import JsonObject
 
 OPEN = tuple(state for state in State if state not in TERMINAL)
+VOTED_ON = frozenset({State.IN_REVIEW, State.APPROVED, State.QUEUED})
 MOVING = (State.PLANNING, State.QUEUED, State.APPLYING, State.PAUSED, State.ROLLING_BACK)
 NEWS = tuple(
     f"traffic.change.{move}"
     for move in (
         "proposed", "submitted", "approved", "rejected", "invalidated", "queued", "paused", "resumed",
-        "rollback_started", "applied", "rolled_back", "failed",
+        "rollback_started", "applied", "rolled_back", "failed", "partial_accepted", "cancelled", "expired",
     )
 )  # fmt: skip
 TIMELINE_LENGTH = 60
 RELATED_LENGTH = 20
+OTHERS_LENGTH = 5
+NAMESPACE = ("cluster_id", "name", "injected_by")
 MIN_TEXT = 2
 
 
@@ -155,30 +160,30 @@ def list_related(user: User, change: Change) -> list[Change]:
     return list(in_scope(related, user, READ).order_by("-number")[:RELATED_LENGTH])
 
 
-def get_moment(user: User, number: int) -> tuple[Change, list[TargetStep]]:
-    """The change and its steps, as far as they tell whether its page is still true. Raises ChangeMissingError."""
+def get_moment(user: User, number: int) -> tuple[Change, list[TargetStep], list[str]]:
+    """The change with what tells whether its page is still true: votes (as stamps) where they count, else its steps.
+
+    Raises ChangeMissingError.
+    """
     change = in_scope(Change.objects.filter(number=number), user, READ).select_related("rollout").first()
     if change is None:
         raise ChangeMissingError
-    return change, list(list_steps(change))
+    if change.state not in VOTED_ON:
+        return change, list(list_steps(change)), []
+    votes = Vote.objects.filter(change=change).only("voided_at", "revoked_at")
+    return change, [], [stamp_of_vote(vote) for vote in votes]
 
 
-def list_open_on_routes(user: User, route_ids: Iterable[UUID]) -> QuerySet[Change]:
-    """Open changes that name one of these routes."""
-    shared = ChangeTarget.objects.filter(change=OuterRef("pk"), route_id__in=list(route_ids))
-    return in_scope(Change.objects.filter(Exists(shared), state__in=OPEN), user, READ).order_by("-number")
+def stamp_of_vote(vote: Vote) -> str:
+    """Another text once the vote is taken back or void."""
+    return f"{vote.pk} {vote.voided_at is None} {vote.revoked_at is None}"
 
 
-def list_routes_of(user: User, namespace: str, service: str) -> QuerySet[StoredRoute]:
-    """The routes of one service in every cluster where `user` may see them. One query."""
-    routes = StoredRoute.objects.filter(root_namespace=namespace, root_service=service, gone_at__isnull=True)
-    return in_scope(routes, user, READ).select_related("cluster").order_by("cluster__slug", "namespace", "name")
-
-
-def list_routes(user: User, route_ids: Sequence[UUID]) -> QuerySet[StoredRoute]:
-    """These routes, as far as `user` may see them. One query."""
-    routes = StoredRoute.objects.filter(pk__in=route_ids)
-    return in_scope(routes, user, READ).select_related("cluster").order_by("cluster__slug", "namespace", "name")
+def list_open_on(user: User, route: StoredRoute) -> list[Change]:
+    """Open changes of this route, newest first, as many as a card holds."""
+    shared = ChangeTarget.objects.filter(change=OuterRef("pk"), route=route)
+    open_ones = in_scope(Change.objects.filter(Exists(shared), state__in=OPEN), user, READ)
+    return list(open_ones.order_by("-number")[:OTHERS_LENGTH])
 
 
 def proposable(user: User, route_ids: Sequence[UUID]) -> frozenset[UUID]:
@@ -187,12 +192,56 @@ def proposable(user: User, route_ids: Sequence[UUID]) -> frozenset[UUID]:
     return frozenset(in_scope(routes, user, "change.propose").values_list("pk", flat=True))
 
 
-def has_service(user: User, cluster: str, namespace: str, name: str) -> bool:
-    """Whether `user` sees a service with this name in the cluster; in any, if that is empty."""
-    services = Service.objects.filter(namespace=namespace, name=name, gone_at__isnull=True)
-    if cluster:
-        services = services.filter(cluster__slug=cluster)
-    return in_scope(services, user, READ).exists()
+def corrections_in(at: Collection[tuple[UUID, str, str]]) -> dict[tuple[UUID, str, str], dict[str, str]]:
+    """Of services `at` (cluster, namespace, name): the versions that people said, by key of the backend. One query."""
+    rows = BackendVersion.objects.filter(
+        cluster__in={cluster for cluster, _, _ in at}, service__in={name for _, _, name in at}
+    )
+    found: dict[tuple[UUID, str, str], dict[str, str]] = {}
+    for row in rows:
+        found.setdefault((row.cluster_id, row.namespace, row.service), {})[row.backend_key] = row.version
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class MeshesIn:
+    """Kinds of meshes by cluster; which one gives a proxy to the pods of a namespace, by cluster and namespace."""
+
+    kinds: Mapping[UUID, tuple[str, ...]]
+    injected: Mapping[tuple[UUID, str], str]
+
+
+def meshes_in(clusters: Collection[UUID]) -> MeshesIn:
+    """Of clusters that the caller may see. Two queries; none for no clusters."""
+    kinds: dict[UUID, tuple[str, ...]] = {}
+    if not clusters:
+        return MeshesIn(kinds, {})
+    for cluster, kind in Mesh.objects.filter(cluster__in=clusters, gone_at=None).values_list("cluster_id", "kind"):
+        kinds[cluster] = (*kinds.get(cluster, ()), kind)
+    rows = Namespace.objects.filter(cluster__in=clusters, gone_at=None).exclude(injected_by="")
+    return MeshesIn(kinds, {(row.cluster_id, row.name): row.injected_by for row in rows.only(*NAMESPACE)})
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What was last read of clusters, as adapters want it around a route: group/versions, and Services by name."""
+
+    served: Mapping[UUID, frozenset[str]]
+    services: Mapping[UUID, Mapping[tuple[str, str], JsonObject]]
+
+
+def read_of(clusters: Collection[UUID], namespaces: Collection[str]) -> Read:
+    """Of clusters that the caller may see; of Services their ports and selectors. Two queries."""
+    found = Sync.objects.filter(cluster__in=clusters, resource=SERVED).values_list("cluster_id", "found")
+    services: dict[UUID, dict[tuple[str, str], JsonObject]] = {}
+    for row in Service.objects.filter(cluster__in=clusters, namespace__in=namespaces, gone_at=None):
+        services.setdefault(row.cluster_id, {})[row.namespace, row.name] = {
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": {"namespace": row.namespace, "name": row.name},
+            "spec": {"ports": row.ports, "selector": row.selector},
+        }
+    return Read({cluster: frozenset(groups) for cluster, groups in found}, services)
 
 
 def timeline_of(change: Change) -> list[EventIndex]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from celery import shared_task
 
+from traffic.services import age as ageing
 from traffic.services import apply, plan
 from traffic.services import sweep as sweeping
 from traffic.services.leasing import leased_step
@@ -34,3 +35,9 @@ def apply_step(step_id: str) -> None:
 def sweep() -> None:
     """Ring for every row that is due; whoever claims it decides."""
     sweeping.ring_due()
+
+
+@shared_task
+def age() -> None:
+    """Expire, plan again and void what time, others and lost rights have overtaken."""
+    ageing.age_changes()

@@ -63,7 +63,22 @@ CONFLICT_FIRST = _move(
 )
 PAUSE = _move("C16", "pause", (S.APPLYING,), S.PAUSED, "paused", phase="HELD")
 RESUME = _move("C17", "resume", (S.PAUSED,), S.APPLYING, "resumed", phase="WRITING")
-ROLL_BACK = _move("C18", "roll back", (S.APPLYING, S.PAUSED), S.ROLLING_BACK, "rollback_started", phase="RESTORING")
+REPLAN = _move("C17b", "plan the rest again", (S.PAUSED,), S.IN_REVIEW, "invalidated", phase="HELD")
+HOLD = _move("C16", "hold what has written", (S.IN_REVIEW, S.APPROVED, S.QUEUED), S.PAUSED, "paused", phase="HELD")
+ROLL_BACK = _move(
+    "C18",
+    "roll back",
+    (S.APPLYING, S.PAUSED, S.IN_REVIEW, S.APPROVED, S.QUEUED),
+    S.ROLLING_BACK,
+    "rollback_started",
+    phase="RESTORING",
+)
+CANCEL = _move(
+    "C11", "cancel", (S.DRAFT, S.PLANNING, S.IN_REVIEW, S.APPROVED, S.QUEUED), S.CANCELLED, "cancelled", phase="DROPPED"
+)
+EXPIRE = _move("C11", "expire", (S.DRAFT, S.IN_REVIEW, S.APPROVED, S.QUEUED), S.EXPIRED, "expired", phase="DROPPED")
+SUPERSEDE = _move("C11", "supersede", (S.QUEUED,), S.SUPERSEDED, "superseded", phase="DROPPED")
+PARTIAL = _move("C20", "accept as it is", (S.PAUSED, S.ROLLING_BACK), S.PARTIAL, "partial_accepted", phase="DIVERGED")
 APPLIED = _move("C19", "applied", (S.APPLYING,), S.APPLIED, "applied", phase="DONE")
 ROLLED_BACK = _move("C19", "rolled back", (S.ROLLING_BACK,), S.ROLLED_BACK, "rolled_back", phase="RESTORED")
 FAIL = _move("C19", "failed", (S.APPLYING,), S.FAILED, "failed", phase="FAILED")
@@ -71,7 +86,8 @@ PLANNED_AND_QUEUED = _move("C22", "planned and queued", (S.PLANNING,), S.QUEUED,
 
 MOVES = (
     EDIT, PLAN, PLANNED, PLAN_FAILED, SUBMIT, APPROVE, DENY, REOPEN, INVALIDATE, ABANDON, QUEUE, BEGIN, CONFLICT_FIRST,
-    PAUSE, RESUME, ROLL_BACK, APPLIED, ROLLED_BACK, FAIL, PLANNED_AND_QUEUED,
+    PAUSE, HOLD, RESUME, REPLAN, ROLL_BACK, APPLIED, ROLLED_BACK, FAIL, PARTIAL, CANCEL, EXPIRE, SUPERSEDE,
+    PLANNED_AND_QUEUED,
 )  # fmt: skip
 
 SP = StepState
@@ -117,7 +133,8 @@ def transition(
         raise ChangeGoneError(f"{change} moved at the same moment.", mend="Reload the page and try again.")
     change.state, change.version, change.state_cause = move.to.value, change.version + 1, cause[:2000]
     if move.phase:
-        Rollout.objects.filter(change=change).update(phase=move.phase, phase_cause=cause[:2000])
+        phase = "HELD" if change.has_writes and move.phase in {"DROPPED", "PENDING"} else move.phase
+        Rollout.objects.filter(change=change).update(phase=phase, phase_cause=cause[:2000])
     record(
         move.action,
         actor=actor,

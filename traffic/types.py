@@ -27,9 +27,24 @@ class State(StrEnum):
     ROLLED_BACK = "rolled_back"
     FAILED = "failed"
     REJECTED = "rejected"
+    PARTIAL = "partial"
+    EXPIRED = "expired"
+    CANCELLED = "cancelled"
+    SUPERSEDED = "superseded"
 
 
-TERMINAL = frozenset({State.APPLIED, State.ROLLED_BACK, State.FAILED, State.REJECTED})
+TERMINAL = frozenset(
+    {
+        State.APPLIED,
+        State.ROLLED_BACK,
+        State.PARTIAL,
+        State.FAILED,
+        State.REJECTED,
+        State.EXPIRED,
+        State.CANCELLED,
+        State.SUPERSEDED,
+    }
+)
 BEFORE_WRITE = frozenset({State.IN_REVIEW, State.APPROVED, State.QUEUED})
 
 
@@ -66,16 +81,33 @@ STEP_BAD = frozenset({StepState.CONFLICT, StepState.UNREACHABLE, StepState.FAILE
 
 Direction = Literal["apply", "restore"]
 Kind = Literal["route", "rollback"]
+Action = Literal["set", "start", "end"]
+Op = Literal["patch", "create", "delete"]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What shall become of one route in one cluster.
+
+    set: the stored route `route_id` (meshes.Route) becomes as `desired`. start: a route of `mesh_kind` is made where
+    none is. end: the route `route_id`, made by us, is deleted. `desired` None: the proposal's own (never of a start).
+    """
+
+    cluster_id: UUID
+    mesh_kind: str
+    route_id: UUID | None = None
+    desired: Route | None = None
+    action: Action = "set"
 
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """What an author asks for: the desired Route and the stored routes (meshes.Route ids) it shall be written to."""
+    """What an author asks for: the desired Route, and where. `desired` of an end is the route as it was."""
 
     title: str
     reason: str
     desired: Route
-    route_ids: tuple[UUID, ...]
+    targets: tuple[Wanted, ...]
     ticket: str = ""
 
 

@@ -28,5 +28,12 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("changes/<int:number>/start/", decide.ChangeStartView.as_view(), name="change-start"),
     path("changes/<int:number>/pause/", decide.ChangePauseView.as_view(), name="change-pause"),
     path("changes/<int:number>/resume/", decide.ChangeResumeView.as_view(), name="change-resume"),
+    path("changes/<int:number>/recheck/", decide.ChangeRecheckView.as_view(), name="change-recheck"),
+    path("changes/<int:number>/cancel/", decide.ChangeCancelView.as_view(), name="change-cancel"),
+    path(
+        "changes/<int:number>/accept-partial/",
+        decide.ChangeAcceptPartialView.as_view(),
+        name="change-accept-partial",
+    ),
     path("changes/<int:number>/roll-back/", decide.ChangeRollBackView.as_view(), name="change-roll-back"),
 ]

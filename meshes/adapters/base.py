@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import TYPE_CHECKING, ClassVar, Final, Protocol
 
 from meshui.lib.errors import InvalidError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from clusters.clients import Reader, Resource
-    from meshes.types import LiveRoute, Projection, Rendered, Route, Version
+    from clusters.clients import ObjectRef, Reader, Resource
+    from meshes.types import Around, LiveRoute, Projection, Rendered, Route, Version
     from meshui.lib.jsontypes import JsonObject
+
+
+MANAGED_BY: Final = ("app.kubernetes.io/managed-by", "meshui")
+"""The label of every object that MeshUI made: what lacks it is never deleted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +44,15 @@ class FoundControlPlane:
 
 @dataclass(frozen=True, slots=True)
 class FoundMesh:
-    """One installation as one cluster shows it. `trust_domain` empty: it could not be read."""
+    """One installation as one cluster shows it. `trust_domain` empty: it could not be read.
+
+    `trust_root`: SHA-256 of its root certificates, hex: clusters with the same one trust each other. Empty: not read.
+    """
 
     kind: str
     trust_domain: str
     control_planes: tuple[FoundControlPlane, ...]
+    trust_root: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +79,7 @@ class ReadRoute:
     """
 
     body: JsonObject
+    ref: ObjectRef
     live: LiveRoute | None
     projection_hash: str = ""
     problems: tuple[Problem, ...] = ()
@@ -78,10 +87,14 @@ class ReadRoute:
 
 @dataclass(frozen=True, slots=True)
 class Injection:
-    """Whether new pods of a namespace get a proxy, and which label decides."""
+    """Whether new pods of a namespace get a proxy, and which label decides.
+
+    `state`: injected, ambient, none. `revision`: of the control plane that would do it, a tag resolved where it can be.
+    """
 
     state: str
     reason: str
+    revision: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +108,11 @@ class Read:
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """How far a route is known to have come: level L1 stored; answer verified, mismatch, cannot be observed."""
+    """How far a route is known to have come.
+
+    `level`: L1 stored, L2 accepted by the controller. `answer` for the level after L1: verified, mismatch, waiting (the
+    controller has not spoken of this generation yet), cannot be observed.
+    """
 
     level: str
     answer: str
@@ -118,20 +135,48 @@ class MeshAdapter(Protocol):
     def detect(self, reader: Reader, deployments: Sequence[JsonObject]) -> Detected:
         """Installations among `deployments` (all namespaces); may read a named ConfigMap."""
 
-    def read(self, objects: Mapping[str, Sequence[JsonObject]], namespaces: Sequence[JsonObject]) -> Read:
-        """Translate the listed objects (by plural) with their companions; a plural that is absent is not known."""
+    def read(
+        self,
+        objects: Mapping[str, Sequence[JsonObject]],
+        namespaces: Sequence[JsonObject],
+        *,
+        only: frozenset[str] | None = None,
+    ) -> Read:
+        """Translate the listed objects (by plural) with their companions; a plural that is absent is not known.
+
+        `only`: uids of the route objects to translate (all else is still looked at, for companions and rivals).
+        """
 
     def live(self, body: JsonObject) -> LiveRoute:
-        """One native object as it is. Raises UnreadableRouteError if its routing cannot be said in the model."""
+        """One native route object as it is. Raises UnreadableRouteError if its routing cannot be said in the model."""
 
-    def project(self, live: LiveRoute) -> Projection:
-        """The part that decides routing; its hash is the base of a plan."""
+    def seen(self, live: LiveRoute, around: Around) -> LiveRoute:
+        """`live` as `read` says it: with what companions add, such as labels of subsets and rules of delegates."""
 
-    def render(self, desired: Route, live: LiveRoute) -> Rendered:
-        """The patch that makes `live` as `desired`, and what cannot be held."""
+    def project(self, ref: ObjectRef, body: JsonObject) -> Projection:
+        """The part of any object that `render` may write which decides routing; its hash is the base of a plan.
 
-    def verify(self, desired: Route, live: LiveRoute) -> Verification:
-        """How far `desired` is known to hold, from a fresh read."""
+        Raises UnreadableRouteError where it cannot be compared exactly.
+        """
+
+    def around(self, reader: Reader, route: Route, ref: ObjectRef | None) -> Around:
+        """Read what `render` and the checks need beside the route object `ref` (None: it is not there yet).
+
+        Raises ClusterError.
+        """
+
+    def new_ref(self, desired: Route, served: frozenset[str]) -> ObjectRef | None:
+        """The object that would hold `desired` where no route is; None: this mesh cannot start one there."""
+
+    def render(self, desired: Route | None, live: LiveRoute | None, around: Around) -> Rendered:
+        """What makes `live` as `desired`: weights, backends, rules; and what cannot be held.
+
+        `live` None: the split starts (creates, companions first). `desired` None: it ends (deletes, companions last).
+        What cannot be done is a Loss that moves requests, never silence.
+        """
+
+    def verify(self, desired: Route | None, live: LiveRoute | None) -> Verification:
+        """How far `desired` is known to hold, from a fresh read: L1 stored, L2 accepted by the controller."""
 
 
 class UnreadableRouteError(InvalidError):

@@ -1,7 +1,7 @@
-"""Istio: VirtualServices and DestinationRules as neutral routes, and weights back into them.
+"""Istio: VirtualServices, DestinationRules and routes of Services as neutral routes, and what is wanted back into them.
 
-Facts: mesh-reference §1. Lists are atomic and there is no Accepted condition: a weight is moved by a narrow JSON Patch,
-and acceptance cannot be observed.
+Facts: mesh-reference §1. Lists are atomic and a VirtualService has no Accepted condition: what changes is a narrow JSON
+Patch, and its acceptance cannot be observed. Routes of the Gateway API say theirs in their status.
 """
 
 from __future__ import annotations
@@ -9,39 +9,37 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
-from clusters.clients import ClusterError, ObjectRef, Resource
-from meshes.adapters import istio_companions, istio_read, istio_write
-from meshes.adapters.base import (
-    Capabilities,
-    Detected,
-    FoundMesh,
-    Injection,
-    Problem,
-    Read,
-    ReadRoute,
-    UnreadableRouteError,
-    Verification,
+from clusters.clients import ObjectRef
+from meshes.adapters import (
+    gateway_kinds,
+    gateway_read,
+    gateway_status,
+    gateway_write,
+    istio_around,
+    istio_delegates,
+    istio_detect,
+    istio_read,
+    istio_reading,
+    istio_start,
+    istio_write,
 )
-from meshes.adapters.shapes import Deployment, DestinationRule, sound
-from meshes.types import LiveRoute
-from meshui.lib.plain_yaml import PlainYamlError, parse_plain
+from meshes.adapters.base import Capabilities, Verification
+from meshes.adapters.edits import fresh_backends, refused, same_rules
+from meshes.adapters.istio_companions import Subsets, with_labels
+from meshes.adapters.istio_kinds import GROUP, ref_of, resources, version_of
+from meshes.adapters.istio_subsets import destination_rules, subset_writes
+from meshes.types import LiveRoute, Rendered
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
-    from clusters.clients import Reader
-    from meshes.adapters.base import FoundControlPlane
-    from meshes.types import Projection, Rendered, Route, Version
+    from clusters.clients import Reader, Resource
+    from meshes.adapters.base import Detected, Read
+    from meshes.types import Around, NativeWrite, Projection, Route, Version
     from meshui.lib.jsontypes import JsonObject
 
-GROUP = "networking.istio.io"
-VERSIONS = ("v1", "v1beta1", "v1alpha3")
-"""Newest first; the same fields under each (1.22 began to serve v1)."""
 KNOWN = ((1, 18), (1, 31))
 """The oldest and newest minor whose objects were read against this code or their CRDs."""
-KINDS = (("virtualservices", "VirtualService"), ("destinationrules", "DestinationRule"))
-CONFIG_MAPS = Resource("", "v1", "configmaps", "ConfigMap")
-DEFAULT_TRUST_DOMAIN = "cluster.local"
 
 
 class IstioAdapter:
@@ -57,88 +55,114 @@ class IstioAdapter:
         return Capabilities(is_known=is_known, weight_step_bp=1, reports_acceptance=False)
 
     def resources(self, served: frozenset[str]) -> tuple[Resource, ...]:
-        """VirtualServices and DestinationRules in the newest version that the cluster serves."""
-        version = next((v for v in VERSIONS if f"{GROUP}/{v}" in served), None)
-        return tuple(Resource(GROUP, version, plural, kind) for plural, kind in KINDS) if version else ()
+        """VirtualServices, routes of the Gateway API, DestinationRules, and the webhooks that say what tags mean."""
+        return resources(served)
 
     def detect(self, reader: Reader, deployments: Sequence[JsonObject]) -> Detected:
-        """Control planes are Deployments labelled app=istiod; the trust domain stands in ConfigMap istio[-revision]."""
-        good, problems = sound(deployments, Deployment)
-        planes = [istio_companions.control_plane(body) for body in good if istio_companions.is_istiod(body)]
-        domains: dict[str, list[FoundControlPlane]] = {}
-        for plane in planes:
-            domain, problem = self._trust_domain(reader, plane)
-            domains.setdefault(domain, []).append(plane)
-            problems += [problem] if problem else []
-        meshes = tuple(FoundMesh(self.kind, domain, tuple(found)) for domain, found in domains.items())
-        return Detected(meshes, tuple(problems))
+        """Workloads labelled app=istiod; what they trust stands in ConfigMaps beside them."""
+        return istio_detect.detect(reader, deployments)
 
-    def _trust_domain(self, reader: Reader, plane: FoundControlPlane) -> tuple[str, Problem | None]:
-        """The trust domain of a control plane; empty, with a problem, where it cannot be read: never guessed."""
-        name = "istio" if plane.revision == "default" else f"istio-{plane.revision}"
-        ref = ObjectRef(CONFIG_MAPS, plane.namespace, name)
-        try:
-            body = reader.get_object(ref)
-            data = (body or {}).get("data")
-            text = data.get("mesh") if isinstance(data, dict) else None
-            if not isinstance(text, str):
-                return "", Problem(str(ref), "It holds no mesh configuration: the trust domain is not known.")
-            return str(parse_plain(text).get("trustDomain") or DEFAULT_TRUST_DOMAIN)[:253], None
-        except (ClusterError, PlainYamlError) as error:
-            return "", Problem(str(ref), f"{error} The trust domain is not known.")
-
-    def read(self, objects: Mapping[str, Sequence[JsonObject]], namespaces: Sequence[JsonObject]) -> Read:
-        """Every VirtualService, with the labels of its subsets and with its rivals for a host."""
-        rules, problems = sound(objects.get("destinationrules", ()), DestinationRule)
-        subsets = istio_companions.Subsets(rules) if "destinationrules" in objects else None
-        routes = [self._read_one(body, subsets) for body in objects.get("virtualservices", ())]
-        rivals = istio_companions.rival_hosts([found.live for found in routes if found.live is not None])
-        told = tuple(replace(r, problems=(*r.problems, *rivals.get(r.live.uid, ()))) if r.live else r for r in routes)
-        injections = {istio_read.name_of(body): Injection(*istio_companions.injection(body)) for body in namespaces}
-        return Read(told, injections, tuple(problems))
-
-    def _read_one(self, body: JsonObject, subsets: istio_companions.Subsets | None) -> ReadRoute:
-        try:
-            route, problems = istio_read.route_of(body)
-            base = istio_write.project(LiveRoute(route, self._ref(body), body)).hash
-        except UnreadableRouteError as error:
-            return ReadRoute(body, None, problems=error.problems)
-        if subsets is None:
-            return ReadRoute(body, LiveRoute(route, self._ref(body), body), base, problems)
-        route = istio_companions.with_labels(route, subsets)
-        missing = istio_companions.missing_subsets(route, subsets)
-        return ReadRoute(body, LiveRoute(route, self._ref(body), body), base, (*problems, *missing))
+    def read(
+        self,
+        objects: Mapping[str, Sequence[JsonObject]],
+        namespaces: Sequence[JsonObject],
+        *,
+        only: frozenset[str] | None = None,
+    ) -> Read:
+        """Every VirtualService and every route that Istio reads, with subsets, delegates and rivals."""
+        return istio_reading.read(objects, namespaces, only)
 
     def live(self, body: JsonObject) -> LiveRoute:
-        """One VirtualService as it is; labels of subsets are not looked up."""
+        """One object as it is; labels of subsets are not looked up, delegates not followed."""
+        if gateway_kinds.is_route(body):
+            found, _ = gateway_read.route_of(body, gateway_kinds.ISTIO)
+            return LiveRoute(found, gateway_kinds.ref_of(body), body)
         route, _ = istio_read.route_of(body)
-        return LiveRoute(route, self._ref(body), body)
+        return LiveRoute(route, ref_of(body), body)
 
-    def _ref(self, body: JsonObject) -> ObjectRef:
-        """In the version it was read in: a patch goes where the read came from."""
-        version = str(body.get("apiVersion") or "").rpartition("/")[2]
-        resource = Resource(GROUP, version if version in VERSIONS else VERSIONS[0], *KINDS[0])
-        return ObjectRef(resource, istio_read.namespace_of(body), istio_read.name_of(body))
+    def seen(self, live: LiveRoute, around: Around) -> LiveRoute:
+        """`live` with what its companions say: labels of its subsets, and the rules of its delegates."""
+        if _is_gateway(live):
+            return live
+        bodies = istio_delegates.by_name(around.companions)
+        route, _ = istio_delegates.followed(live.route, live.body, bodies)
+        return replace(live, route=with_labels(route, Subsets(destination_rules(around))))
 
-    def project(self, live: LiveRoute) -> Projection:
-        """All of spec, weights by ratio: every field of a VirtualService's spec decides routing."""
-        return istio_write.project(live)
+    def project(self, ref: ObjectRef, body: JsonObject) -> Projection:
+        """All of spec, weights by ratio: every field of it decides routing, of whichever kind."""
+        return istio_write.project(body) if ref.resource.group == GROUP else gateway_write.project(body)
 
-    def render(self, desired: Route, live: LiveRoute) -> Rendered:
-        """Moved weights on existing backends; anything else is a loss that moves requests, so refused."""
-        return istio_write.render(desired, live)
+    def around(self, reader: Reader, route: Route, ref: ObjectRef | None) -> Around:
+        """Services, the namespace, DestinationRules, VirtualServices of the same hosts, routes of the same Service."""
+        return istio_around.around(reader, route, ref)
 
-    def verify(self, desired: Route, live: LiveRoute) -> Verification:
-        """L1 from the read: Istio reports no acceptance of VirtualServices unless its analysis is on."""
-        if istio_write.same_weights(desired, live.route):
-            return Verification("L1", "verified", "Stored and read back; Istio does not report acceptance.")
-        moved = ", ".join(self._differing(desired, live.route))
-        return Verification("L1", "mismatch", f"What is stored has other weights in {moved}.")
+    def new_ref(self, desired: Route, served: frozenset[str]) -> ObjectRef | None:
+        """A VirtualService named as the service, in its namespace; None where the cluster serves none."""
+        found = resources(served)
+        return ObjectRef(found[0], desired.root.namespace, desired.root.service) if found else None
 
-    def _differing(self, desired: Route, live: Route) -> Iterator[str]:
-        if len(desired.rules) != len(live.rules):
-            yield "its rules"
-            return
-        for wanted, found in zip(desired.rules, live.rules, strict=True):
-            if not istio_write.same_weights(replace(desired, rules=(wanted,)), replace(live, rules=(found,))):
-                yield f"rule {found.name}"
+    def render(self, desired: Route | None, live: LiveRoute | None, around: Around) -> Rendered:
+        """What makes `live` as `desired`, companions in their order; what cannot be done is a loss."""
+        if live is None:
+            return self._start(desired, around)
+        losses = [] if desired is None else [*istio_start.ambient_losses(desired, around)]
+        if losses:
+            return Rendered((), tuple(losses))
+        if _is_gateway(live):
+            return gateway_write.end(live) if desired is None else gateway_write.change(desired, live, around)
+        return istio_start.end(live, around) if desired is None else _change(desired, live, around)
+
+    def _start(self, desired: Route | None, around: Around) -> Rendered:
+        if desired is None:
+            return Rendered(())
+        ref = self.new_ref(desired, around.served or frozenset({f"{GROUP}/v1"}))
+        if ref is None:
+            text = "This cluster serves no VirtualServices: Istio is not installed there, or half of it."
+            return Rendered((), (refused("route", text),))
+        return istio_start.start(desired, ref, around)
+
+    def verify(self, desired: Route | None, live: LiveRoute | None) -> Verification:
+        """L2 for routes of the Gateway API; of a VirtualService Istio never says whether it took it."""
+        if live is not None and _is_gateway(live):
+            return gateway_status.verify(desired, live, gateway_kinds.ISTIO)
+        if desired is None or live is None:
+            is_right = desired is None and live is None
+            return Verification("L1", "cannot be observed" if is_right else "mismatch", STORED if is_right else "")
+        mine, theirs = map(istio_delegates.own_rules, (desired.rules, live.route.rules))
+        if same_rules(mine, theirs):
+            return Verification("L1", "cannot be observed", STORED)
+        return Verification("L1", "mismatch", f"What is stored differs in {_differing(desired, live.route)}.")
+
+
+STORED = "Stored and read back; Istio does not report whether it took a VirtualService."
+
+
+def _is_gateway(live: LiveRoute) -> bool:
+    return live.ref.resource.group != GROUP
+
+
+def _change(desired: Route, live: LiveRoute, around: Around) -> Rendered:
+    """The missing subsets, then the VirtualService. Rules of delegates are shown with it and changed elsewhere."""
+    native, _ = istio_read.route_of(live.body)
+    shown = live.route
+    if not any(map(istio_delegates.is_followed, shown.rules)):
+        shown, _ = istio_delegates.followed(native, live.body, istio_delegates.by_name(around.companions))
+    wanted, moved = istio_delegates.folded(desired, shown, native)
+    losses = [*moved, *istio_write.losses(wanted, native)]
+    hosts = istio_write.Hosts(live.ref.namespace, live.body)
+    writes: list[NativeWrite] = []
+    if around.served:
+        writes, missing = subset_writes(fresh_backends(wanted, native), around, hosts, version_of(live.body))
+        losses += missing
+    if any(loss.moves_requests for loss in losses):
+        return Rendered((), tuple(losses))
+    patch, lost = istio_write.patch_of(wanted, replace(live, route=native))
+    return Rendered((*writes, *([patch] if patch else [])), (*losses, *lost))
+
+
+def _differing(desired: Route, live: Route) -> str:
+    found = {rule.name: rule for rule in live.rules}
+    if [rule.name for rule in desired.rules] != list(found):
+        return "its rules"
+    other = [rule.name for rule in desired.rules if not same_rules([rule], [found[rule.name]])]
+    return f"rule {', '.join(other)}"

@@ -1,4 +1,4 @@
-"""What stands around VirtualServices: control planes, injection labels, subsets, and rivals for one host. Pure."""
+"""What stands around VirtualServices: subsets, and rivals for one host. Pure."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections import defaultdict
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
-from meshes.adapters.base import FoundControlPlane, Problem
-from meshes.adapters.istio_read import is_service_host, labels_of, name_of, namespace_of, split_host
-from meshes.types import Version
+from meshes.adapters.base import Problem
+from meshes.adapters.istio_read import DELEGATE, is_service_host, split_host
+from meshes.adapters.natives import namespace_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -17,53 +17,6 @@ if TYPE_CHECKING:
     from meshui.lib.jsontypes import JsonObject
 
 MOST_RIVALS = 5
-VERSION_LABELS = ("app.kubernetes.io/version", "operator.istio.io/version")
-
-
-def is_istiod(body: JsonObject) -> bool:
-    """A Deployment labelled app=istiod, in whatever namespace."""
-    return labels_of(body).get("app") == "istiod"
-
-
-def control_plane(body: JsonObject) -> FoundControlPlane:
-    """One istiod: its revision by label, its version by the tag of container `discovery`'s image, else by label."""
-    spec = cast("dict[str, Any]", body.get("spec") or {})
-    containers = ((spec.get("template") or {}).get("spec") or {}).get("containers") or []
-    images = [str(c.get("image") or "") for c in containers if c.get("name") == "discovery"]
-    status = cast("dict[str, Any]", body.get("status") or {})
-    labels = labels_of(body)
-    version = image_version(images[0]) if images else Version(0, 0, 0, "")
-    if not version.major:
-        told = next((labels[name] for name in VERSION_LABELS if labels.get(name)), "")
-        version = Version.parse(told) if told else version
-    return FoundControlPlane(
-        namespace=namespace_of(body),
-        name=name_of(body),
-        revision=labels.get("istio.io/rev") or "default",
-        version=version,
-        is_ready=int(status.get("availableReplicas") or 0) > 0,
-    )
-
-
-def image_version(image: str) -> Version:
-    """`registry:5000/release/pilot:1.31.0@sha256:…` → 1.31.0; by digest alone unknown, with the digest as its text."""
-    name, _, digest = image.partition("@")
-    tag = name.rpartition("/")[2].partition(":")[2]
-    return Version.parse(tag) if tag else Version(0, 0, 0, digest or image)
-
-
-def injection(namespace: JsonObject) -> tuple[str, str]:
-    """(state, reason) of a namespace by its labels (mesh-reference §1a): injected, ambient, none."""
-    labels = labels_of(namespace)
-    is_ambient = labels.get("istio.io/dataplane-mode") == "ambient"
-    switch, revision = labels.get("istio-injection"), labels.get("istio.io/rev")
-    if switch == "enabled":
-        return "injected", "istio-injection=enabled"
-    if revision and switch != "disabled":
-        return "injected", f"istio.io/rev={revision}"
-    if is_ambient:
-        return "ambient", "istio.io/dataplane-mode=ambient"
-    return "none", "istio-injection=disabled" if switch == "disabled" else "no injection label"
 
 
 class Subsets:
@@ -126,7 +79,7 @@ def rival_hosts(routes: Sequence[LiveRoute]) -> dict[str, list[Problem]]:
     """
     claims: dict[tuple[str, str], list[tuple[str, LiveRoute]]] = defaultdict(list)
     for live in sorted(routes, key=_precedence):
-        if live.route.scope != "gateway":
+        if live.route.scope not in {"gateway", DELEGATE}:
             for key, host in {split_host(host, live.ref.namespace): host for host in live.route.root.hosts}.items():
                 claims[key].append((host, live))
     found: dict[str, list[Problem]] = defaultdict(list)

@@ -1,147 +1,114 @@
-"""Writing weights into VirtualServices, and the part of them that decides routing. Pure."""
+"""Writing rules of VirtualServices, and the part of an Istio object that decides routing. Pure."""
 
 from __future__ import annotations
 
 import copy
-import hashlib
-from functools import reduce
-from math import gcd
 from typing import TYPE_CHECKING, Any, cast
 
-from clusters.clients import PatchOperation
-from meshes.adapters.base import Problem, UnreadableRouteError
-from meshes.adapters.istio_read import labels_of, plain
-from meshes.types import FULL, Loss, NativeWrite, Projection, Rendered
-from meshui.lib.canonical import NotCanonicalError, canonical
+from meshes.adapters.edits import fresh_matches, losses_of, refused
+from meshes.adapters.istio_match import match_fault, native_match
+from meshes.adapters.istio_read import is_service_host, split_host
+from meshes.adapters.natives import labels_of, namespace_of, plain
+from meshes.adapters.patching import applied
+from meshes.adapters.projections import projection
+from meshes.adapters.rule_patches import Dialect, extras_lost, operations_of
+from meshes.adapters.shares import reduce_weights
+from meshes.types import NativeWrite
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
-    from meshes.types import LiveRoute, Route, Rule
+    from meshes.types import Backend, LiveRoute, Loss, Projection, Route
     from meshui.lib.jsontypes import JsonObject
 
+DOMAIN = "cluster.local"
 
-def project(live: LiveRoute) -> Projection:
+
+def project(body: JsonObject) -> Projection:
     """All of spec, weights divided by their greatest common divisor; a single destination has none.
 
-    Every field of a VirtualService's spec decides routing; of its labels istio.io/rev alone does, of annotations none.
+    Every field of the spec decides routing; of the labels istio.io/rev alone does, of annotations none.
     """
-    spec = cast("dict[str, Any]", copy.deepcopy(live.body.get("spec") or {}))
+    spec = cast("dict[str, Any]", copy.deepcopy(body.get("spec") or {}))
     for field in ("http", "tcp", "tls"):
         for rule in spec.get(field) or []:
-            _reduce(rule.get("route") or [])
-    labels = labels_of(live.body)
+            route = rule.get("route") or []
+            if len(route) == 1:
+                route[0].pop("weight", None)
+            else:
+                reduce_weights(route, absent=0)
+    labels = labels_of(body)
     read_by = {"istio.io/rev": str(labels["istio.io/rev"])} if "istio.io/rev" in labels else {}
-    content = cast("JsonObject", {"spec": plain(spec), "labels": read_by})
-    try:
-        data = canonical({"uid": live.uid, "content": content})
-    except NotCanonicalError as error:
-        raise UnreadableRouteError([Problem("spec", f"It cannot be compared exactly: {error}.")]) from error
-    return Projection(content, hashlib.sha256(data).hexdigest())
+    return projection(cast("JsonObject", {"spec": plain(spec), "labels": read_by}), body)
 
 
-def _reduce(route: list[dict[str, Any]]) -> None:
-    """50/50 and 1/1 are the same; a single destination gets everything whatever its weight says."""
-    if len(route) == 1:
-        route[0].pop("weight", None)
-        return
-    weights = [int(entry.get("weight") or 0) for entry in route]
-    divisor = reduce(gcd, weights, 0) or 1
-    for entry, weight in zip(route, weights, strict=True):
-        entry["weight"] = weight // divisor
+class Hosts:
+    """How this VirtualService spells hosts: as it does already, else by full name in the domain that it uses."""
+
+    def __init__(self, namespace: str, *bodies: JsonObject) -> None:
+        self._spelled: dict[tuple[str, str], str] = {}
+        self.domain = DOMAIN
+        for host in [host for body in bodies for host in _hosts_of(body)]:
+            self._spelled.setdefault(split_host(host, namespace), host)
+            if is_service_host(host) and "." in host:
+                self.domain = host.split(".", 3)[3]
+
+    def spelled(self, service: str, namespace: str) -> str:
+        """As the object spells it."""
+        return self._spelled.get((service, namespace)) or self.full(service, namespace)
+
+    def full(self, service: str, namespace: str) -> str:
+        """`service.namespace.svc.domain`; a host outside the cluster stays as it is."""
+        return service if "." in service else f"{service}.{namespace}.svc.{self.domain}"
+
+    def destination(self, backend: Backend) -> dict[str, Any]:
+        """An entry of a route, without its weight."""
+        found: dict[str, Any] = {"host": self.spelled(backend.service, backend.namespace)}
+        if backend.subset:
+            found["subset"] = backend.subset
+        if backend.port is not None:
+            found["port"] = {"number": backend.port}
+        return {"destination": found}
 
 
-def render(desired: Route, live: LiveRoute) -> Rendered:
-    """One write of moved weights: every old weight tested, every new one set, at the indices of this very body."""
-    losses = tuple(_losses(desired, live.route))
-    if losses:
-        return Rendered((), losses)
-    body = copy.deepcopy(live.body)
-    operations: list[PatchOperation] = []
-    http = cast("list[dict[str, Any]]", cast("dict[str, Any]", body["spec"])["http"])
-    for index, (wanted, found) in enumerate(zip(desired.rules, live.route.rules, strict=True)):
-        if _weights(wanted) != _weights(found):
-            operations += _move(index, http[index]["route"], wanted, found)
-    if not operations:
-        return Rendered(())
-    tests = [operation for operation in operations if operation.op == "test"]
-    writes = [operation for operation in operations if operation.op != "test"]
-    return Rendered((NativeWrite(live.ref, body, (*tests, *writes)),))
+def _hosts_of(body: JsonObject) -> Iterator[str]:
+    spec = cast("dict[str, Any]", body.get("spec") or {})
+    for rule in spec.get("http") or []:
+        for entry in rule.get("route") or []:
+            yield str(entry["destination"]["host"])
+    yield from map(str, [*(spec.get("hosts") or []), *filter(None, [spec.get("host")])])
 
 
-def same_weights(desired: Route, live: Route) -> bool:
-    """Whether every rule has the same backends with the same shares."""
-    return [_weights(rule) for rule in desired.rules] == [_weights(rule) for rule in live.rules]
+def dialect(hosts: Hosts) -> Dialect:
+    """VirtualServices, as `hosts` spells them."""
+    return Dialect(
+        rules="http",
+        backends="route",
+        matches="match",
+        leads=("destination",),
+        safe=("uri", "method", "scheme", "authority", "port"),
+        is_named=True,
+        to_match=native_match,
+        to_backend=hosts.destination,
+    )
 
 
-def native_weights(shares: Sequence[int]) -> list[int]:
-    """Whole percents when all are; else basis points (ruling 1): people read these objects."""
-    return [share // 100 for share in shares] if all(share % 100 == 0 for share in shares) else list(shares)
+def losses(desired: Route, live: Route | None) -> list[Loss]:
+    """What cannot be asked of a VirtualService; a match that it cannot hold would move requests."""
+    found = losses_of(desired, live, is_ordered=True)
+    for name, match in fresh_matches(desired, live):
+        if fault := match_fault(match):
+            found.append(refused(f"rules[{name}].matches", fault))
+    return list(dict.fromkeys(found))
 
 
-def _move(index: int, route: list[dict[str, Any]], wanted: Rule, found: Rule) -> Iterator[PatchOperation]:
-    """Every weight of a rule is written, also one that was absent: absent means 0 and is easily misread."""
-    shares = dict(_weights(wanted))
-    weights = native_weights([shares[b.backend.key] for b in found.backends])
-    for place, (entry, weight) in enumerate(zip(route, weights, strict=True)):
-        path = f"/spec/http/{index}/route/{place}"
-        if entry.get("weight") is not None:
-            yield PatchOperation("test", f"{path}/weight", entry["weight"])
-            yield PatchOperation("replace", f"{path}/weight", weight)
-        else:
-            yield _test_of_parent(path, entry)
-            yield PatchOperation("add", f"{path}/weight", weight)
-        entry["weight"] = weight
-
-
-def _test_of_parent(path: str, entry: dict[str, Any]) -> PatchOperation:
-    """An entry without a weight is tested whole; beside header rules, which may hold secrets, its destination alone.
-
-    Patches are kept with the plan; that nothing else moved is what the test of the resourceVersion is for.
-    """
-    if set(entry) == {"destination"}:
-        return PatchOperation("test", path, copy.deepcopy(entry))
-    return PatchOperation("test", f"{path}/destination", copy.deepcopy(entry["destination"]))
-
-
-def _losses(desired: Route, live: Route) -> Iterator[Loss]:
-    if (desired.root.service, desired.root.namespace) != (live.root.service, live.root.namespace):
-        yield Loss("root", "It is the route of another service.", moves_requests=True)
-    elif desired.protocol != live.protocol:
-        yield Loss("protocol", "The protocol is not changed, only weights moved.", moves_requests=True)
-    elif len(desired.rules) != len(live.rules):
-        yield Loss("rules", "Rules are not added or removed, only weights moved.", moves_requests=True)
-    else:
-        for wanted, found in zip(desired.rules, live.rules, strict=True):
-            if loss := _rule_loss(wanted, found):
-                yield loss
-
-
-def _rule_loss(wanted: Rule, found: Rule) -> Loss | None:
-    where = f"rules[{wanted.name}]"
-    if wanted.matches != found.matches:
-        return Loss(f"{where}.matches", "Matches are not changed, only weights moved.", moves_requests=True)
-    if _weights(wanted) == _weights(found):
-        return None
-    if reason := _backend_fault(wanted, found):
-        return Loss(f"{where}.backends", reason, moves_requests=True)
-    return None
-
-
-def _backend_fault(wanted: Rule, found: Rule) -> str:
-    before, after = [key for key, _ in _weights(found)], [key for key, _ in _weights(wanted)]
-    if before != after:
-        return "Backends are not added or removed, only weights moved."
-    if len(set(before)) != len(before):
-        return "A backend stands twice in this rule, so nobody can tell which one is meant. Merge them first."
-    if len(before) == 1:
-        return "A single destination gets all requests, whatever its weight. Add a second backend first."
-    shares = [share for _, share in _weights(wanted)]
-    if any(share < 0 for share in shares) or sum(shares) != FULL:
-        return "Weights must be 0 or more and add up to 100 %."
-    return ""
-
-
-def _weights(rule: Rule) -> list[tuple[str, int]]:
-    """By backend: a proposal may list them in another order."""
-    return sorted((b.backend.key, b.weight_bp) for b in rule.backends)
+def patch_of(desired: Route, live: LiveRoute) -> tuple[NativeWrite | None, list[Loss]]:
+    """One write of what changes; None where nothing does. `live.route` must be the reading of `live.body` alone."""
+    hosts = Hosts(namespace_of(live.body), live.body)
+    native = cast("list[dict[str, Any]]", cast("dict[str, Any]", live.body["spec"])["http"])
+    speak = dialect(hosts)
+    found = operations_of(speak, native, desired.rules, live.route.rules)
+    lost = list(extras_lost(speak, native, desired.rules, live.route.rules))
+    if not found:
+        return None, lost
+    return NativeWrite(live.ref, applied(live.body, found), found), lost

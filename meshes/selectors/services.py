@@ -1,4 +1,7 @@
-"""Services over clusters: one row per namespace and name, whatever the number of clusters it stands in."""
+"""Services over clusters: one row per namespace and name, whatever the number of clusters it stands in.
+
+Links and exclusions that people made are applied (meshes.selectors.members).
+"""
 
 from __future__ import annotations
 
@@ -6,18 +9,18 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from django.db.models import Exists, OuterRef, Prefetch, Q
+from django.db.models import Prefetch
 
-from accounts.types import READ
-from meshes.models import Route, RouteBackend, Service
-from meshui.lib.rights import in_scope
+from meshes.models import Route, RouteBackend, Service, ServiceLink
+from meshes.selectors.members import Rows, named, row_keys
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Sequence
 
     from django.db.models import QuerySet
 
     from accounts.models import User
+    from meshes.selectors.members import Name, RowKey
 
     Shares = tuple[tuple[str, int], ...]
 
@@ -48,36 +51,43 @@ class ServiceLine:
         return self.clusters[0] if len(self.clusters) == 1 else "all"
 
 
-def services_list(user: User) -> QuerySet[Service]:
-    """One row for each namespace and name among the services `user` may see: the first of them. One query."""
-    mine = _live_services(user)
-    before = mine.filter(namespace=OuterRef("namespace"), name=OuterRef("name"), pk__lt=OuterRef("pk"))
-    return mine.filter(~Exists(before)).order_by("namespace", "name")
+def services_list(seen: Rows) -> QuerySet[Service]:
+    """One row for each service, in however many clusters, among those that are seen: the first of them. One query."""
+    return seen.firsts().order_by("namespace", "name")
 
 
 def in_cluster(rows: QuerySet[Service], user: User, slug: str) -> QuerySet[Service]:
     """Those of services_list that stand in this cluster, too."""
-    there = _live_services(user).filter(cluster__slug=slug)
-    return rows.filter(Exists(there.filter(namespace=OuterRef("namespace"), name=OuterRef("name"))))
+    return rows.filter(Rows(user).in_cluster(slug))
 
 
 def split_now(rows: QuerySet[Service], user: User) -> QuerySet[Service]:
     """Those of services_list that some route splits."""
-    split = _live_routes(user).filter(is_split=True)
-    return rows.filter(Exists(split.filter(root_namespace=OuterRef("namespace"), root_service=OuterRef("name"))))
+    return rows.filter(Rows(user).split_now())
 
 
-def service_lines(user: User, rows: Sequence[Service]) -> list[ServiceLine]:
-    """What a list shows of each of `rows`, in their order. Five queries."""
+def service_lines(seen: Rows, rows: Sequence[Service]) -> list[ServiceLine]:
+    """What a list shows of each of `rows`, in their order. Four queries."""
     if not rows:
         return []
-    services = _by_name(_live_services(user).filter(_named(rows, "namespace", "name")).select_related("cluster"))
-    routes: dict[tuple[str, str], list[Route]] = defaultdict(list)
-    backends = Prefetch("backends", queryset=RouteBackend.objects.order_by("position"))
-    found = _live_routes(user).filter(_named(rows, "root_namespace", "root_service")).defer("body", "neutral")
-    for route in found.select_related("cluster").prefetch_related(backends).order_by("cluster__slug", "name"):
-        routes[route.root_namespace, route.root_service].append(route)
-    return [_line(services[row.namespace, row.name], routes[row.namespace, row.name]) for row in rows]
+    names = {(row.namespace, row.name) for row in rows}
+    # Links are not narrowed to what may be seen: they move only services that are.
+    links = list(
+        ServiceLink.objects.filter(named(names, "namespace", "name") | named(names, "to_namespace", "to_name"))
+    )
+    names |= {(link.namespace, link.name) for link in links}
+    names |= {(link.to_namespace, link.to_name) for link in links if not link.is_apart}
+    services = list(seen.services.filter(named(names, "namespace", "name")).select_related("cluster"))
+    keys = row_keys(services, links)
+    grouped: dict[RowKey, list[Service]] = defaultdict(list)
+    for row in sorted(services, key=lambda service: service.cluster.slug):
+        grouped[keys[row.pk]].append(row)
+    placed = {(row.cluster_id, row.namespace, row.name): keys[row.pk] for row in services}
+    routes: dict[RowKey, list[Route]] = defaultdict(list)
+    for route in _routes(seen, names):
+        at = (route.cluster_id, route.root_namespace, route.root_service)
+        routes[placed.get(at, (*at[1:], None))].append(route)
+    return [_line(row, grouped[keys[row.pk]], routes[keys[row.pk]]) for row in rows if row.pk in keys]
 
 
 def shares_of(route: Route) -> Shares:
@@ -88,40 +98,20 @@ def shares_of(route: Route) -> Shares:
     return next((tuple(shares) for shares in rules.values() if len(shares) > 1), ())
 
 
-def _live_services(user: User) -> QuerySet[Service]:
-    return in_scope(Service.objects.filter(gone_at__isnull=True), user, READ)
+def _routes(seen: Rows, names: Collection[Name]) -> QuerySet[Route]:
+    backends = Prefetch("backends", queryset=RouteBackend.objects.order_by("position"))
+    found = seen.routes.filter(named(names, "root_namespace", "root_service")).defer("body", "neutral")
+    return found.select_related("cluster").prefetch_related(backends).order_by("cluster__slug", "name")
 
 
-def _live_routes(user: User) -> QuerySet[Route]:
-    return in_scope(Route.objects.filter(gone_at__isnull=True), user, READ)
-
-
-def _named(rows: Iterable[Service], namespace: str, name: str) -> Q:
-    """The (namespace, name) of `rows`, in as few conditions as there are namespaces."""
-    names: dict[str, list[str]] = defaultdict(list)
-    for row in rows:
-        names[row.namespace].append(row.name)
-    found = Q(pk__in=[])
-    for place, there in names.items():
-        found |= Q(**{namespace: place, f"{name}__in": there})
-    return found
-
-
-def _by_name(rows: QuerySet[Service]) -> dict[tuple[str, str], list[Service]]:
-    found: dict[tuple[str, str], list[Service]] = defaultdict(list)
-    for row in rows.order_by("cluster__slug"):
-        found[row.namespace, row.name].append(row)
-    return found
-
-
-def _line(services: list[Service], routes: list[Route]) -> ServiceLine:
+def _line(row: Service, services: list[Service], routes: list[Route]) -> ServiceLine:
     ways: dict[Shares, list[str]] = defaultdict(list)
     for route in routes:
         if shares := shares_of(route):
             ways[shares].append(route.cluster.slug)
     return ServiceLine(
-        namespace=services[0].namespace,
-        name=services[0].name,
+        namespace=row.namespace,
+        name=row.name,
         ports=tuple(sorted({int(port["port"]) for service in services for port in service.ports})),
         clusters=tuple(service.cluster.slug for service in services),
         mesh_kinds=tuple(sorted({route.mesh_kind for route in routes})),

@@ -5,24 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from django.db.models import Prefetch
-
-from accounts.types import READ
-from meshes.models import Namespace, Route, RouteBackend, Service
-from meshes.selectors.freshness import MeshLine, clusters_with_errors, meshes_by_cluster, sync_word
-from meshes.selectors.services import shares_of
+from meshes.selectors.alignedrows import rows_of
+from meshes.selectors.alignment import aligned
 from meshui.lib.errors import MissingError
-from meshui.lib.rights import in_scope
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from accounts.models import User
     from clusters.models import Cluster
+    from meshes.models import Namespace, Route, Service
+    from meshes.selectors.alignedrows import AlignedRow
+    from meshes.selectors.alignment import AlignedCluster, AlignedService
+    from meshes.selectors.freshness import MeshLine
+    from meshes.selectors.members import Member
     from meshes.selectors.services import Shares
     from meshes.types import Rule, WeightedBackend
 
-EVERYWHERE = "all"
 MAX_CLUSTERS = 20
 """Shown whole on one page; the others are links."""
 
@@ -58,46 +55,80 @@ class RouteView:
 
 @dataclass(frozen=True, slots=True)
 class ServiceInCluster:
-    """The service in one cluster. `service` None: there are routes of this name alone."""
+    """The service in one cluster, whole. `service` None: there are routes of this name alone."""
 
-    cluster: Cluster
-    service: Service | None
-    namespace: Namespace | None
-    meshes: tuple[MeshLine, ...]
+    aligned: AlignedCluster
     routes: tuple[RouteView, ...]
-    shares: Shares
-    sync: str
 
     @property
-    def mesh_kind(self) -> str:
-        """The kind of the first mesh there; empty: none was found."""
-        return self.meshes[0].kind if self.meshes else ""
+    def shares(self) -> Shares:
+        """Of the first rule that splits; empty: none does."""
+        rules = (rule for route in self.routes for rule in route.rules)
+        return next((rule.shares for rule in rules if len(rule.backends) > 1), ())
+
+    @property
+    def cluster(self) -> Cluster:
+        """Where it is."""
+        return self.aligned.cluster
+
+    @property
+    def service(self) -> Service | None:
+        """As it was last read."""
+        return self.aligned.at.service
+
+    @property
+    def namespace(self) -> Namespace | None:
+        """Its namespace there."""
+        return self.aligned.namespace
+
+    @property
+    def meshes(self) -> tuple[MeshLine, ...]:
+        """All that are in the cluster."""
+        return self.aligned.meshes
+
+    @property
+    def sync(self) -> str:
+        """The word of the last reading."""
+        return self.aligned.sync
 
     @property
     def is_gone(self) -> bool:
         """Whether the service is no longer there."""
-        return self.service is not None and self.service.gone_at is not None
+        return self.aligned.at.is_gone
 
 
 @dataclass(frozen=True, slots=True)
 class ServiceView:
-    """One service in a scope: a cluster's slug, or `all`. `elsewhere`: clusters whose details are not shown here."""
+    """One service in a scope: a cluster's slug, or `all`. `rows` are of all its clusters, `clusters` of the first 20.
+
+    `elsewhere`: where its details are not shown here.
+    """
 
     scope: str
-    namespace: str
-    name: str
+    aligned: AlignedService
+    rows: tuple[AlignedRow, ...]
     clusters: tuple[ServiceInCluster, ...]
-    elsewhere: tuple[str, ...]
+    elsewhere: tuple[Member, ...]
+
+    @property
+    def namespace(self) -> str:
+        """The namespace of the row."""
+        return self.aligned.namespace
+
+    @property
+    def name(self) -> str:
+        """The name of the row."""
+        return self.aligned.name
 
     @property
     def mesh_labels(self) -> list[str]:
         """The products found where it stands."""
-        return list(dict.fromkeys(mesh.label for here in self.clusters for mesh in here.meshes))
+        return list(dict.fromkeys(mesh.label for here in self.aligned.clusters for mesh in here.meshes))
 
     @property
     def route_count(self) -> int:
         """Native objects that decide for it."""
-        return sum(len(here.routes) for here in self.clusters)
+        return sum(len(here.routes) for here in self.aligned.clusters)
 
     @property
     def can_be_split(self) -> bool:
@@ -110,55 +141,16 @@ def service_view(user: User, scope: str, namespace: str, name: str) -> ServiceVi
 
     A service that is gone is still shown, as gone, until its name is taken again.
     """
-    services = _services(user, namespace, name)
-    routes = _routes(user, namespace, name)
-    found = {row.cluster_id: row.cluster for row in services} | {row.cluster_id: row.cluster for row in routes}
-    everywhere = sorted(found.values(), key=lambda cluster: cluster.slug)
-    wanted = [cluster for cluster in everywhere if scope in {EVERYWHERE, cluster.slug}]
-    if not wanted:
+    found = aligned(user, namespace, name, scope=scope)
+    if not found.clusters and not found.away:
         raise MissingError("There is no such service.")
-    shown = wanted[:MAX_CLUSTERS]
-    context = _Context(user, shown, namespace)
-    clusters = tuple(context.service_in(cluster, services, routes) for cluster in shown)
-    elsewhere = tuple(cluster.slug for cluster in everywhere if cluster not in shown)
-    return ServiceView(scope, namespace, name, clusters, elsewhere)
+    shown = found.clusters[:MAX_CLUSTERS]
+    elsewhere = (*(here.at for here in found.clusters[MAX_CLUSTERS:]), *found.beyond)
+    return ServiceView(scope, found, tuple(rows_of(found)), tuple(map(_in_cluster, shown)), elsewhere)
 
 
-class _Context:
-    """What stands around the service in the clusters shown. Some queries when made, none later."""
-
-    def __init__(self, user: User, clusters: list[Cluster], namespace: str) -> None:
-        spaces = Namespace.objects.filter(cluster__in=clusters, name=namespace, gone_at__isnull=True)
-        self.namespaces = {row.cluster_id: row for row in in_scope(spaces, user, READ)}
-        self.meshes = meshes_by_cluster(user, clusters)
-        self.errors = clusters_with_errors(clusters)
-
-    def service_in(self, cluster: Cluster, services: Iterable[Service], routes: Iterable[Route]) -> ServiceInCluster:
-        """The service in one of the clusters."""
-        here = [row for row in services if row.cluster_id == cluster.pk]
-        found = [route for route in routes if route.cluster_id == cluster.pk]
-        return ServiceInCluster(
-            cluster=cluster,
-            service=here[0] if here else None,
-            namespace=self.namespaces.get(cluster.pk),
-            meshes=self.meshes.get(cluster.pk, ()),
-            routes=tuple(_route_view(route) for route in found),
-            shares=next((shares for shares in map(shares_of, found) if shares), ()),
-            sync=sync_word(cluster, has_errors=bool(self.errors.get(cluster.pk))),
-        )
-
-
-def _services(user: User, namespace: str, name: str) -> list[Service]:
-    """Live ones first, then the one that went last."""
-    rows = in_scope(Service.objects.filter(namespace=namespace, name=name), user, READ).select_related("cluster")
-    return sorted(rows, key=lambda row: (row.gone_at is not None, -(row.gone_at.timestamp() if row.gone_at else 0)))
-
-
-def _routes(user: User, namespace: str, name: str) -> list[Route]:
-    rows = Route.objects.filter(root_namespace=namespace, root_service=name, gone_at__isnull=True)
-    backends = Prefetch("backends", queryset=RouteBackend.objects.order_by("position"))
-    ordered = in_scope(rows, user, READ).select_related("cluster").order_by("cluster__slug", "namespace", "name")
-    return list(ordered.prefetch_related(backends))
+def _in_cluster(here: AlignedCluster) -> ServiceInCluster:
+    return ServiceInCluster(here, tuple(_route_view(row) for row in here.at.routes))
 
 
 def _route_view(row: Route) -> RouteView:

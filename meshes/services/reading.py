@@ -1,153 +1,162 @@
-"""Read one cluster: list what adapters ask for, outside any transaction, then keep what moved.
+"""Read one cluster whole: list what adapters ask for, outside any transaction, then keep what moved.
 
 Errors stand on Sync rows beside what was found. A kind that could not be listed keeps its rows as they are.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from clusters.clients import ClusterError, Resource
+from clusters.clients import ClusterError, NotSentError, OutcomeUnknownError
 from meshes.adapters.registry import all_adapters
-from meshes.adapters.shapes import Anything, sound
-from meshes.adapters.shapes import Service as ServiceShape
-from meshes.models import ControlPlane, Mesh, Namespace, Route, Service
-from meshes.services import rows, values
-from meshes.services.store import store_rows
-from meshui.lib.clock import read_db_now
+from meshes.models import CONNECTION, SERVED, Route, Service, Workload
+from meshes.services import meshed, values
+from meshes.services.fetching import Moved, refresh
+from meshes.services.injecting import conflicts
+from meshes.services.keeping import Rows
+from meshes.services.kinds import BUILT_IN, SERVICES, WORKLOADS, kind_name
+from meshes.services.rows import MESHES, Notes
+from meshes.services.translating import Translator
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-    from clusters.clients import Reader
+    from clusters.clients import Lister, Resource, Slim
     from clusters.models import Cluster
-    from meshes.adapters.base import Detected, MeshAdapter, Problem, Read
-    from meshes.adapters.shapes import Shape
-    from meshes.models import ReadRow
-    from meshes.services.store import Wanted
-    from meshui.lib.jsontypes import JsonObject
-
-    Bodies = Sequence[JsonObject]
-    M = TypeVar("M", bound=ReadRow)
-else:
-    M = TypeVar("M")
-
-NAMESPACES = Resource("", "v1", "namespaces", "Namespace", namespaced=False)
-SERVICES = Resource("", "v1", "services", "Service")
-DEPLOYMENTS = Resource("apps", "v1", "deployments", "Deployment")
-SERVED = "apis"
+    from meshes.services.stock import Stock
 
 
-class LostLeaseError(Exception):
-    """Another worker has the cluster now: what was read is not stored."""
+@dataclass
+class Reading:
+    """One cluster, its stock and its rows. `guard` raises LostLeaseError once the cluster is another worker's."""
 
+    cluster: Cluster
+    stock: Stock
+    lister: Lister
+    guard: Callable[[], None]
+    failures: list[ClusterError] = field(default_factory=list)
 
-def read_cluster(cluster: Cluster, reader: Reader, is_ours: Callable[[], bool]) -> bool:
-    """Whether everything could be listed. Raises LostLeaseError as soon as `is_ours()` is no longer true."""
-    reading = _Reading(cluster, reader, is_ours)
-    namespaces = reading.listed(NAMESPACES, Anything)
-    services = reading.listed(SERVICES, ServiceShape)
-    if services is not None:
-        reading.store("services", Service, values.by_uid(services, values.of_service), key=("uid",))
-    deployments = reading.listed(DEPLOYMENTS, Anything)
-    served = reading.served()
-    for adapter in all_adapters():
-        _read_mesh(reading, adapter, served, deployments, namespaces)
-    return not reading.has_failed
+    def __post_init__(self) -> None:
+        self.rows = Rows(self.cluster, self.guard)
 
+    def read_whole(self) -> bool:
+        """Bring everything up to date; whether all of it could be listed. Raises LostLeaseError."""
+        notes, moves = Notes(self.cluster), {}
+        notes.listed(CONNECTION, count=0, version="")
+        self.failures.clear()
+        self.rows.written.clear()
+        was_served = self.stock.served
+        self._read_served(notes)
+        for resource in self.wanted():
+            moves[resource] = self._read_kind(resource, notes)
+        if self.stock.served is not None and self.stock.served != was_served:
+            self._end_unserved()
+        self.settle(moves, is_whole=True)
+        self._tell(notes)
+        notes.flush()
+        return not self.failures
 
-class _Reading:
-    """One reading of one cluster: lists, then stores, each only as long as the lease is held."""
+    def read_kind(self, resource: Resource) -> bool:
+        """Bring one kind up to date, and what follows from it; whether it could be listed. Raises LostLeaseError."""
+        notes = Notes(self.cluster)
+        self.failures.clear()
+        self.rows.written.clear()
+        moved = self._read_kind(resource, notes)
+        self.settle({resource: moved})
+        self._tell(notes)
+        notes.flush()
+        return not self.failures
 
-    def __init__(self, cluster: Cluster, reader: Reader, is_ours: Callable[[], bool]) -> None:
-        self.cluster = cluster
-        self.reader = reader
-        self.is_ours = is_ours
-        self.has_failed = False
-        self._faults: dict[str, list[Problem]] = {}
+    def settle(self, moves: Mapping[Resource, Moved], *, is_whole: bool = False) -> None:
+        """Write all that follows from what moved. Raises LostLeaseError."""
+        for resource, moved in moves.items():
+            self._end_rows(resource, moved)
+        moved_meshes = meshed.keep(self.rows, self.stock, self.lister, moves, is_whole=is_whole)
+        concerned = {r: m for r, m in moves.items() if r not in (SERVICES, *WORKLOADS) or r in self._asked()}
+        Translator(self.rows, self.stock, concerned).keep(is_all=moved_meshes)
 
-    def listed(self, resource: Resource, shape: Shape) -> Bodies | None:
-        """All objects of a kind that have the shape; None, with the error kept, where the list failed."""
-        started = read_db_now()
+    def wanted(self) -> tuple[Resource, ...]:
+        """The kinds to know: those of every cluster, then those that adapters ask for in what is served."""
+        return tuple(dict.fromkeys((*BUILT_IN, *self._asked())))
+
+    def write_rows(self, resource: Resource, slims: Sequence[Slim]) -> None:
+        """Rows of services and workloads, as they come; those of other kinds are made later, of all together."""
+        if resource == SERVICES:
+            found = {(slim.head.uid,): values.of_service(slim) for slim in slims}
+            self.rows.upsert(kind_name(resource), Service, found)
+        elif resource in WORKLOADS:
+            found = {(slim.head.uid,): values.of_workload(slim, resource) for slim in slims}
+            self.rows.upsert(kind_name(resource), Workload, found)
+
+    def _asked(self) -> list[Resource]:
+        served = self.stock.served
+        return [r for a in all_adapters() for r in a.resources(served)] if served is not None else []
+
+    def _read_served(self, notes: Notes) -> None:
+        """The API groups that the cluster serves; where they cannot be read now, those known last."""
+        notes.begin(SERVED)
         try:
-            listing = self.reader.list_objects(resource)
+            self.stock.served = self.lister.api_groups()
         except ClusterError as error:
-            self._failed(resource.plural, started, error)
-            return None
-        good, self._faults[resource.plural] = sound(listing.items, shape, is_namespaced=resource.namespaced)
-        count, version = len(listing.items), listing.resource_version
-        rows.note_list(self.cluster, resource.plural, started, count=count, version=version)
-        return good
+            self._fail(SERVED, error, notes)
+            return
+        notes.served(self.stock.served)
 
-    def served(self) -> frozenset[str] | None:
-        """The API groups that the cluster serves; None, with the error kept, where they are not known."""
-        started = read_db_now()
+    def _read_kind(self, resource: Resource, notes: Notes) -> Moved:
+        name, moved = kind_name(resource), Moved()
+        kind = self.stock.kind(resource, keeps=resource != SERVICES or resource in self._asked())
+        notes.begin(name)
+        if self.failures and _is_silence(self.failures[-1]):  # every other kind would only wait as long
+            self._fail(name, self.failures[-1], notes)
+            return moved
         try:
-            found = self.reader.api_groups()
+            refresh(self.lister, kind, moved, lambda slims: self.write_rows(resource, slims), self.guard)
         except ClusterError as error:
-            self._failed(SERVED, started, error)
-            return None
-        rows.note_list(self.cluster, SERVED, started, count=len(found), version="")
-        return found
+            self._fail(name, error, notes)
+        else:
+            notes.listed(name, count=len(kind.held) + len(kind.faults), version=kind.version or "")
+        return moved
 
-    def _failed(self, resource: str, started: Any, error: ClusterError) -> None:
-        self.has_failed = True
-        rows.note_error(self.cluster, resource, started, error.message)
+    def _fail(self, name: str, error: ClusterError, notes: Notes) -> None:
+        self.failures.append(error)
+        notes.failed(name, error.message)
 
-    def store(
-        self, plural: str, model: type[M], wanted: Wanted, *, key: tuple[str, ...], problems: Sequence[Problem] = ()
-    ) -> None:
-        """Keep what moved of a kind."""
-        if not self.is_ours():
-            raise LostLeaseError
-        written = store_rows(model, self.cluster, wanted, key=key)
-        rows.note_stored(self.cluster, plural, written=written, problems=[*self._faults.get(plural, ()), *problems])
+    def _end_rows(self, resource: Resource, moved: Moved) -> None:
+        """Services and workloads that are no longer there."""
+        if resource != SERVICES and resource not in WORKLOADS:
+            return
+        model = Service if resource == SERVICES else Workload
+        narrow = {} if resource == SERVICES else {"kind": resource.kind}
+        kind = self.stock.kinds[resource]
+        if moved.is_fresh and kind.is_listed:
+            self.rows.absent(kind_name(resource), model, kind.held, **narrow)
+        else:
+            self.rows.gone(kind_name(resource), model, moved.gone)
 
+    def _end_unserved(self) -> None:
+        """Of kinds that the cluster no longer serves nothing is there."""
+        asked = set(self._asked())
+        for resource in [r for r in self.stock.kinds if r not in BUILT_IN and r not in asked]:
+            del self.stock.kinds[resource]
+            self.stock.route_problems.pop(resource, None)
+        served = {(r.group, r.plural) for r in asked}
+        rows = Route.objects.filter(cluster=self.cluster, gone_at=None).order_by()
+        for group, plural in set(rows.values_list("group", "plural").distinct()) - served:
+            self.rows.absent(f"{plural}.{group}", Route, (), group=group, plural=plural)
 
-def _read_mesh(
-    reading: _Reading,
-    adapter: MeshAdapter,
-    served: frozenset[str] | None,
-    deployments: Bodies | None,
-    namespaces: Bodies | None,
-) -> None:
-    resources = adapter.resources(served) if served is not None else ()
-    objects = {resource.plural: reading.listed(resource, Anything) for resource in resources}
-    if deployments is not None:
-        _store_meshes(reading, adapter, adapter.detect(reading.reader, deployments))
-    known = {plural: bodies for plural, bodies in objects.items() if bodies is not None}
-    read = adapter.read(known, namespaces or ())
-    if namespaces is not None:
-        wanted = values.by_uid(namespaces, lambda body: values.of_namespace(body, read))
-        reading.store("namespaces", Namespace, wanted, key=("uid",))
-    _store_routes(reading, adapter, read, served, tuple(known))
-
-
-def _store_routes(
-    reading: _Reading, adapter: MeshAdapter, read: Read, served: frozenset[str] | None, known: tuple[str, ...]
-) -> None:
-    """Routes, if their own kind was listed whole, or is not served at all: then there are none."""
-    resources = adapter.resources(served) if served is not None else ()
-    if served is None or (resources and resources[0].plural not in known):
-        return
-    found = {(values.uid_of(route.body),): values.of_route(route, adapter, resources[0]) for route in read.routes}
-    plural = resources[0].plural if resources else SERVED
-    reading.store(plural, Route, found, key=("uid",), problems=read.problems)
+    def _tell(self, notes: Notes) -> None:
+        """What was written and what is odd, kind by kind."""
+        if self.stock.detected is not None:
+            count = sum(len(found.meshes) for found in self.stock.detected.values())
+            notes.listed(MESHES, count=count, version="")
+            notes.problems(MESHES, [*self.stock.mesh_problems, *conflicts(self.stock)])
+        for resource in self.stock.kinds:
+            notes.problems(kind_name(resource), self.stock.problems_of(resource))
+        for name, written in self.rows.written.items():
+            notes.wrote(name, written)
 
 
-def _store_meshes(reading: _Reading, adapter: MeshAdapter, detected: Detected) -> None:
-    """Meshes, then their control planes; one whose trust domain cannot be read now stays in the mesh it was in."""
-    before = {
-        (plane.namespace, plane.name): plane.mesh.trust_domain
-        for plane in ControlPlane.objects.filter(cluster=reading.cluster, gone_at=None).select_related("mesh")
-    }
-    placed = [
-        (mesh.trust_domain or before.get((plane.namespace, plane.name), ""), plane)
-        for mesh in detected.meshes
-        for plane in mesh.control_planes
-    ]
-    meshes = {(adapter.kind, domain): {"kind": adapter.kind, "trust_domain": domain} for domain, _ in placed}
-    reading.store("deployments", Mesh, meshes, key=("kind", "trust_domain"))
-    kept = {row.trust_domain: row for row in Mesh.objects.filter(cluster=reading.cluster, kind=adapter.kind)}
-    planes = {(plane.namespace, plane.name): values.of_plane(plane, kept[domain]) for domain, plane in placed}
-    reading.store("deployments", ControlPlane, planes, key=("namespace", "name"), problems=detected.problems)
+def _is_silence(error: ClusterError) -> bool:
+    """Whether the cluster did not answer at all: not connected, timed out, cut."""
+    return isinstance(error, NotSentError) or (isinstance(error, OutcomeUnknownError) and not error.status)

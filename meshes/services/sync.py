@@ -9,21 +9,25 @@ from django.conf import settings
 from django.db.models import Q
 
 from audit.services import about, record, verb
+from clusters.breaker import closed, is_failure, note_failure, note_success
 from clusters.clients import ClusterError
 from clusters.connect import reader_for
 from clusters.models import Cluster
 from meshes.errors import TooSoonError
 from meshes.models import Sync
-from meshes.services.reading import LostLeaseError, read_cluster
+from meshes.services import stocks
+from meshes.services.holding import Lease
+from meshes.services.keeping import LostLeaseError
+from meshes.services.reading import Reading
 from meshes.services.rows import note_connection
 from meshui.lib.clock import db_now
 from meshui.lib.errors import DeniedError, MissingError, RefusedError
-from meshui.lib.leases import claim, free, release, renew, runner_name
+from meshui.lib.leases import claim, free, runner_name
 from meshui.lib.queue import enqueue
 from meshui.lib.rights import may
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Sequence
     from uuid import UUID
 
     from django.db.models import QuerySet
@@ -59,8 +63,8 @@ def request_sync(*, actor: Actor, cluster_id: UUID) -> Cluster:
 
 
 def due_syncs() -> QuerySet[Cluster]:
-    """Clusters whose reading is due and that nobody reads now, longest due first."""
-    return Cluster.objects.filter(free(), Q(next_sync_at__lte=db_now())).order_by("next_sync_at")
+    """Clusters whose reading is due, whose breaker is closed and that nobody reads now, longest due first."""
+    return Cluster.objects.filter(free(), closed(), Q(next_sync_at__lte=db_now())).order_by("next_sync_at")
 
 
 def ring_due() -> int:
@@ -72,30 +76,47 @@ def ring_due() -> int:
 
 
 def sync_cluster(cluster_id: UUID | str) -> bool:
-    """Read the cluster if it is due and free; whether it was. May run twice, the lease decides."""
+    """Read the cluster if it is due and free; whether it was. May run twice, the lease decides.
+
+    A cluster that is watched is not free: its watch reads it.
+    """
     owner = runner_name()
     rows = Cluster.objects.filter(pk=cluster_id)
-    fence = claim(rows.filter(next_sync_at__lte=db_now()), owner=owner, seconds=LEASE_SECONDS)
+    fence = claim(rows.filter(closed(), next_sync_at__lte=db_now()), owner=owner, seconds=LEASE_SECONDS)
     if fence is None:
         return False
+    lease = Lease(rows, owner, fence, LEASE_SECONDS)
     try:
-        is_good = _read(rows.get(), lambda: renew(rows, owner=owner, fence=fence, seconds=LEASE_SECONDS))
+        is_good = _read(rows.get(), lease)
     except LostLeaseError:
         log.warning("The reading of cluster %s took too long and was given to another worker.", cluster_id)
         return False
     wait = settings.SYNC_SECONDS if is_good else min(RETRY_SECONDS, settings.SYNC_SECONDS)
     done = {"last_synced_at": db_now()} if is_good else {}
-    rows.filter(lease_owner=owner, lease_fence=fence).update(next_sync_at=db_now(plus=wait), **done)
-    release(rows, owner=owner, fence=fence)
+    lease.end(due_in=wait, **done)
     return True
 
 
-def _read(cluster: Cluster, is_ours: Callable[[], bool]) -> bool:
+def _read(cluster: Cluster, lease: Lease) -> bool:
     """Whether everything could be read; what could not stands on Sync rows."""
+    stock = stocks.take(cluster.pk, lease.fence)
     try:
-        reader = reader_for(cluster)
+        lister = reader_for(cluster)
     except (RefusedError, ClusterError) as error:
         note_connection(cluster, str(error))
+        note_failure(cluster.pk, error)
         return False
-    note_connection(cluster, "")
-    return read_cluster(cluster, reader, is_ours)
+    reading = Reading(cluster, stock, lister, lease.require)
+    is_good = reading.read_whole()
+    stocks.keep(cluster.pk, stock, lease.fence)
+    _note(cluster, reading.failures)
+    return is_good
+
+
+def _note(cluster: Cluster, failures: Sequence[ClusterError]) -> None:
+    """Tell the breaker: kinds that are refused are no failure of the cluster."""
+    broken = [error for error in failures if is_failure(error)]
+    if broken:
+        note_failure(cluster.pk, broken[0])
+    else:
+        note_success(cluster.pk)

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
+from meshes.services.kinds import DAEMON_SETS, service_of, workload_of
 from meshui.lib.masking import masked_body
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterator
 
-    from clusters.clients import Resource
-    from meshes.adapters.base import FoundControlPlane, MeshAdapter, Read, ReadRoute
+    from clusters.clients import Head, Resource, Slim
+    from meshes.adapters.base import FoundControlPlane, Injection, MeshAdapter, ReadRoute
     from meshes.models import Mesh
+    from meshes.services.kinds import Container, WorkloadBody
     from meshui.lib.jsontypes import JsonObject
 
 Values = dict[str, Any]
-
-
-def by_uid(bodies: Iterable[JsonObject], values_of: Callable[[JsonObject], Values]) -> dict[tuple[str], Values]:
-    """Values by uid: an object made anew under an old name is another one."""
-    return {(uid_of(body),): values_of(body) for body in bodies}
+VERSION_LABELS = ("app.kubernetes.io/version", "version")
+PROXIES = frozenset({"istio-proxy", "linkerd-proxy"})
+INJECTS = ("sidecar.istio.io/inject", "linkerd.io/inject")
+"""What a pod says for itself, whatever its namespace says."""
+SWITCH = {"true": "injected", "enabled": "injected", "false": "none", "disabled": "none"}
+SHORT_DIGEST = len("sha256:") + 12
+MOST_REPLICAS = 2**31 - 1
 
 
 def uid_of(body: JsonObject) -> str:
@@ -31,28 +35,79 @@ def _meta(body: JsonObject) -> dict[str, Any]:
     return cast("dict[str, Any]", body.get("metadata") or {})
 
 
-def of_service(body: JsonObject) -> Values:
+def of_service(slim: Slim) -> Values:
     """A Service: ports and selector."""
-    meta, spec = _meta(body), cast("dict[str, Any]", body.get("spec") or {})
-    ports = [{"name": port.get("name") or "", "port": port.get("port") or 0} for port in spec.get("ports") or []]
+    spec = service_of(slim).spec
+    ports = [{"name": port.name or "", "port": port.port} for port in (spec.ports if spec else None) or ()]
+    return {**_named(slim.head), "ports": ports, "selector": (spec.selector if spec else None) or {}}
+
+
+def of_workload(slim: Slim, resource: Resource) -> Values:
+    """A workload: its pods' labels, their version, and how many of them are ready."""
+    body = workload_of(slim)
+    wanted, ready = _counts(body, resource)
+    template = body.spec.template if body.spec else None
+    meta = template.metadata if template else None
     return {
-        "namespace": meta.get("namespace", ""),
-        "name": meta["name"],
-        "uid": uid_of(body),
-        "ports": ports,
-        "selector": spec.get("selector") or {},
+        **_named(slim.head),
+        "kind": resource.kind,
+        "labels": (meta.labels if meta else None) or {},
+        "injection": _injection(body),
+        "version": version_of(body)[:100],
+        "replicas": min(max(wanted, 0), MOST_REPLICAS),
+        "ready": min(max(ready, 0), MOST_REPLICAS),
     }
 
 
-def of_namespace(body: JsonObject, read: Read) -> Values:
-    """A namespace, with whether new pods there get a proxy."""
-    name = str(_meta(body)["name"])
-    found = read.injections.get(name)
+def version_of(body: WorkloadBody) -> str:
+    """By label of its pods or its own, else by the tag of its first image that is no proxy, else by its digest."""
+    template = body.spec.template if body.spec else None
+    for labels in ((template.metadata.labels if template and template.metadata else None), body.metadata.labels):
+        told = next((labels[name] for name in VERSION_LABELS if labels.get(name)), "") if labels else ""
+        if told:
+            return told
+    return next((image_version(c.image) for c in _containers(body) if c.image and c.name not in PROXIES), "")
+
+
+def image_version(image: str) -> str:
+    """`registry:5000/shop/web:v2@sha256:…` → v2; by digest alone `sha256:` and 12 digits; neither: empty."""
+    name, _, digest = image.partition("@")
+    return name.rpartition("/")[2].partition(":")[2] or digest[:SHORT_DIGEST]
+
+
+def _counts(body: WorkloadBody, resource: Resource) -> tuple[int, int]:
+    status = body.status
+    if resource == DAEMON_SETS:
+        return ((status.desired_number_scheduled or 0), (status.number_ready or 0)) if status else (0, 0)
+    replicas = body.spec.replicas if body.spec else None
+    return (1 if replicas is None else replicas), ((status.ready_replicas or 0) if status else 0)
+
+
+def _containers(body: WorkloadBody) -> Iterator[Container]:
+    spec = body.spec.template.spec if body.spec and body.spec.template else None
+    yield from (spec.containers if spec else None) or ()
+
+
+def _injection(body: WorkloadBody) -> str:
+    """injected or none, where its pods say it themselves; empty: as their namespace says."""
+    spec = body.spec.template if body.spec else None
+    containers = [*_containers(body), *((spec.spec.init_containers if spec and spec.spec else None) or ())]
+    if any(container.name in PROXIES for container in containers):
+        return "injected"
+    meta = spec.metadata if spec else None
+    told = {**((meta.annotations if meta else None) or {}), **((meta.labels if meta else None) or {})}
+    return next((SWITCH[told[name]] for name in INJECTS if told.get(name) in SWITCH), "")
+
+
+def of_namespace(head: Head, injection: Injection | None, injected_by: str) -> Values:
+    """A namespace, with whether new pods there get a proxy, by which mesh, and why."""
     return {
-        "name": name,
-        "uid": uid_of(body),
-        "injection": found.state if found else "none",
-        "injection_reason": found.reason[:200] if found else "",
+        "name": head.name,
+        "uid": head.uid,
+        "injection": injection.state if injection else "none",
+        "injection_reason": injection.reason[:200] if injection else "",
+        "injected_by": injected_by,
+        "revision": injection.revision[:63] if injection and injected_by else "",
     }
 
 
@@ -68,9 +123,9 @@ def of_plane(plane: FoundControlPlane, mesh: Mesh) -> Values:
     }
 
 
-def of_route(found: ReadRoute, adapter: MeshAdapter, resource: Resource) -> Values:
+def of_route(found: ReadRoute, adapter: MeshAdapter) -> Values:
     """A route: neutral where it could be read, native as it is, both masked; and what could not be said."""
-    meta, live = _meta(found.body), found.live
+    meta, live, resource = _meta(found.body), found.live, found.ref.resource
     root = live.route.root if live else None
     return {
         "mesh_kind": adapter.kind,
@@ -91,6 +146,10 @@ def of_route(found: ReadRoute, adapter: MeshAdapter, resource: Resource) -> Valu
         "generation": int(meta.get("generation") or 0),
         "is_split": bool(live and any(len(rule.backends) > 1 for rule in live.route.rules)),
     }
+
+
+def _named(head: Head) -> Values:
+    return {"namespace": head.namespace, "name": head.name, "uid": head.uid}
 
 
 def _without_managers(body: JsonObject) -> JsonObject:

@@ -9,6 +9,7 @@ import logging
 import queue
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from django.conf import settings
@@ -42,12 +43,22 @@ def _ring(task: str, pk: str) -> None:
 
 
 class EmbeddedWorker:
-    """One thread that runs what is rung and the periodic table; the same task functions as under Celery."""
+    """Runs what is rung and the periodic table in threads of this process; the same task functions as under Celery.
+
+    One thread hands out; each lane of settings.LANES has threads of its own, so that what waits for a slow cluster
+    holds up nothing of another lane, and little of its own. A task that is in its lane already is not put there twice.
+    """
 
     def __init__(self) -> None:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="meshui-worker", daemon=True)
         self._due = dict.fromkeys(settings.PERIODIC, 0.0)
+        self._lanes = {
+            prefix: ThreadPoolExecutor(count, thread_name_prefix="meshui-lane")
+            for prefix, count in settings.LANES.items()
+        }
+        self._waiting: set[tuple[str, str]] = set()
+        self._guard = threading.Lock()
 
     def start(self) -> None:
         """Begin; call once."""
@@ -57,7 +68,12 @@ class EmbeddedWorker:
         """Finish the task in hand and end; False work is left to the next start, nothing is lost."""
         self._stop.set()
         _messages.put(("", ""))
+        end = time.monotonic() + timeout
         self._thread.join(timeout)
+        for lane in self._lanes.values():
+            lane.shutdown(wait=False, cancel_futures=True)
+        for thread in [t for t in threading.enumerate() if t.name.startswith("meshui-lane")]:
+            thread.join(max(0.0, end - time.monotonic()))
 
     def _run(self) -> None:
         while not self._stop.is_set():
@@ -67,14 +83,31 @@ class EmbeddedWorker:
             except queue.Empty:
                 continue
             if task:
-                run_task(task, pk)
+                self._hand_out(task, pk)
+
+    def _hand_out(self, task: str, pk: str = "") -> None:
+        """Into the lane of the longest prefix that fits; without one it is run here and now."""
+        fitting = [prefix for prefix in self._lanes if task.startswith(prefix)]
+        if not fitting:
+            run_task(task, pk)
+            return
+        with self._guard:
+            if (task, pk) in self._waiting:
+                return
+            self._waiting.add((task, pk))
+        self._lanes[max(fitting, key=len)].submit(self._do, task, pk)
+
+    def _do(self, task: str, pk: str) -> None:
+        with self._guard:
+            self._waiting.discard((task, pk))  # a bell from now on means: look once more
+        run_task(task, pk)
 
     def _run_due(self) -> None:
         moment = time.monotonic()
         for task, due in self._due.items():
             if due <= moment:
                 self._due[task] = moment + settings.PERIODIC[task]
-                run_task(task)
+                self._hand_out(task)
 
 
 def run_task(task: str, pk: str = "") -> None:

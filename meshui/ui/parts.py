@@ -48,7 +48,10 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class SplitRow:
-    """One backend of a split form. `text` is what stands in its field; `live_bp` what the cluster has now."""
+    """One backend of a split form. `text` is what stands in its field; `live_bp` what the cluster has now.
+
+    `remove`: what its remove button posts as `do`; empty: it has none.
+    """
 
     name: str
     live_bp: int
@@ -57,6 +60,8 @@ class SplitRow:
     error: str = ""
     number: int = 0
     prefix: str = ""
+    is_new: bool = False
+    remove: str = ""
 
     @property
     def field(self) -> str:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import select
 import socket
+import struct
 import threading
+from dataclasses import dataclass, field
 from email.utils import formatdate
 from http import HTTPStatus
 from typing import TYPE_CHECKING, BinaryIO
@@ -24,11 +26,24 @@ MOST_HEADERS = 200
 HANDSHAKE_SECONDS = 10.0
 
 
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How an answer is sent: whole, or half of it and then a reset, or slowly until `stopping`."""
+
+    is_cut: bool = False
+    bytes_per_second: int = 0
+    stopping: threading.Event = field(default_factory=threading.Event)
+
+
+WHOLE = Manner()
+
+
 class Connection:
     """One client. Requests come one after the other."""
 
     def __init__(self, sock: ssl.SSLSocket) -> None:
         """Take over a socket whose handshake is done."""
+        self.is_reset = False  # its end shall be a reset, not a goodbye
         self._socket = sock
         self._reader: BinaryIO = sock.makefile("rb")
         self._certificate: User | None = certificate_user(sock.getpeercert())
@@ -63,8 +78,8 @@ class Connection:
         self._line()
         return body
 
-    def write(self, response: Response, *, is_cut: bool = False) -> None:
-        """Send an answer; `is_cut`: half of the body that the head promises."""
+    def write(self, response: Response, manner: Manner = WHOLE) -> None:
+        """Send an answer; `manner` says how badly."""
         headers = {
             "Date": formatdate(usegmt=True),
             "Content-Type": response.content_type,
@@ -78,10 +93,22 @@ class Connection:
         lines = [f"{name}: {value}\r\n" for name, value in headers.items()]
         phrase = HTTPStatus(response.status).phrase
         head = f"HTTP/1.1 {response.status} {phrase}\r\n{''.join(lines)}\r\n".encode("latin-1", "replace")
-        body = response.body[: len(response.body) // 2] if is_cut else response.body
-        self._socket.sendall(head + body)
+        body = response.body[: len(response.body) // 2] if manner.is_cut else response.body
+        self._send(head + body, manner)
         if response.stream is not None:
             self._stream(response)
+        if manner.is_cut:
+            self.is_reset = True
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+    def _send(self, data: bytes, manner: Manner) -> None:
+        if not manner.bytes_per_second:
+            self._socket.sendall(data)
+            return
+        for index in range(0, len(data), 8):
+            self._socket.sendall(data[index : index + 8])
+            if manner.stopping.wait(8 / manner.bytes_per_second):
+                return
 
     def _stream(self, response: Response) -> None:
         for piece in response.stream or ():
@@ -146,6 +173,7 @@ class Listener:
             thread.start()
 
     def _run(self, sock: socket.socket) -> None:
+        is_reset = False
         try:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             sock.settimeout(HANDSHAKE_SECONDS)
@@ -153,7 +181,7 @@ class Listener:
             secure = self._context.wrap_socket(_twin(sock), server_side=True)
             try:
                 secure.settimeout(None)
-                self._talk(Connection(secure))
+                is_reset = self._talk(Connection(secure))
             finally:
                 secure.close()
         except OSError:
@@ -161,17 +189,20 @@ class Listener:
         finally:
             with self._lock:
                 del self._open[sock]
-            _hang_up(sock)
+            if not is_reset:
+                _hang_up(sock)
             sock.close()
 
-    def _talk(self, connection: Connection) -> None:
+    def _talk(self, connection: Connection) -> bool:
+        """Serve request after request; tell whether the connection shall end with a reset."""
         while not self._is_stopping:
             try:
                 request = connection.read()
             except ValueError:  # no HTTP, or the socket was closed under the reader
-                return
+                break
             if request is None or not self._serve(connection, request):
-                return
+                break
+        return connection.is_reset
 
 
 def _twin(sock: socket.socket) -> socket.socket:

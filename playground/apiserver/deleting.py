@@ -45,11 +45,17 @@ def delete_collection(call: Call) -> Response:
 
 
 def _options(call: Call) -> Json:
-    options = read_object(call.request)[0] if call.request.body.strip() else {}
+    """Return the DeleteOptions. A body makes the server deaf to the same words in the query, `dryRun` too."""
+    query = call.request.query
+    if not call.request.body.strip():
+        call.check_options()
+        return {}
+    options = read_object(call.request)[0]
     for name in ("dryRun", "propagationPolicy"):
-        if name in options:
+        query.pop(name, None)
+        if options.get(name):
             value = options[name]
-            call.request.query.setdefault(name, value[0] if isinstance(value, list) and value else str(value))
+            query[name] = value[0] if isinstance(value, list) else str(value)
     call.check_options()
     return options
 

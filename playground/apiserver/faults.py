@@ -2,19 +2,63 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from playground.apiserver import patches
-from playground.apiserver.messages import Request, Response, answer
+from playground.apiserver.messages import Request, Response, answer, target_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     Where: TypeAlias = str | Callable[[Request], bool]
 
-REASONS = {429: "TooManyRequests", 500: "InternalError", 503: "ServiceUnavailable", 504: "Timeout"}
+REASONS = {
+    401: "Unauthorized",
+    403: "Forbidden",
+    409: "Conflict",
+    429: "TooManyRequests",
+    500: "InternalError",
+    503: "ServiceUnavailable",
+    504: "Timeout",
+}
+
+
+def on(kind: str, name: str = "", namespace: str = "", *, dry_run: bool = False) -> Callable[[Request], bool]:
+    """Return the test of a request: does it concern this kind, this object if one is named, and is it for real?
+
+    `kind` is a kind (VirtualService), a plural, or either with its group (httproutes.policy.linkerd.io). With `dry_run`
+    only dry runs are meant. An object that is made is named by its body.
+    """
+    wanted, _, group = kind.lower().partition(".")
+
+    def concerns(request: Request) -> bool:
+        target = target_of(request)
+        return (
+            target is not None
+            and target.plural in {wanted, f"{wanted}s", f"{wanted}es"}
+            and group in {"", target.group}
+            and namespace in {"", target.namespace}
+            and name in {"", target.name or _name_in(request.body)}
+            and dry_run == _is_dry_run(request)
+        )
+
+    return concerns
+
+
+def _is_dry_run(request: Request) -> bool:
+    if request.method == "DELETE" and request.body.strip():  # then the server does not look at the query
+        return b'"dryRun"' in request.body
+    return request.query.get("dryRun") == "All"
+
+
+def _name_in(body: bytes) -> str:
+    try:
+        return str(json.loads(body)["metadata"]["name"])
+    except (ValueError, KeyError, TypeError):
+        return ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +73,20 @@ class RequestRecord:
     user: str
     status: int
     body: bytes
+
+
+def record_of(request: Request, status: int, user: str) -> RequestRecord:
+    """Return what is remembered of a request."""
+    return RequestRecord(
+        method=request.method,
+        path=request.path,
+        query=request.query,
+        content_type=request.content_type,
+        user_agent=request.user_agent,
+        user=user,
+        status=status,
+        body=request.body,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +121,14 @@ def violations_of(request: Request, user: str, *, is_custom: bool) -> list[Viola
 
 @dataclass(slots=True)
 class Fault:
-    """What shall go wrong, where, and how often still. At most one of the last three is used, as `kind` says."""
+    """What shall go wrong, where, and how often still. At most one of the last four is used, as `kind` says."""
 
     kind: str
     method: str
     where: Where
     left: int
     seconds: float = 0.0
+    bytes_per_second: int = 0
     response: Response | None = None
     function: Callable[[Request], None] | None = None
 
@@ -81,7 +140,7 @@ class Fault:
 
 
 class Faults:
-    """The faults that wait for a request. `path` is a part of the path, or a test of the request."""
+    """The faults that wait for a request. `path` is a part of the path, or a test of the request: see `on`."""
 
     def __init__(self) -> None:
         """Start with none."""
@@ -125,8 +184,12 @@ class Faults:
         self._add(Fault("black_hole", method, path, times))
 
     def cut_body(self, method: str = "*", path: Where = "", times: int = 1) -> None:
-        """Do what is asked, promise the whole answer, send half of it."""
+        """Do what is asked, promise the whole answer, send half of it and reset the connection."""
         self._add(Fault("cut_body", method, path, times))
+
+    def trickle(self, bytes_per_second: int, method: str = "*", path: Where = "", times: int = 1) -> None:
+        """Do what is asked, and answer as slowly as that."""
+        self._add(Fault("trickle", method, path, times, bytes_per_second=bytes_per_second))
 
     def delay(self, seconds: float, method: str = "*", path: Where = "", times: int = 1) -> None:
         """Wait before anything is done."""

@@ -120,11 +120,17 @@ class Registry:
         return None
 
     def named(self, name: str) -> Resource:
-        """Return the kind that is called `name`: a kind ("Pod") or a key ("pods"). Raises KeyError."""
-        for resource in self:
-            if name in {resource.kind, resource.key, f"{resource.kind}.{resource.group}"}:
-                return resource
-        raise KeyError(f"This server has no kind {name!r}.")
+        """Return the kind that is called `name`: a kind ("Pod") or a key ("pods"). Raises KeyError.
+
+        A kind that several groups have must be named with its group; the core group needs none.
+        """
+        found = [each for each in self if name in {each.kind, each.key, f"{each.kind}.{each.group}"}]
+        groups = sorted({each.group for each in found})
+        if not found:
+            raise KeyError(f"This server has no kind {name!r}.")
+        if len(groups) > 1 and groups[0]:
+            raise KeyError(f"{name} is in several groups: {', '.join(groups)}.")
+        return next(each for each in found if each.group == groups[0])
 
     def __iter__(self) -> Iterator[Resource]:
         """Go through all kinds, in the order in which they came."""

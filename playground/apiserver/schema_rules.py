@@ -30,14 +30,15 @@ def show(value: Any) -> str:
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
 
 
-def _milliseconds(duration: str) -> float:
+def milliseconds(duration: str) -> float:
+    """Return how long a Go duration is."""
     return sum(float(number) * MILLISECONDS[unit] for number, unit in DURATION_PART.findall(duration))
 
 
 def check_text(schema: Json, value: str, path: str) -> Iterator[FieldError]:
     """Yield the faults of a text."""
     shortest = schema.get("x-playground-duration")
-    if shortest and not (DURATION.match(value) and _milliseconds(value) >= _milliseconds(shortest)):
+    if shortest and not (DURATION.match(value) and milliseconds(value) >= milliseconds(shortest)):
         text = f'Invalid value: "string": must be a valid duration greater than {shortest}'
         yield FieldError(path, text)
 
@@ -46,8 +47,8 @@ def check_object(schema: Json, value: Json, path: str) -> Iterator[FieldError]:
     """Yield the faults of an object."""
     shorter, longer = schema.get("x-playground-not-longer", ("", ""))
     if shorter in value and longer in value:
-        limit = _milliseconds(value[longer])
-        if limit and _milliseconds(value[shorter]) > limit:
+        limit = milliseconds(value[longer])
+        if limit and milliseconds(value[shorter]) > limit:
             text = f'Invalid value: "object": {shorter} timeout cannot be longer than {longer} timeout'
             yield FieldError(path, text)
 

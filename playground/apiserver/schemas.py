@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from playground.apiserver.jsontypes import Json
 
 INT_OR_STRING = "x-kubernetes-int-or-string"
+DURATION = re.compile(r"^(([0-9]+(\.[0-9]*)?|\.[0-9]+)\s*(ns|us|µs|ms|s|m|h|d|w))+$")
 DATE_TIME = re.compile(r"^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)$")
 INT32 = range(-(2**31), 2**31)
 
@@ -112,6 +113,8 @@ def _validate_text(schema: Json, value: str, path: str) -> Iterator[FieldError]:
         yield _invalid(path, value, f"{path} in body should match '{pattern}'")
     if schema.get("format") == "date-time" and not DATE_TIME.match(value):
         yield _invalid(path, value, f'{path} in body must be of type date-time: "{value}"')
+    if schema.get("format") == "duration" and not DURATION.match(value):
+        yield _invalid(path, value, f'{path} in body must be of type duration: "{value}"')
     yield from check_text(schema, value, path)
 
 

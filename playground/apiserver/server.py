@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 from playground.apiserver.admission import Admission, AdmissionRequest, Denial
 from playground.apiserver.auth import Authenticator
 from playground.apiserver.calls import Core
-from playground.apiserver.connection import Connection, Listener
+from playground.apiserver.connection import Listener
 from playground.apiserver.controllers import Controllers
-from playground.apiserver.faults import Faults, RequestRecord, Violation
+from playground.apiserver.exchange import Exchange
+from playground.apiserver.faults import Faults, RequestRecord, Violation, record_of
 from playground.apiserver.local import LocalObjects
-from playground.apiserver.messages import Request, Response
 from playground.apiserver.pki import Authority, server_context
 from playground.apiserver.rbac import Authorizer, bootstrap_objects
 from playground.apiserver.resources import Registry
@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
     from typing import Self
 
-    from playground.apiserver.faults import Fault
     from playground.apiserver.jsontypes import Json
+    from playground.apiserver.loop import Loop
+    from playground.apiserver.messages import Request
 
 HOST = "127.0.0.1"
 MOST_RECORDS = 20_000  # of the requests that are remembered
@@ -56,9 +57,10 @@ class ApiServer:
         )
         self._router = Router(self._core, self.violations)
         self.objects = LocalObjects(self._core)
-        self._controllers = Controllers(self._core, self.objects) if controllers else None
+        self._loops: list[Loop] = [Controllers(self._core, self.objects)] if controllers else []
+        exchange = Exchange(self.faults, self._router.respond, self._remember, self._core.stopping)
         certificate, key = self._authority.server_certificate([HOST, "localhost", "kubernetes.default.svc"])
-        self._listener = Listener(server_context(certificate, key, self.ca_pem), self._serve)
+        self._listener = Listener(server_context(certificate, key, self.ca_pem), exchange.serve)
         self.objects.load([_namespace(each) for each in NAMESPACES])
         self.objects.load(bootstrap_objects())
         store.compact()
@@ -105,8 +107,8 @@ class ApiServer:
         """Listen, on the port of the last time if there was one."""
         self._core.stopping.clear()
         self.port = self._listener.start(HOST, self.port, self.name)
-        if self._controllers is not None:
-            self._controllers.start()
+        for loop in self._loops:
+            loop.start()
         return self
 
     def stop(self) -> None:
@@ -114,8 +116,8 @@ class ApiServer:
         self._core.stopping.set()
         with self._core.store.changed:
             self._core.store.changed.notify_all()
-        if self._controllers is not None:
-            self._controllers.stop()
+        for loop in self._loops:
+            loop.stop()
         self._listener.stop()
 
     def restart(self) -> None:
@@ -131,50 +133,10 @@ class ApiServer:
         """Stop."""
         self.stop()
 
-    def _serve(self, connection: Connection, request: Request) -> bool:
-        """Answer one request, with the fault that waits for it; tell whether the connection lives on."""
-        fault = self.faults.take(request)
-        if fault is not None and not self._before(fault, request):
-            self._remember(request, 0, "")
-            return False
-        if fault is not None and fault.response is not None:
-            response, user = fault.response, ""
-        else:
-            response, user = self._router.respond(request)
-        kind = fault.kind if fault else ""
-        self._remember(request, 0 if kind == "drop_reply" else response.status, user)
-        if kind == "drop_reply":
-            return False
-        if request.method == "HEAD":
-            response = Response(response.status, b"", response.content_type, response.headers)
-        connection.write(response, is_cut=kind == "cut_body")
-        return kind != "cut_body" and request.headers.get("connection", "").lower() != "close"
-
-    def _before(self, fault: Fault, request: Request) -> bool:
-        """Do what a fault does before the request is done; tell whether it is to be done at all."""
-        if fault.kind == "black_hole":
-            self._core.stopping.wait()
-        if fault.kind == "delay":
-            self._core.stopping.wait(fault.seconds)
-        if fault.function is not None:
-            fault.function(request)
-        return fault.kind not in {"black_hole", "drop_request"}
-
     def _remember(self, request: Request, status: int, user: str) -> None:
         if len(self.requests) >= MOST_RECORDS:
             del self.requests[: MOST_RECORDS // 2]
-        self.requests.append(
-            RequestRecord(
-                method=request.method,
-                path=request.path,
-                query=request.query,
-                content_type=request.content_type,
-                user_agent=request.user_agent,
-                user=user,
-                status=status,
-                body=request.body,
-            )
-        )
+        self.requests.append(record_of(request, status, user))
 
     def issue_token(self, user: str, groups: Sequence[str] = ()) -> str:
         """Return a bearer token of a user in groups."""
@@ -202,6 +164,17 @@ class ApiServer:
         """Let `handler` (AdmissionReview to AdmissionReview) stand behind a Service that configurations name."""
         self._core.admission.services[namespace, name] = handler
 
+    def add_loop(self, loop: Loop) -> None:
+        """Let one more controller run with this server, from its next start on."""
+        self._loops.append(loop)
+
+    def become_another(self) -> None:
+        """Be another cluster from now on, on the same address with the same CA: every object is a new one.
+
+        Who signs in with a token or certificate of before is still let in: only its identity tells.
+        """
+        self._core.store.give_new_identities()
+
     def compact(self) -> None:
         """Make earlier versions too old for continue tokens and new watches. Running watches go on."""
         self._core.store.compact()
@@ -214,8 +187,10 @@ class ApiServer:
 
     def settle(self, seconds: float = 10.0) -> None:
         """Wait until the controllers have nothing left to do. Raises TimeoutError."""
-        if self._controllers is not None:
-            self._controllers.settle(seconds)
+        changed = self._core.store.changed
+        with changed:
+            if not changed.wait_for(lambda: all(loop.is_idle() for loop in self._loops), seconds):
+                raise TimeoutError(f"The controllers were not done after {seconds} s.")
 
 
 def _namespace(name: str) -> Json:

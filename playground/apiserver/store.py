@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import uuid
 from bisect import bisect_right
 from collections import defaultdict
 from dataclasses import dataclass
@@ -126,6 +127,22 @@ class Store:
             entry = Entry(key, self._revision, obj, encode(obj))
             self._record(Event(self._revision, kind, entry, previous, is_deleted=True))
             return entry
+
+    def give_new_identities(self) -> None:
+        """Give every object a new uid, as if a copy of the cluster stood in its place; owners are followed.
+
+        Service accounts keep theirs: their tokens name it.
+        """
+        with self.changed:
+            uids: dict[str, str] = defaultdict(lambda: str(uuid.uuid4()))
+            for kind in [kind for kind in self._objects if kind != "serviceaccounts"]:
+                for entry in list(self._objects[kind].values()):
+                    obj = json.loads(entry.body)
+                    owners = obj["metadata"].get("ownerReferences") or ()
+                    for part in (obj["metadata"], *owners):
+                        part["uid"] = uids[part["uid"]]
+                    self.put(kind, obj)
+            self.compact()
 
     def _record(self, event: Event) -> None:
         log = self._logs[event.kind]

@@ -57,18 +57,32 @@ def replica_set(deployment: Json) -> Json:
     }
 
 
-def new_pod(owner: Json) -> Json:
-    """Return a pod of a ReplicaSet, not yet admitted."""
+def new_name(owner: Json) -> str:
+    """Return a new name for a pod of `owner`."""
+    return str(owner["metadata"]["name"]) + "-" + "".join(secrets.choice(SUFFIX) for _ in range(5))
+
+
+def can_run(template: Json) -> bool:
+    """Tell whether pods of a template find a node: the only one has no labels that anybody would ask for."""
+    return not (template["spec"].get("nodeSelector") or {}).keys() - {"kubernetes.io/os"}
+
+
+def new_pod(owner: Json, name: str) -> Json:
+    """Return a pod of a ReplicaSet, StatefulSet or DaemonSet, not yet admitted."""
     template = clone(owner["spec"]["template"])
-    name = owner["metadata"]["name"] + "-" + "".join(secrets.choice(SUFFIX) for _ in range(5))
     metadata = {**template["metadata"], "name": name, "namespace": owner["metadata"]["namespace"]}
     metadata["ownerReferences"] = [_reference(owner)]
-    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": {**template["spec"], "nodeName": NODE}}
+    node = {"nodeName": NODE} if can_run(template) else {}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": {**template["spec"], **node}}
 
 
 def pod_status(pod: Json) -> Json:
-    """Return the status of a pod that runs and is ready."""
+    """Return the status of a pod that runs and is ready, or of one that waits for a node."""
     now = timestamp()
+    if "nodeName" not in pod["spec"]:
+        text = "0/1 nodes are available: 1 node(s) didn't match Pod's node affinity/selector."
+        unscheduled = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": text}
+        return {"phase": "Pending", "conditions": [{**unscheduled, "lastTransitionTime": now}]}
     address = next_address("10.99")
     kinds = ("PodScheduled", "Initialized", "ContainersReady", "Ready")
     return {
@@ -94,17 +108,35 @@ def pod_status(pod: Json) -> Json:
 
 
 def deployment_status(deployment: Json) -> Json:
-    """Return the status of a Deployment whose pods are all ready."""
+    """Return the status of a Deployment: all of its pods are ready, or none can run."""
     replicas = deployment["spec"].get("replicas", 1)
-    counts = {"replicas": replicas, "readyReplicas": replicas, "availableReplicas": replicas}
-    old = (deployment.get("status") or {}).get("conditions")
-    available = [{"type": "Available", "status": "True", "reason": "MinimumReplicasAvailable"}]
+    is_available = can_run(deployment["spec"]["template"]) or not replicas
+    counts = {"replicas": replicas, "updatedReplicas": replicas}
+    counts |= {"readyReplicas": replicas, "availableReplicas": replicas} if is_available else {}
+    reason = "MinimumReplicasAvailable" if is_available else "MinimumReplicasUnavailable"
+    available = {"type": "Available", "status": str(is_available), "reason": reason}
+    old = (deployment.get("status") or {}).get("conditions") or [{}]
+    is_same = old[0].get("reason") == reason
     return {
         "observedGeneration": deployment["metadata"].get("generation", 1),
         **counts,
-        "updatedReplicas": replicas,
-        "conditions": old or [{**each, "lastTransitionTime": timestamp()} for each in available],
+        **({} if is_available else {"unavailableReplicas": replicas}),
+        "conditions": old if is_same else [{**available, "lastTransitionTime": timestamp()}],
     }
+
+
+def set_status(owner: Json) -> Json:
+    """Return the status of a StatefulSet or DaemonSet: all of its pods are ready, or none can run."""
+    is_available = can_run(owner["spec"]["template"])
+    seen = {"observedGeneration": owner["metadata"].get("generation", 1)}
+    if owner["kind"] == "DaemonSet":
+        wanted = int(is_available)
+        names = ("currentNumberScheduled", "desiredNumberScheduled", "numberReady", "numberAvailable")
+        return {**seen, **dict.fromkeys(names, wanted), "numberMisscheduled": 0, "updatedNumberScheduled": wanted}
+    replicas = owner["spec"].get("replicas", 1)
+    ready = replicas if is_available else 0
+    names = ("currentReplicas", "readyReplicas", "availableReplicas", "updatedReplicas")
+    return {**seen, "replicas": replicas, **dict.fromkeys(names, ready)}
 
 
 def slice_name(service: Json) -> str:
@@ -143,7 +175,10 @@ def _address(pod: Json) -> str:
 def _endpoint(pod: Json) -> Json:
     metadata = pod["metadata"]
     target = {"kind": "Pod", "name": metadata["name"], "namespace": metadata["namespace"], "uid": metadata["uid"]}
-    conditions = {"ready": True, "serving": True, "terminating": False}
+    is_ready = any(
+        (each["type"], each["status"]) == ("Ready", "True") for each in pod["status"].get("conditions") or ()
+    )
+    conditions = {"ready": is_ready, "serving": is_ready, "terminating": False}
     return {"addresses": [_address(pod)], "conditions": conditions, "nodeName": NODE, "targetRef": target}
 
 

@@ -118,9 +118,10 @@ def _new_metadata(call: Call, obj: Json) -> Json:
         raise errors.internal("resourceVersion should not be set on objects to be created")
     if not metadata.get("name") and metadata.get("generateName"):
         metadata["name"] = metadata["generateName"] + "".join(secrets.choice(SUFFIX) for _ in range(5))
+    born = call.is_trusted and metadata.get("creationTimestamp")
     for field in (*CARRIED[:-1], "selfLink"):
         metadata.pop(field, None)
-    metadata |= {"uid": str(uuid.uuid4()), "creationTimestamp": timestamp()}
+    metadata |= {"uid": str(uuid.uuid4()), "creationTimestamp": born or timestamp()}
     if call.resource.has_generation:
         metadata["generation"] = 1
     return metadata

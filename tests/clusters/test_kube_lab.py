@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -22,7 +21,7 @@ from clusters.clients import (
 from clusters.kube import KubeWriter
 from clusters.kube_lists import KubeReader
 from clusters.kubeconfig import parse_kubeconfig
-from clusters.types import EXCESS, READ_NEEDS, WRITE_NEEDS
+from clusters.manifests import Wish, rbac_manifest
 from tests.clusters.raw_server import Authority
 from tests.clusters.test_hostile import transport_to
 from tests.clusters.test_kube import transport_of
@@ -30,11 +29,9 @@ from tests.clusters.test_kube import transport_of
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from clusters.clients import Reader
     from lab.cluster import Cluster
 
 pytestmark = pytest.mark.lab
-RIGHTS = Path(__file__).resolve().parents[2] / "templates" / "clusters" / "meshui-rbac.yaml"
 NAMESPACE = "clients"
 ROUTES = Resource("networking.istio.io", "v1", "virtualservices", "VirtualService")
 CHECKOUT = ObjectRef(ROUTES, NAMESPACE, "checkout")
@@ -44,7 +41,7 @@ WEIGHT = "/spec/http/0/route/{}/weight"
 @pytest.fixture(scope="module")
 def cluster(lab_cluster: Cluster) -> Cluster:
     """The lab's cluster with the manifest that the product hands out, and a route."""
-    lab_cluster.load(RIGHTS.read_text(encoding="utf-8"))
+    lab_cluster.load(rbac_manifest(Wish(writes=True, meshes=("istio",))))
     route = [{"destination": {"host": "checkout", "subset": f"v{n}"}, "weight": w} for n, w in ((1, 90), (2, 10))]
     lab_cluster.load(
         [
@@ -98,9 +95,9 @@ def test_write__real_server__dry_run_then_stored_with_our_manager(writer: KubeWr
     patch = moved(writer, 75)
     before = cluster.get("VirtualService", "checkout", NAMESPACE)
 
-    dry = writer.dry_run(patch)
+    dry: Any = writer.dry_run(patch)
     in_between = cluster.get("VirtualService", "checkout", NAMESPACE)
-    stored = writer.write(patch)
+    stored: Any = writer.write(patch)
 
     after = cluster.get("VirtualService", "checkout", NAMESPACE)
     assert dry["spec"] == stored["spec"] == after["spec"]
@@ -154,31 +151,6 @@ def test_write__real_server_without_right_or_object__named(writer: KubeWriter, r
         writer.write(GuardedPatch(ObjectRef(ROUTES, NAMESPACE, "none"), (PatchOperation("add", "/spec/x", 1),)))
     with pytest.raises(ForbiddenError):
         KubeWriter(reader.transport, field_manager="meshui").write(moved(writer, 50))
-
-
-def allowed(client: Reader | KubeWriter, rights: tuple[tuple[str, str, str], ...]) -> list[bool]:
-    """What a real server says of each right."""
-    return [answer.is_allowed for answer in client.review_access([(v, g, r, "") for v, g, r in rights])]
-
-
-def test_rights_manifest__real_server__just_what_is_needed(reader: KubeReader, writer: KubeWriter) -> None:
-    assert all(allowed(reader, READ_NEEDS))
-    assert all(allowed(writer, WRITE_NEEDS))
-    assert not any(allowed(reader, EXCESS))
-    assert not any(allowed(writer, EXCESS))
-    assert not any(allowed(reader, WRITE_NEEDS[1:]))
-
-
-def test_rights_manifest__real_server__lists_what_is_read_and_not_secrets(reader: KubeReader, cluster: Cluster) -> None:
-    for verb, group, plural in READ_NEEDS:
-        if verb == "list":
-            reader.list_objects(Resource(group, "v1", plural, "Any", namespaced=plural != "namespaces"))
-
-    with pytest.raises(ForbiddenError):
-        reader.list_objects(Resource("", "v1", "secrets", "Secret"))
-    assert reader.identity().uid == cluster.uid
-    assert reader.version().git_version.startswith("v1.")
-    assert "networking.istio.io/v1" in reader.api_groups()
 
 
 def test_list__real_server_small_pages__all_once(reader: KubeReader, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -101,7 +101,7 @@ def test_s05_rotation__stopped_after_each_batch__resumes_and_loses_nothing(
         values = {"kind": "token", "key_id": row.key_id, "ciphertext": sealed, "fingerprint": "x"}
         Credential.objects.create(cluster=made, role="reader", created_at=row.created_at, **values)
     settings.CREDENTIAL_KEYS = [KEYS[0], old]
-    monkeypatch.setattr(services, "ROTATED_AT_ONCE", 4)
+    monkeypatch.setattr("clusters.services.credentials.ROTATED_AT_ONCE", 4)
 
     done = 0
     while count := services.rotate_credentials(actor=SYSTEM):

@@ -103,7 +103,10 @@ def test_detail__one_cluster__shows_its_state_without_secret(
     Cluster.objects.filter(pk=cluster.pk).update(
         health="degraded",
         health_reason="The credential may not patch it.",
-        access=[{"role": "writer", "verb": "patch", "resource": "x", "needed": True, "allowed": False}],
+        access=[
+            {"role": "reader", "label": "services", "state": "denied", "missing": ["list"], "where": ["shop"]},
+            {"role": "reader", "label": "list secrets", "state": "excess", "missing": [], "where": []},
+        ],
     )
     client.force_login(viewer)
 
@@ -111,7 +114,9 @@ def test_detail__one_cluster__shows_its_state_without_secret(
         page = client.get("/clusters/eu-west/").content.decode()
 
     assert "The credential may not patch it." in page
-    assert "missing" in page
+    assert "No services; routes are shown without them." in page
+    assert "list in shop" in page
+    assert "more than needed" in page
     assert "Test connection" not in page
     assert "canary-token" not in page
 

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import secrets
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import urllib3
 
+from lab.definitions import VARIABLE
 from lab.pytest_plugin import lab_cluster  # noqa: F401 - a fixture
 from lab.waiting import until
 from playground.cluster import EmulatedCluster
+from playground.definitions import definitions
 from tests.contract.api import Api
 from tests.contract.objects import GROUP, namespace, widget_definition
 
@@ -75,6 +78,7 @@ class Server:
 
 def _emulator() -> Iterator[Server]:
     with EmulatedCluster("contract") as cluster:
+        cluster.load(definitions("linkerd"))  # its kinds alone: the real server has no controller of Linkerd either
         server = Server(cluster, cluster.server.compact)
         yield server
         server.close()
@@ -122,6 +126,13 @@ DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 def api(server: Server) -> Api:
     """A client that may do everything."""
     return server.api()
+
+
+@pytest.fixture(scope="session")
+def other_kinds(server: Server) -> None:
+    """The server must know the Gateway API and Linkerd; a real one does if their definitions are at hand."""
+    if not server.is_emulator and not os.environ.get(VARIABLE):
+        pytest.skip(f"the real definitions are in the folder that {VARIABLE} names, and it names none")
 
 
 @pytest.fixture

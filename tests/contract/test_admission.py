@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from lab.waiting import until
+from playground.webhook import Webhook, patch_of
 from tests.contract.objects import GROUP, config_map, widget
-from tests.contract.webhook import Webhook, patch_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 ADAPTER = IstioAdapter()
-SERVED = frozenset({"networking.istio.io/v1"})
 
 
 def cluster(slug: str, *, environment: str = "staging") -> Cluster:
@@ -56,9 +55,8 @@ def services(
         )
         for name in names
     ]
-    (resource, _) = ADAPTER.resources(SERVED)
     found = ADAPTER.read({"virtualservices": bodies}, []).routes
-    routes = {(values.uid_of(r.body),): values.of_route(r, adapter_for("istio"), resource) for r in found}
+    routes = {(values.uid_of(r.body),): values.of_route(r, adapter_for("istio")) for r in found}
     store_rows(Route, where, routes, key=("uid",))
     for model in (Service, Route):
         model.objects.filter(cluster=where).update(gone_at=None)

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, cast
 from hypothesis import given
 from hypothesis import strategies as st
 
+from clusters.clients import ObjectRef, Resource
 from meshes.adapters.istio import IstioAdapter
-from meshes.adapters.istio_read import basis_points
-from meshes.adapters.istio_write import native_weights
-from meshes.types import FULL
+from meshes.adapters.shares import basis_points, native_weights
+from meshes.types import FULL, Around
 from tests.meshes.golden import patched
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from meshui.lib.jsontypes import JsonObject
 
 ADAPTER = IstioAdapter()
+REF = ObjectRef(Resource("networking.istio.io", "v1", "virtualservices", "VirtualService"), "shop", "web")
 shares = st.lists(st.integers(0, FULL), min_size=1, max_size=7).map(
     lambda cuts: [b - a for a, b in zip([0, *sorted(cuts)], [*sorted(cuts), FULL], strict=True)]
 )
@@ -68,7 +69,7 @@ def test_render__any_split__patched_and_read_back_is_what_was_asked_for(
     body, wanted = split
     live = ADAPTER.live(body)
 
-    rendered = ADAPTER.render(desired_of(live, wanted), live)
+    rendered = ADAPTER.render(desired_of(live, wanted), live, Around())
     after = patched(body, rendered.objects[0].operations) if rendered.objects else body
 
     assert not rendered.losses
@@ -82,7 +83,7 @@ def test_render__any_split__touches_weights_of_moved_rules_alone(split: tuple[Js
     live = ADAPTER.live(body)
     before = weights_of(live.route)
 
-    rendered = ADAPTER.render(desired_of(live, wanted), live)
+    rendered = ADAPTER.render(desired_of(live, wanted), live, Around())
     after = rendered.objects[0].body if rendered.objects else body
 
     assert without_weights(after) == without_weights(body)
@@ -98,7 +99,7 @@ def test_render__any_split__a_backend_without_requests_gets_some_only_if_asked(
     body, wanted = split
     live = ADAPTER.live(body)
 
-    rendered = ADAPTER.render(desired_of(live, wanted), live)
+    rendered = ADAPTER.render(desired_of(live, wanted), live, Around())
     after = weights_of(ADAPTER.live(rendered.objects[0].body if rendered.objects else body).route)
 
     assert [[bool(share) for share in rule] for rule in after] == [[bool(share) for share in rule] for rule in wanted]
@@ -129,7 +130,7 @@ def test_project__weights_by_ratio__same_hash(split: tuple[JsonObject, list[list
         for entry in rule["route"]:
             entry["weight"] = factor * (entry.get("weight") or 0)
 
-    before, after = ADAPTER.project(ADAPTER.live(body)), ADAPTER.project(ADAPTER.live(scaled))
+    before, after = ADAPTER.project(REF, body), ADAPTER.project(REF, scaled)
 
     assert before == after
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from meshes.adapters.edits import MASK
 from meshes.adapters.istio import IstioAdapter
 from meshes.secrets import masked_route, with_live_matches
-from meshes.types import HeaderMatch, Match, Route
+from meshes.types import Around, HeaderMatch, Match, Route, Rule
+from meshui.lib.masking import PREFIX
 from tests.meshes.objects import destination, virtual_service
 
 ADAPTER = IstioAdapter()
@@ -46,8 +48,8 @@ def test_with_live_matches__made_from_the_masked_row__can_be_rendered() -> None:
     moved = replace(rule, backends=tuple(replace(b, weight_bp=5000) for b in rule.backends))
     desired = replace(masked, rules=(moved,))
 
-    assert ADAPTER.render(desired, live).losses
-    rendered = ADAPTER.render(with_live_matches(desired, live.route), live)
+    assert ADAPTER.render(desired, live, Around()).losses
+    rendered = ADAPTER.render(with_live_matches(desired, live.route), live, Around())
 
     assert not rendered.losses
     assert [o.value for o in rendered.objects[0].operations] == [90, 10, 50, 50]
@@ -60,11 +62,27 @@ def test_with_live_matches__cookie_moved_meanwhile__stays_different() -> None:
     assert with_live_matches(desired, live).rules[0].matches == desired.rules[0].matches
 
 
-def test_with_live_matches__other_number_of_rules__left_alone() -> None:
-    desired = by_cookie("a")
-    live = replace(desired, rules=(*desired.rules, *desired.rules))
+def test_with_live_matches__a_rule_more__the_known_one_by_name_and_the_new_one_as_it_is() -> None:
+    live = by_cookie("session=canary")
+    fresh = Rule("dark", (Match(headers=(HeaderMatch("x-user", "exact", "qa"),)),), live.rules[0].backends)
+    desired = masked_route(replace(live, rules=(fresh, *live.rules)))
 
-    assert with_live_matches(desired, live) == desired
+    found = with_live_matches(desired, live)
+
+    assert found.rules == (fresh, *live.rules)
+
+
+def test_render__a_masked_value_in_a_new_rule__refused_and_never_written() -> None:
+    body = virtual_service()
+    live = ADAPTER.live(body)
+    fresh = replace(by_cookie("session=canary").rules[0], name="dark")
+    desired = masked_route(replace(live.route, rules=(fresh, *live.route.rules)))
+
+    rendered = ADAPTER.render(with_live_matches(desired, live.route), live, Around())
+
+    assert rendered.objects == ()
+    assert [loss.path for loss in rendered.losses] == ["rules[dark].matches"]
+    assert MASK == PREFIX
 
 
 def test_match_words__every_part__in_one_line() -> None:

@@ -14,7 +14,7 @@ from zeal import zeal_ignore
 from audit.selectors import list_events
 from clusters.models import Cluster
 from meshes.errors import TooSoonError
-from meshes.models import ControlPlane, Mesh, Namespace, Route, RouteBackend, Service, Sync
+from meshes.models import ControlPlane, Mesh, Namespace, Route, RouteBackend, Service, Sync, Workload
 from meshes.services import due_syncs, request_sync, ring_due, sync_cluster
 from meshes.services import sync as sync_module
 from meshui.lib import clock
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from playground.cluster import EmulatedCluster
 
 pytestmark = pytest.mark.django_db
-MODELS = (Mesh, ControlPlane, Namespace, Service, Route)
+MODELS = (Mesh, ControlPlane, Namespace, Service, Workload, Route)
 READS = ["get", "list"]
 
 
@@ -112,7 +112,7 @@ def test_sync_cluster__one_route_moved__that_row_alone_is_written(
     after = {route.pk: route.read_at for route in Route.objects.all()}
     assert {pk for pk in after if after[pk] != before[pk]} == {moved.pk}
     assert [b.weight_bp for b in moved.backends.all()] == [5000, 5000]
-    assert Sync.objects.get(resource="virtualservices").written == 1
+    assert Sync.objects.get(resource="virtualservices.networking.istio.io").written == 1
 
 
 def test_sync_cluster__object_deleted_and_made_anew__gone_row_stays_and_a_new_one_comes(
@@ -132,22 +132,25 @@ def test_sync_cluster__object_deleted_and_made_anew__gone_row_stays_and_a_new_on
     assert rows.count() == 2
 
 
-@pytest.mark.parametrize("plural", ["virtualservices", "services", "namespaces", "deployments"])
+@pytest.mark.parametrize(
+    "name", ["virtualservices.networking.istio.io", "services", "namespaces", "deployments", "statefulsets"]
+)
 def test_sync_cluster__one_kind_fails__its_rows_stay_and_the_error_is_told(
-    eu_west: EmulatedCluster, added: Callable[..., Cluster], plural: str
+    eu_west: EmulatedCluster, added: Callable[..., Cluster], name: str
 ) -> None:
     cluster = added(eu_west)
     counts = [model.objects.filter(gone_at=None).count() for model in MODELS]
-    succeeded = Sync.objects.get(resource=plural).succeeded_at
+    succeeded = Sync.objects.get(resource=name).succeeded_at
+    plural = name.partition(".")[0]
 
     eu_west.server.faults.answer(500, path=lambda request: request.path.endswith(f"/{plural}"), times=9)
     assert read(cluster)
 
-    sync = Sync.objects.get(resource=plural)
+    sync = Sync.objects.get(resource=name)
     assert [model.objects.filter(gone_at=None).count() for model in MODELS] == counts
     assert "500" in sync.error
     assert sync.succeeded_at == succeeded
-    assert not Sync.objects.exclude(resource=plural).exclude(error="").exists()
+    assert not Sync.objects.exclude(resource=name).exclude(error="").exists()
 
 
 def test_sync_cluster__second_page_fails__nothing_is_gone(
@@ -160,7 +163,7 @@ def test_sync_cluster__second_page_fails__nothing_is_gone(
     read(cluster)
 
     assert Route.objects.filter(gone_at=None).count() == 510
-    assert Sync.objects.get(resource="virtualservices").error
+    assert Sync.objects.get(resource="virtualservices.networking.istio.io").error
 
 
 def test_sync_cluster__unreachable__nothing_is_gone_and_the_age_is_kept(
@@ -228,7 +231,7 @@ def test_sync_cluster__config_map_forbidden_later__mesh_keeps_its_trust_domain(
     read(cluster)
 
     assert Mesh.objects.get().trust_domain == ""
-    assert "forbidden" in Sync.objects.get(resource="deployments").problems[0]["message"]
+    assert "forbidden" in Sync.objects.get(resource="meshes").problems[0]["message"]
 
 
 def test_sync_cluster__objects_no_api_server_would_send__named_and_the_others_read(
@@ -242,7 +245,7 @@ def test_sync_cluster__objects_no_api_server_would_send__named_and_the_others_re
 
     assert not Route.objects.filter(name="search").exists()
     assert Route.objects.filter(name="checkout").exists()
-    problems = Sync.objects.get(resource="virtualservices").problems
+    problems = Sync.objects.get(resource="virtualservices.networking.istio.io").problems
     assert [p["where"] for p in problems] == ["VirtualService shop/search"]
 
 
@@ -280,7 +283,7 @@ def test_sync_cluster__lease_lost_meanwhile__what_was_read_is_not_stored(
     eu_west: EmulatedCluster, admin: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cluster = add(eu_west, admin)
-    monkeypatch.setattr(sync_module, "renew", lambda *_, **__: False)
+    monkeypatch.setattr(sync_module, "LEASE_SECONDS", 0.0)
 
     assert not read(cluster)
 

@@ -19,7 +19,7 @@ from traffic.services.apply import start_change
 from traffic.services.approve import approve_change, submit_change
 from traffic.services.plan import request_plan
 from traffic.services.propose import propose_change
-from traffic.types import Proposal, Seen
+from traffic.types import Proposal, Seen, Wanted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -80,7 +80,8 @@ class Way:
         live = self.routes[0].route
         assert live is not None
         desired = weighted(live, *percents)
-        proposal = Proposal("Shift checkout", "v2 was good at 10 %", desired, tuple(r.pk for r in self.routes))
+        targets = tuple(Wanted(r.cluster_id, r.mesh_kind, r.pk) for r in self.routes)
+        proposal = Proposal("Shift checkout", "v2 was good at 10 %", desired, targets)
         self.change = propose_change(actor=as_actor(self.author), proposal=proposal)
         return self.now()
 

@@ -14,7 +14,7 @@ from meshui.lib.ids import new_id
 from tests.people import as_actor
 from traffic.models import Change, Plan, PlanTarget
 from traffic.services.propose import propose_change
-from traffic.types import Proposal
+from traffic.types import Proposal, Wanted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -103,7 +103,7 @@ def make_change(author: User, routes: Sequence[StoredRoute], *, title: str = "Sh
         title=title,
         reason=words.get("reason", "v2 was good for a day."),
         desired=words.get("desired", checkout_route(7500, 2500)),
-        route_ids=tuple(route.pk for route in routes),
+        targets=tuple(Wanted(route.cluster_id, route.mesh_kind, route.pk) for route in routes),
     )
     return propose_change(actor=as_actor(author), proposal=proposal)
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from meshes.types import Backend, HeaderMatch, Match, PathMatch, Root, Route, Rule, WeightedBackend
-from traffic.diff import match_words, neutral_diff, three_way
+from dataclasses import replace
+
+from meshes.types import Backend, HeaderMatch, Match, Root, Route, Rule, WeightedBackend
+from traffic.diff import neutral_diff, three_way
 
 
 def route(**rules: dict[str, int]) -> Route:
@@ -63,6 +65,42 @@ def test_neutral_diff__same_rules_named_otherwise__paired_by_place() -> None:
     assert (rule.name, [(r.before_bp, r.after_bp) for r in rule.rows]) == ("primary", [(9000, 5000), (1000, 5000)])
 
 
+def test_neutral_diff__as_many_rules_but_others__paired_by_name() -> None:
+    beta = Match(headers=(HeaderMatch("x-beta", "exact", "1"),))
+    before, after = route(old={"v1": 10000}, rest={"v1": 10000}), route(new={"v2": 10000}, rest={"v1": 10000})
+    before = replace(before, rules=(replace(before.rules[0], matches=(Match(methods=("GET",)),)), before.rules[1]))
+    after = replace(after, rules=(replace(after.rules[0], matches=(beta,)), after.rules[1]))
+
+    found = neutral_diff(before, after)
+
+    assert [(rule.name, rule.is_new, rule.is_gone) for rule in found] == [
+        ("new", True, False),
+        ("rest", False, False),
+        ("old", False, True),
+    ]
+
+
+def test_neutral_diff__same_shares_for_other_callers__is_moved_and_says_both() -> None:
+    before = route(beta={"v2": 10000}, rest={"v1": 10000})
+    old, new = (Match(headers=(HeaderMatch("x-beta", "exact", value),)) for value in ("1", "2"))
+    after = replace(before, rules=(replace(before.rules[0], matches=(new,)), before.rules[1]))
+    before = replace(before, rules=(replace(before.rules[0], matches=(old,)), before.rules[1]))
+
+    beta, rest = neutral_diff(before, after)
+
+    assert (beta.matches_before, beta.matches) == (("header x-beta exact 1",), ("header x-beta exact 2",))
+    assert (beta.is_moved, rest.is_moved) == (True, False)
+
+
+def test_neutral_diff__route_starts_or_ends__all_new_or_all_gone() -> None:
+    one = route(primary={"v1": 9000, "v2": 1000})
+
+    (started,), (ended,) = neutral_diff(None, one), neutral_diff(one, None)
+
+    assert (started.is_new, started.before, started.moved_bp) == (True, [], 10000)
+    assert (ended.is_gone, ended.after) == (True, [])
+
+
 def test_neutral_diff__mesh_rounds__achieved_is_named() -> None:
     wanted, held = route(primary={"v1": 6667, "v2": 3333}), route(primary={"v1": 6700, "v2": 3300})
 
@@ -94,15 +132,3 @@ def test_three_way__object_gone__live_is_none() -> None:
     (row,) = three_way(planned, None, planned)
 
     assert (row.live_bp, row.is_foreign) == (None, True)
-
-
-def test_match_words__all_parts__one_line() -> None:
-    match = Match(
-        path=PathMatch("prefix", "/api"),
-        methods=("GET",),
-        headers=(HeaderMatch("x-user", "exact", "jason"), HeaderMatch("x-bot", "present", is_inverted=True)),
-    )
-
-    assert match_words(match) == (
-        "path prefix /api and method GET and header x-user exact jason and header x-bot not present"
-    )

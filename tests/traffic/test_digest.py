@@ -26,6 +26,7 @@ TARGET = DigestTarget(
     operations=({"op": "replace", "path": "/spec/http/0/route/0/weight", "value": 75},),
     losses=(),
     quantisation_error_bp=0,
+    body={"spec": {"weight": 1.5}},
 )
 PLAN = DigestInput(
     change_id="1", number=7, intent_hash="cc", policy="built-in/1", warnings=("TRF012@eu",), targets=(TARGET,)
@@ -39,6 +40,8 @@ def digest_of(plan: DigestInput) -> str:
 def other(value: Any) -> Any:
     if isinstance(value, int):
         return value + 1
+    if isinstance(value, dict):
+        return {**value, "more": 1}
     if isinstance(value, tuple):
         return (*value, "more") if not value or isinstance(value[0], str) else ({"op": "remove", "path": "/x"},)
     return value + "x"

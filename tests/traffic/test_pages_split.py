@@ -154,7 +154,7 @@ def test_split__observe_only_and_other_shape__offered_with_the_reason(
     text = flat(client.get(URL))
 
     assert "MeshUI only observes this cluster." in text
-    assert "Rules in other: 2, in the proposal: 1." in text
+    assert "Two rules are for the same requests: only the first of them decides." in text
 
 
 @pytest.mark.parametrize("htmx", [True, False])
@@ -198,7 +198,8 @@ def test_split__no_route__says_how_to_make_one(client: Client, author: User, rou
     page = client.get(URL)
 
     assert page.status_code == 200
-    assert "This service has no route to split" in flat(page)
+    assert "No split can start here" in flat(page)
+    assert "No mesh was found there." in flat(page)
 
 
 def test_split__second_route_of_the_service__is_the_one_proposed(client: Client, author: User, route: Route) -> None:

@@ -112,8 +112,8 @@ class Change(LeasedRow):
 class Revision(models.Model):
     """What is wanted, never changed: a neutral Route and the targets it goes to.
 
-    `desired` is Route.to_json(). `targets` lists {cluster, route, desired?}: a target's own `desired` wins (a rollback
-    restores each cluster to what that cluster had).
+    `desired` is Route.to_json(). `targets` lists {cluster, mesh, object, action, route?, desired?}: a target's own
+    `desired` wins (another mesh names the same backends otherwise; a rollback restores what each cluster had).
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
@@ -139,7 +139,10 @@ class Revision(models.Model):
 
 
 class ChangeTarget(models.Model):
-    """One native object of one cluster that the current revision goes to; replaced when an edit names others."""
+    """One route of one cluster that the current revision goes to; replaced when an edit names others.
+
+    `route` None: it is not there yet (`action` start). The object named is the route's own, never a companion.
+    """
 
     SCOPE = ScopeColumns(
         environment="cluster__environment",
@@ -151,7 +154,8 @@ class ChangeTarget(models.Model):
 
     change = models.ForeignKey(Change, on_delete=models.CASCADE, related_name="targets")
     cluster = models.ForeignKey(Cluster, on_delete=models.PROTECT, related_name="+")
-    route = models.ForeignKey(StoredRoute, on_delete=models.PROTECT, related_name="+")
+    route = models.ForeignKey(StoredRoute, null=True, on_delete=models.PROTECT, related_name="+")
+    action = models.CharField(max_length=8, default="set")
     mesh_kind = models.CharField(max_length=20)
     group = models.CharField(max_length=253, blank=True)
     api_version = models.CharField(max_length=30)

@@ -40,10 +40,12 @@ class Plan(models.Model):
 
 
 class PlanTarget(models.Model):
-    """What one target is now, what it would be, and the very patch that makes it so.
+    """One object of a target: what it is now, what it would be, and the very write that makes it so.
 
-    `snapshot` is the object as read (with uid and resourceVersion, without managedFields); `expected` as the server's
-    dry run answered; `operations` the spec part of the patch; hashes as in change-control §4.3.
+    A target whose split starts or ends has several, written in the order of `position` (the companions of a create come
+    first, of a delete last). `snapshot` is the object as read (with uid and resourceVersion, without managedFields; None:
+    there is none); `expected` as the server's dry run answered (None: a delete); `operations` the spec part of a patch,
+    `body` all of a create. Hashes as in change-control §4.3; empty: no object.
     """
 
     plan = models.ForeignKey(Plan, on_delete=models.PROTECT, related_name="targets")
@@ -56,6 +58,9 @@ class PlanTarget(models.Model):
     kind = models.CharField(max_length=63)
     namespace = models.CharField(max_length=253)
     name = models.CharField(max_length=253)
+    position = models.PositiveSmallIntegerField(default=0)
+    op = models.CharField(max_length=8, default="patch")
+    body = models.JSONField(null=True)
     cluster_uid = models.CharField(max_length=64, blank=True)
     ca_fingerprint = models.CharField(max_length=64, blank=True)
     uid = models.CharField(max_length=64, blank=True)
@@ -77,7 +82,7 @@ class PlanTarget(models.Model):
     error_code = models.CharField(max_length=30, blank=True, default="")
 
     class Meta:
-        ordering = ["cluster__slug", "namespace", "name"]
+        ordering = ["cluster__slug", "target", "position", "namespace", "name"]
 
     def __str__(self) -> str:
         return f"{self.ref} in {self.cluster.slug}"

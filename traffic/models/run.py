@@ -57,7 +57,9 @@ class Lease(models.Model):
 class TargetStep(models.Model):
     """One object of one cluster to be written (apply) or put back (restore). State moves in traffic/transitions.py.
 
-    `snapshot` is the object as read when this change first started on it: what "previous" means.
+    `snapshot` is the object as read when this change first started on it: what "previous" means; None: there was none.
+    `op` is what this step does (a restore does the inverse); `body` all of a create. A step waits for those of its
+    target in its cluster that come before it (apply: by position, restore: the other way round).
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
@@ -69,10 +71,13 @@ class TargetStep(models.Model):
     state = models.CharField(max_length=20, default=StepState.PENDING, choices=[(s.value, s.name) for s in StepState])
     state_changed_at = models.DateTimeField()
     fence = models.BigIntegerField(default=0)
-    snapshot = models.JSONField()
-    operations = models.JSONField()
-    base_hash = models.CharField(max_length=64)
-    expected_hash = models.CharField(max_length=64)
+    position = models.PositiveSmallIntegerField(default=0)
+    op = models.CharField(max_length=8, default="patch")
+    snapshot = models.JSONField(null=True)
+    body = models.JSONField(null=True)
+    operations = models.JSONField(default=list)
+    base_hash = models.CharField(max_length=64, blank=True)
+    expected_hash = models.CharField(max_length=64, blank=True)
     next_action_at = models.DateTimeField(null=True, blank=True)
     first_failed_at = models.DateTimeField(null=True, blank=True)
     tries = models.PositiveIntegerField(default=0)
@@ -81,7 +86,7 @@ class TargetStep(models.Model):
     evidence = models.JSONField(default=dict)
 
     class Meta:
-        ordering = ["cluster__slug", "direction", "pk"]
+        ordering = ["cluster__slug", "direction", "position", "pk"]
         constraints = [
             models.UniqueConstraint(fields=["rollout", "plan_target", "direction"], name="one_step_a_direction")
         ]
@@ -107,10 +112,11 @@ class Attempt(models.Model):
     number = models.PositiveIntegerField()
     fence = models.BigIntegerField()
     patch = models.JSONField()
-    before_hash = models.CharField(max_length=64)
-    before_resource_version = models.CharField(max_length=64)
+    op = models.CharField(max_length=8, default="patch")
+    before_hash = models.CharField(max_length=64, blank=True)
+    before_resource_version = models.CharField(max_length=64, blank=True)
     before_generation = models.BigIntegerField(default=0)
-    expected_hash = models.CharField(max_length=64)
+    expected_hash = models.CharField(max_length=64, blank=True)
     created_at = models.DateTimeField()
 
     class Meta:

@@ -20,7 +20,7 @@ from traffic.services.approve import get_planned, invalidate
 from traffic.services.leasing import release_all, reserve
 from traffic.services.plan import make_rollout
 from traffic.services.reading import read_all
-from traffic.transitions import APPLIED, BEGIN, CONFLICT_FIRST, FAIL, PAUSE, QUEUE, ROLLED_BACK, transition
+from traffic.transitions import APPLIED, BEGIN, CONFLICT_FIRST, FAIL, PAUSE, QUEUE, ROLLED_BACK, SUPERSEDE, transition
 from traffic.types import STEP_BAD, STEP_GOOD, State, StepState
 
 if TYPE_CHECKING:
@@ -34,7 +34,9 @@ if TYPE_CHECKING:
 
 ROLLOUT_LEASE_SECONDS = 60.0
 RETRY_SECONDS = 5
-IN_FLIGHT = frozenset({StepState.INTENT, StepState.WRITTEN, StepState.ACCEPTED})
+IN_FLIGHT = frozenset({StepState.INTENT, StepState.WRITTEN, StepState.ACCEPTED, StepState.UNKNOWN})
+SEEN_LATER = frozenset({StepState.WRITTEN, StepState.UNKNOWN})
+"""What only looking again can settle: after a first look that settled nothing the run stops until it does."""
 
 
 @verb("traffic.change.queued")
@@ -83,14 +85,17 @@ def begin_change(*, actor: Actor, change_id: UUID, plan: Plan, reads: Sequence[T
     plan.change = change
     unread = [read for read in reads if read.error]
     moved = [read for read in reads if not read.error and read.mismatch]
-    if why := _why_void(change, plan):
+    if reads and all(read.is_done for read in reads):
+        _supersede(change)
+    elif why := _why_void(change, plan):
         invalidate(change, cause=why)
     elif moved:
         invalidate(change, cause=" ".join(read.mismatch for read in moved), evidence=moved[0].evidence())
     elif unread:
         _wait(change, " ".join(read.error for read in unread))
     elif holder := reserve(change, [read.plan_target for read in reads]):
-        release_all(change)
+        if not change.has_writes:
+            release_all(change)
         _wait(change, f"{holder.target_key} is held by {holder.change}.")
     else:
         _begin(change, plan, reads, actor)
@@ -106,6 +111,12 @@ def conclude_change(*, actor: Actor, change_id: UUID) -> None:
         _conclude_apply(change, [s for s in steps if s.direction == "apply"], actor)
     elif change.state == State.ROLLING_BACK:
         _conclude_restore(change, [s for s in steps if s.direction == "restore"], actor)
+
+
+def _supersede(change: Change) -> None:
+    """C11: somebody else has done it meanwhile, on every target."""
+    release_all(change)
+    transition(change, SUPERSEDE, actor=SYSTEM, cause="Every target already is as this change wants it.")
 
 
 def _why_void(change: Change, plan: Plan) -> str:
@@ -138,7 +149,10 @@ def _begin(change: Change, plan: Plan, reads: Sequence[TargetRead], actor: Actor
             plan_target=target,
             cluster=target.cluster,
             state_changed_at=now,
+            position=target.position,
+            op=target.op,
             snapshot=read.body,
+            body=target.body,
             operations=target.operations,
             base_hash=target.base_hash,
             expected_hash=target.expected_hash,
@@ -151,11 +165,11 @@ def _begin(change: Change, plan: Plan, reads: Sequence[TargetRead], actor: Actor
 def _conclude_apply(change: Change, steps: list[TargetStep], actor: Actor) -> None:
     states = {StepState(step.state) for step in steps}
     bad = [step for step in steps if step.state in STEP_BAD]
-    stuck = [step for step in steps if step.state == StepState.UNKNOWN and step.first_failed_at]
+    stuck = [step for step in steps if step.state in SEEN_LATER and step.first_failed_at]
     if states <= STEP_GOOD:
         _finish(change)
         transition(change, APPLIED, actor=actor, targets_verified=len(steps))
-    elif states & IN_FLIGHT or any(s.state == StepState.UNKNOWN and not s.first_failed_at for s in steps):
+    elif any(s.state in IN_FLIGHT and not (s.state in SEEN_LATER and s.first_failed_at) for s in steps):
         return  # under way: whoever holds it rings again
     elif bad or stuck:
         _stop(change, bad or stuck, actor)
@@ -165,7 +179,7 @@ def _stop(change: Change, bad: list[TargetStep], actor: Actor) -> None:
     cause = " ".join(f"{step.cluster.slug}: {step.error}" for step in bad)
     states = {step.state for step in bad}
     wrote = change.has_writes or change.steps.filter(state=StepState.UNKNOWN).exists()
-    if wrote or states & {StepState.UNREACHABLE, StepState.UNKNOWN}:
+    if wrote or states & {StepState.UNREACHABLE, *SEEN_LATER}:
         transition(change, PAUSE, actor=actor, cause=cause)
         return
     _finish(change)

@@ -18,7 +18,7 @@ from traffic.errors import (
     StalePlanError,
 )
 from traffic.models import Change, Plan, Vote
-from traffic.transitions import APPROVE, DENY, INVALIDATE, REOPEN, SUBMIT, transition
+from traffic.transitions import APPROVE, DENY, HOLD, INVALIDATE, REOPEN, SUBMIT, transition
 from traffic.types import BEFORE_WRITE, State
 
 if TYPE_CHECKING:
@@ -73,7 +73,10 @@ def approve_change(*, actor: Actor, change_id: UUID, version: int, digest: str, 
 
 @verb("traffic.change.rejected")
 def deny_change(*, actor: Actor, change_id: UUID, version: int, digest: str, comment: str) -> Vote:
-    """C8: one denial, with its reason, rejects the change. Raises as approve_change; InvalidChangeError without one."""
+    """C8: one denial, with its reason, rejects the change; one that has written something is held.
+
+    Raises as approve_change; InvalidChangeError without a reason.
+    """
     plan = _voting_plan(change_id, digest)
     user = policy.require_vote(actor, plan)
     _require_moment(plan, version, (State.IN_REVIEW, State.APPROVED))
@@ -81,7 +84,10 @@ def deny_change(*, actor: Actor, change_id: UUID, version: int, digest: str, com
         raise InvalidChangeError("Say why you reject it: the author has to know what to do.")
     plan.votes.filter(voter=user, revoked_at__isnull=True).update(revoked_at=db_now())
     vote = _cast(plan, actor, "deny", comment)
-    transition(plan.change, DENY, actor=actor, cause=comment)
+    if plan.change.has_writes:
+        transition(plan.change, HOLD, actor=actor, cause=comment)  # what was written ends by a roll back or by hand
+    else:
+        transition(plan.change, DENY, actor=actor, cause=comment)
     return vote
 
 
@@ -127,26 +133,36 @@ def void_votes(change: Change, *, actor: Actor, cause: str) -> int:
     """Every standing vote of every plan of `change` is void, each with its event; how many. Inside a verb."""
     votes = list(change.votes.filter(revoked_at__isnull=True, voided_at__isnull=True))
     for vote in votes:
-        Vote.objects.filter(pk=vote.pk).update(voided_at=db_now(), void_cause=cause[:2000])
-        record(
-            "traffic.vote.voided",
-            actor=actor,
-            target=change,
-            reason=cause,
-            vote=str(vote.pk),
-            voter=vote.voter_name,
-            digest=vote.digest,
-        )
+        void_vote(change, vote, actor=actor, cause=cause)
     return len(votes)
+
+
+def void_vote(change: Change, vote: Vote, *, actor: Actor, cause: str) -> None:
+    """One vote is void, with its event. Inside a verb."""
+    Vote.objects.filter(pk=vote.pk).update(voided_at=db_now(), void_cause=cause[:2000])
+    record(
+        "traffic.vote.voided",
+        actor=actor,
+        target=change,
+        reason=cause,
+        vote=str(vote.pk),
+        voter=vote.voter_name,
+        digest=vote.digest,
+    )
 
 
 def invalidate(change: Change, *, cause: str, evidence: Evidence | None = None, move: Move = INVALIDATE) -> None:
     """C10: votes void, the plan out of force, the same revision planned again. The change is locked; in a verb."""
-    void_votes(change, actor=SYSTEM, cause=cause)
+    replan(change, move=move, actor=SYSTEM, cause=cause, evidence=evidence)
+
+
+def replan(change: Change, *, move: Move, actor: Actor, cause: str, evidence: Evidence | None = None) -> None:
+    """As invalidate, by `move`, whoever asked for it."""
+    void_votes(change, actor=actor, cause=cause)
     change.current_plan = None
     change.attempts = 0
     change.save(update_fields=["current_plan", "attempts"])
-    transition(change, move, actor=SYSTEM, cause=cause, evidence=evidence)
+    transition(change, move, actor=actor, cause=cause, evidence=evidence)
     enqueue("traffic.tasks.plan_change", change.pk)
 
 

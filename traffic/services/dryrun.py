@@ -1,209 +1,182 @@
-"""One target of a plan: read it, render what is wanted, let the API server dry-run the very patch.
+"""The targets of a plan: read, render what is wanted, let each API server dry-run the very writes.
 
-Talks to clusters, touches no row: the caller stores what this returns.
+Clients are made first; then the clusters are asked side by side, and no row is touched; last the checks speak.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
 from django.conf import settings
 
-from clusters.clients import ClusterError, GuardedPatch, PatchOperation
-from clusters.connect import writer_for
+from clusters.clients import ClusterError, GuardedCreate, GuardedDelete, GuardedPatch
+from clusters.connect import reader_for, writer_for
 from meshes.adapters.registry import adapter_for
-from meshes.secrets import masked_route, with_live_matches
-from meshes.types import Finding, Route
+from meshes.secrets import with_live_matches
+from meshes.types import Around, Route
 from meshui.lib.errors import RefusedError
-from meshui.lib.masking import masked_body
-from traffic.checks.owners import check_owner, managers_of, owner_of
-from traffic.checks.route import check_same_shape, check_something_moves, check_zero_backend_gets_requests
-from traffic.digest import DigestTarget
-from traffic.marks import mark_operations
-from traffic.models import PlanTarget, TargetStep
+from traffic.checks.owners import owner_of
+from traffic.marks import mark_operations, marked, uid_of, version_of
+from traffic.patches import PathMissingError
+from traffic.services.judging import hashes_we_wrote, judged
+from traffic.services.planned import DryRun, PlannedWrite
+from traffic.services.reading import hash_by, side_by_side
 
 if TYPE_CHECKING:
-    from clusters.clients import Identity, Writer
-    from meshes.types import LiveRoute, Loss, Rendered
+    from collections.abc import Sequence
+
+    from clusters.clients import ObjectRef, Reader, Write, Writer
+    from meshes.adapters.base import MeshAdapter
+    from meshes.types import NativeWrite, Rendered
     from meshui.lib.jsontypes import JsonObject
-    from traffic.models import ChangeTarget, Plan, Revision
+    from traffic.models import Change, ChangeTarget, Revision
+    from traffic.types import Action
 
 PLAN_MARK = "plan"
 """Stands where the mark will be: a dry run stores nothing."""
 
 
+def dry_run(change: Change, targets: Sequence[ChangeTarget], revision: Revision) -> list[DryRun]:
+    """Everything a plan says of `targets`, in their order; errors are in the answers, never raised."""
+    opened = [_opened(target, revision) for target in targets]
+    ours = {target.pk: hashes_we_wrote(change, target) for target in targets}
+    asked = side_by_side(_ask, opened)
+    return [judged(change, found, ours[found.target.pk]) for found in asked]
+
+
 @dataclass(frozen=True, slots=True)
-class DryRun:
-    """What was found of one target. `error` empty = the server accepts it. `is_ours`: live is what the change wrote."""
+class _Opened:
+    """A target with its clients, or why there are none."""
 
-    target: ChangeTarget
-    desired: Route
-    error: str = ""
-    error_code: str = ""
-    findings: tuple[Finding, ...] = ()
-    live: LiveRoute | None = None
-    identity: Identity | None = None
-    operations: tuple[PatchOperation, ...] = ()
-    expected: JsonObject | None = None
-    base_hash: str = ""
-    desired_hash: str = ""
-    expected_hash: str = ""
-    losses: tuple[Loss, ...] = ()
-    quantisation_error_bp: int = 0
-    owner_class: str = "unknown"
-    managers: tuple[str, ...] = ()
-    is_ours: bool = field(default=False)
-
-    def to_row(self, plan: Plan) -> PlanTarget:
-        """Unsaved."""
-        target, live = self.target, self.live
-        return PlanTarget(
-            plan=plan,
-            target=target,
-            cluster=target.cluster,
-            mesh_kind=target.mesh_kind,
-            group=target.group,
-            api_version=target.api_version,
-            plural=target.plural,
-            kind=target.kind,
-            namespace=target.namespace,
-            name=target.name,
-            cluster_uid=self.identity.uid if self.identity else "",
-            ca_fingerprint=self.identity.ca_fingerprint if self.identity else "",
-            uid=live.uid if live else "",
-            generation=live.generation if live else 0,
-            resource_version=live.resource_version if live else "",
-            managers=list(self.managers),
-            owner_class=self.owner_class,
-            snapshot=stored_body(live.body) if live else None,
-            live_route=masked_route(live.route).to_json() if live else None,
-            desired_route=self.desired.to_json(),
-            expected=stored_body(self.expected) if self.expected else None,
-            operations=[operation.to_json() for operation in self.operations],
-            base_hash=self.base_hash,
-            desired_hash=self.desired_hash,
-            expected_hash=self.expected_hash,
-            losses=[{"path": x.path, "reason": x.reason, "error_bp": x.error_bp} for x in self.losses],
-            quantisation_error_bp=self.quantisation_error_bp,
-            error=self.error[:2100],
-            error_code=self.error_code,
-        )
-
-    def to_digest(self) -> DigestTarget:
-        """What the digest covers of this target."""
-        target = self.target
-        return DigestTarget(
-            cluster_id=str(target.cluster_id),
-            cluster_uid=self.identity.uid if self.identity else "",
-            ca_fingerprint=self.identity.ca_fingerprint if self.identity else "",
-            gvk=target.ref.resource.gvk,
-            namespace=target.namespace,
-            name=target.name,
-            uid=self.live.uid if self.live else "",
-            base_hash=self.base_hash,
-            owner_class=self.owner_class,
-            guard="full",
-            desired_hash=self.desired_hash,
-            expected_hash=self.expected_hash,
-            operations=tuple(operation.to_json() for operation in self.operations),
-            losses=tuple(f"{loss.path}: {loss.reason}" for loss in self.losses),
-            quantisation_error_bp=self.quantisation_error_bp,
-        )
+    result: DryRun
+    reader: Reader | None = None
+    writer: Writer | None = None
 
 
-def dry_run_target(target: ChangeTarget, revision: Revision) -> DryRun:
-    """Everything a plan says of `target`; errors are in the answer, never raised."""
-    result = DryRun(target=target, desired=_desired_for(target, revision))
+def _opened(target: ChangeTarget, revision: Revision) -> _Opened:
+    own, asked = desired_for(target, revision)
+    result = DryRun(target, cast("Action", target.action), own or asked, asked=None if own else asked)
     try:
-        writer = writer_for(target.cluster)
-        return _against(writer, result)
+        return _Opened(result, reader_for(target.cluster), writer_for(target.cluster))
+    except RefusedError as error:
+        return _Opened(replace(result, error=str(error), error_code="refused"))
+
+
+def desired_for(target: ChangeTarget, revision: Revision) -> tuple[Route | None, Route | None]:
+    """What `revision` wants of `target` alone, and what of all; None, None: its split ends."""
+    if target.action == "end":
+        return None, None
+    for entry in revision.targets:
+        if (
+            entry["cluster"] == str(target.cluster_id)
+            and entry["object"] == object_key(target)
+            and entry.get("desired")
+        ):
+            return Route.from_json(entry["desired"]), revision.route
+    return None, revision.route
+
+
+def object_key(target: ChangeTarget) -> str:
+    """`networking.istio.io/VirtualService/shop/checkout`."""
+    return f"{target.group}/{target.kind}/{target.namespace}/{target.name}"
+
+
+def _ask(opened: _Opened) -> DryRun:
+    """What the cluster says; in a thread, so no row is touched."""
+    result = opened.result
+    if opened.reader is None or opened.writer is None:
+        return result
+    try:
+        return _against(opened.reader, opened.writer, result)
     except ClusterError as error:
         return replace(result, error=error.message, error_code=error.code)
-    except RefusedError as error:
+    except (RefusedError, PathMissingError) as error:
         return replace(result, error=str(error), error_code="refused")
 
 
-def stored_body(body: JsonObject) -> JsonObject:
-    """`body` as it may be kept: secret values masked, without managedFields, which say who and not what."""
-    metadata = body.get("metadata")
-    kept = (
-        {key: value for key, value in metadata.items() if key != "managedFields"} if isinstance(metadata, dict) else {}
-    )
-    return masked_body({**body, "metadata": cast("Any", kept)})
-
-
-def _desired_for(target: ChangeTarget, revision: Revision) -> Route:
-    for entry in revision.targets:
-        if entry["route"] == str(target.route_id) and entry.get("desired"):
-            return Route.from_json(entry["desired"])
-    return revision.route
-
-
-def _against(writer: Writer, result: DryRun) -> DryRun:
+def _against(reader: Reader, writer: Writer, result: DryRun) -> DryRun:
     target, adapter = result.target, adapter_for(result.target.mesh_kind)
-    identity = writer.identity()
+    result = replace(result, identity=writer.identity())
     body = writer.read(target.ref)
-    if body is None:
-        return replace(result, identity=identity, error=f"{target.ref} is gone.", error_code="missing")
-    live = adapter.live(body)
-    base = adapter.project(live).hash
-    owner, owner_name = owner_of(body, field_manager=settings.FIELD_MANAGER)
-    where = target.cluster.slug
-    desired = with_live_matches(result.desired, live.route)  # the stored one has its secrets masked
-    findings = [
-        *check_owner(owner, owner_name, target=where),
-        *check_same_shape(desired, live.route, target=where),
-        *check_something_moves(desired, live.route, target=where),
-        *check_zero_backend_gets_requests(desired, live.route, target=where),
-    ]
-    rendered = adapter.render(desired, live)
-    findings += [
-        Finding("TRF030", "block", loss.path, f"{loss.reason} ({where})", (where,))
-        for loss in rendered.losses
-        if loss.moves_requests
-    ]
-    result = replace(
-        result,
-        identity=identity,
-        live=live,
-        base_hash=base,
-        owner_class=owner,
-        managers=tuple(managers_of(body)),
-        findings=tuple(findings),
-        losses=rendered.losses,
-        quantisation_error_bp=rendered.quantisation_error_bp,
-        is_ours=base in _hashes_we_wrote(target),
-    )
-    if any(finding.severity == "block" for finding in findings):
+    if body is not None and result.action == "start":
+        text = f"{target.ref} is there already. Read the cluster again, then shift its weights instead."
+        return replace(result, error=text, error_code="exists")
+    if body is None and result.action != "start":
+        return replace(result, error=f"{target.ref} is gone.", error_code="missing")
+    live = adapter.live(body) if body is not None else None
+    desired = result.desired
+    if desired is not None and live is not None:
+        desired = with_live_matches(desired, live.route)  # the stored one has its secrets masked
+    route = desired or (live.route if live else None)
+    around = adapter.around(reader, route, target.ref if live else None) if route else Around()
+    rendered = adapter.render(desired, live, around)
+    result = replace(result, live=live, desired=desired, around=around, rendered=rendered)
+    writes = [_read_write(writer, adapter, at, write) for at, write in enumerate(rendered.objects)]
+    if not writes and live is not None:
+        base = adapter.project(target.ref, live.body).hash
+        writes = [_unchanged(target.ref, live.body, base)]
+    result = replace(result, writes=tuple(writes))
+    if any(loss.moves_requests for loss in rendered.losses):
         return result
-    return _dry_run(writer, result, live, rendered)
+    return replace(result, writes=tuple(_dried(writer, adapter, write, rendered) for write in writes))
 
 
-def _dry_run(writer: Writer, result: DryRun, live: LiveRoute, rendered: Rendered) -> DryRun:
-    adapter = adapter_for(result.target.mesh_kind)
-    write = rendered.objects[0] if rendered.objects else None
-    if write is None or not write.operations:
-        unchanged = {"expected": live.body, "desired_hash": result.base_hash, "expected_hash": result.base_hash}
-        return replace(result, **cast("Any", unchanged))
-    patch = GuardedPatch(write.ref, (*mark_operations(live, PLAN_MARK), *write.operations))
-    expected = writer.dry_run(patch)
-    return replace(
-        result,
+def _unchanged(ref: ObjectRef, body: JsonObject, base: str) -> PlannedWrite:
+    owner, _ = owner_of(body, field_manager=settings.FIELD_MANAGER)
+    hashes = {"base_hash": base, "desired_hash": base, "expected_hash": base}
+    return PlannedWrite(ref, live=body, expected=body, owner_class=owner, **cast("Any", hashes))
+
+
+def _read_write(writer: Writer, adapter: MeshAdapter, position: int, write: NativeWrite) -> PlannedWrite:
+    """The object as it is now, in the very version that the write was rendered for."""
+    live = writer.read(write.ref)
+    if write.op != "create" and version_of(live) != version_of(write.body):
+        raise MovedWhilePlannedError(write.ref)
+    if write.op == "create" and live is not None:
+        raise MovedWhilePlannedError(write.ref)
+    owner, _ = owner_of(live or write.body, field_manager=settings.FIELD_MANAGER)
+    return PlannedWrite(
+        ref=write.ref,
+        position=position,
+        op=write.op,
+        live=live,
         operations=write.operations,
+        body=write.body if write.op == "create" else None,
+        base_hash=hash_by(adapter, write.op, write.ref, live),
+        owner_class=owner if live else "ours",
+    )
+
+
+def _dried(writer: Writer, adapter: MeshAdapter, write: PlannedWrite, rendered: Rendered) -> PlannedWrite:
+    """With what the server says it would store."""
+    sent = sendable(write)
+    if sent is None:
+        return write
+    expected = writer.dry_run(sent)
+    wanted = next(each for each in rendered.objects if each.ref == write.ref)
+    desired = None if write.op == "delete" else wanted.body
+    return replace(
+        write,
         expected=expected,
-        desired_hash=adapter.project(adapter.live(write.body)).hash,
-        expected_hash=adapter.project(adapter.live(expected)).hash,
+        desired_hash=hash_by(adapter, write.op, write.ref, desired),
+        expected_hash=hash_by(adapter, write.op, write.ref, expected),
     )
 
 
-def _hashes_we_wrote(target: ChangeTarget) -> set[str]:
-    restored = target.change.restores_id
-    if restored is None:
-        return set()
-    steps = TargetStep.objects.filter(change_id=restored, cluster=target.cluster, direction="apply")
-    return set(
-        steps.filter(plan_target__namespace=target.namespace, plan_target__name=target.name).values_list(
-            "expected_hash", flat=True
-        )
-    )
+def sendable(write: PlannedWrite, mark: str = PLAN_MARK) -> Write | None:
+    """What is sent for `write`; None: nothing, it is as it should be."""
+    if write.op == "create":
+        return GuardedCreate(write.ref, marked(write.body or {}, mark))
+    if write.op == "delete":
+        return GuardedDelete(write.ref, uid_of(write.live), version_of(write.live))
+    if not write.operations or write.live is None:
+        return None
+    return GuardedPatch(write.ref, (*mark_operations(write.live, mark), *write.operations))
+
+
+class MovedWhilePlannedError(RefusedError):
+    """Somebody wrote it between two reads of one dry run."""
+
+    def __init__(self, ref: ObjectRef) -> None:
+        super().__init__(f"{ref} was changed while it was planned.", mend="Plan it again.")

@@ -21,7 +21,7 @@ from meshui.lib.leases import runner_name
 from traffic.models import Lease, TargetStep
 from traffic.models.run import target_key
 from traffic.transitions import take_step
-from traffic.types import STEP_OPEN, State, StepState
+from traffic.types import STEP_GOOD, STEP_OPEN, State, StepState
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -58,13 +58,17 @@ def held(work: Work) -> QuerySet[Lease]:
 
 
 def reserve(change: Change, targets: Sequence[PlanTarget]) -> Lease | None:
-    """Reserve every target for `change`, in one order; else the lease that is held elsewhere. In a verb."""
-    for target in sorted(targets, key=lambda t: (str(t.cluster_id), target_key(t))):
-        key = target_key(target)
-        Lease.objects.get_or_create(cluster_id=target.cluster_id, target_key=key, defaults={"uid": target.uid})
-        lease = Lease.objects.filter(cluster_id=target.cluster_id, target_key=key)
+    """Reserve every object for `change`, in one order, and the root services of their routes, so that no two objects of
+    one route are changed at once; else the lease that is held elsewhere. In a verb.
+    """
+    wanted = {(str(t.cluster_id), target_key(t)): t.uid for t in targets}
+    roots = {t.target: t for t in targets if t.target is not None}
+    wanted |= {(str(t.cluster_id), f"service/{t.namespace}/{t.service}"): "" for t in roots}
+    for (cluster_id, key), uid in sorted(wanted.items()):
+        Lease.objects.get_or_create(cluster_id=cluster_id, target_key=key, defaults={"uid": uid})
+        lease = Lease.objects.filter(cluster_id=cluster_id, target_key=key)
         free = lease.filter(Q(change__isnull=True) | Q(change=change))
-        if not free.update(change=change, uid=target.uid, fence=F("fence") + 1):
+        if not free.update(change=change, uid=uid, fence=F("fence") + 1):
             return lease.select_related("change").get()
     return None
 
@@ -122,7 +126,7 @@ def _due_step(step_id: UUID | str) -> TargetStep | None:
     if step is None:
         return None
     if step.change.state in ACTIVE[step.direction]:
-        return None if _waits_for_apply(step) else step
+        return None if _waits_for_apply(step) or waits_for_others(step) else step
     if step.change.state in {State.PAUSED, State.ROLLING_BACK} and step.state in RESOLVING:
         return step  # what was sent is found out by reading, whatever was decided meanwhile
     return None
@@ -134,6 +138,33 @@ def _waits_for_apply(step: TargetStep) -> bool:
         return False
     sent = TargetStep.objects.filter(rollout_id=step.rollout_id, plan_target_id=step.plan_target_id, direction="apply")
     return sent.filter(state__in=RESOLVING).exists()
+
+
+def siblings(step: TargetStep) -> QuerySet[TargetStep]:
+    """The other objects of the same target in the same direction of the same run."""
+    return TargetStep.objects.filter(
+        rollout_id=step.rollout_id,
+        direction=step.direction,
+        plan_target__target_id=step.plan_target.target_id,
+        plan_target__plan_id=step.plan_target.plan_id,
+        cluster_id=step.cluster_id,
+    ).exclude(pk=step.pk)
+
+
+def waits_for_others(step: TargetStep) -> bool:
+    """Whether an object that this one needs is not done: companions before the route, and the other way back."""
+    if step.direction == "apply":
+        before = siblings(step).filter(position__lt=step.position)
+    else:
+        before = siblings(step).filter(position__gt=step.position)
+    return before.exclude(state__in=STEP_GOOD).exists()
+
+
+def next_after(step: TargetStep) -> list[UUID]:
+    """The open steps that may have waited for this one, if it is done."""
+    if step.state not in STEP_GOOD:
+        return []
+    return list(siblings(step).filter(state__in=STEP_OPEN).values_list("pk", flat=True))
 
 
 def _heartbeat(work: Work, stop: threading.Event) -> None:

@@ -19,8 +19,8 @@ from traffic import policy
 from traffic.digest import DigestInput, plan_content, plan_digest
 from traffic.errors import ChangeMissingError, StaleChangeError
 from traffic.models import Change, Plan, PlanTarget, Rollout
-from traffic.services.dryrun import dry_run_target
-from traffic.transitions import ABANDON, PLAN, PLAN_FAILED, PLANNED, PLANNED_AND_QUEUED, transition
+from traffic.services.dryrun import dry_run
+from traffic.transitions import ABANDON, HOLD, PLAN, PLAN_FAILED, PLANNED, PLANNED_AND_QUEUED, transition
 from traffic.types import State
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from audit.types import Actor
     from meshes.types import Finding
-    from traffic.services.dryrun import DryRun
+    from traffic.services.planned import DryRun
     from traffic.types import Seen
 
 PLAN_LEASE_SECONDS = 60.0
@@ -82,7 +82,7 @@ def run_plan(change_id: UUID | str) -> None:
         abandon_plan(actor=SYSTEM, change_id=change.pk, fence=fence)
         return
     targets = list(change.targets.select_related("cluster", "route"))
-    found = [dry_run_target(target, revision) for target in targets]
+    found = dry_run(change, targets, revision)
     store_plan(actor=SYSTEM, change_id=change.pk, revision_number=revision.number, fence=fence, found=found)
     release(Change.objects.filter(pk=change.pk), owner=owner, fence=fence)
 
@@ -152,7 +152,7 @@ def make_rollout(change: Change, plan: Plan, *, executor_name: str, executor_id:
     now = read_db_now()
     values = {
         "plan": plan,
-        "phase": "PENDING",
+        "phase": "HELD" if change.has_writes else "PENDING",
         "phase_cause": "",
         "executor_name": executor_name,
         "executor_id": executor_id,
@@ -168,6 +168,8 @@ def make_rollout(change: Change, plan: Plan, *, executor_name: str, executor_id:
 
 def _give_up(change: Change, *, actor: Actor, cause: str) -> None:
     move = ABANDON if change.state == State.IN_REVIEW else PLAN_FAILED
+    if change.has_writes:
+        move = HOLD
     transition(change, move, actor=actor, cause=cause)
 
 
@@ -187,7 +189,7 @@ def _make_plan(change: Change, found: Sequence[DryRun]) -> Plan:
     if revision is None:
         raise ChangeMissingError
     findings = [finding for f in found for finding in f.findings]
-    is_sound = not any(f.error for f in found) and not any(f.severity == "block" for f in findings)
+    is_sound = not any(f.is_blocked for f in found)
     content = plan_content(_digest_input(change, findings, found)) if is_sound else ""
     now = read_db_now()
     plan = Plan.objects.create(
@@ -204,7 +206,7 @@ def _make_plan(change: Change, found: Sequence[DryRun]) -> Plan:
         created_at=now,
         expires_at=now + timedelta(hours=settings.PLAN_TTL_HOURS),
     )
-    PlanTarget.objects.bulk_create(f.to_row(plan) for f in found)
+    PlanTarget.objects.bulk_create(row for f in found for row in f.to_rows(plan))
     return plan
 
 
@@ -226,7 +228,7 @@ def _digest_input(change: Change, findings: Sequence[Finding], found: Sequence[D
         intent_hash=change.current_revision.intent_hash if change.current_revision else "",
         policy=policy.POLICY,
         warnings=warnings,
-        targets=tuple(f.to_digest() for f in found),
+        targets=tuple(target for f in found for target in f.to_digest()),
         mode=change.mode,
     )
 

@@ -19,6 +19,7 @@ from clusters.clients import (
     GuardedPatch,
     LostRaceError,
     NotSentError,
+    ObjectGoneError,
     OutcomeUnknownError,
     ThrottledError,
 )
@@ -28,24 +29,27 @@ from meshui.lib.crash import crashpoint
 from meshui.lib.errors import RefusedError, UnavailableError
 from meshui.lib.queue import enqueue
 from traffic.errors import LeaseLostError
-from traffic.marks import PathMissingError, mark_of, mark_operations, rebased
+from traffic.marks import generation_of, mark_of, version_of
 from traffic.models import Attempt, AttemptOutcome, Change, TargetStep
-from traffic.services.dryrun import stored_body
-from traffic.services.reading import hash_of, identity_fault, live_of
-from traffic.services.verify import confirm, mismatch
+from traffic.patches import PathMissingError
+from traffic.services.bodies import stored_body
+from traffic.services.leasing import next_after
+from traffic.services.reading import hash_of, identity_fault
+from traffic.services.sending import is_of_another_life, mark_stem, moved, must_fence_off, write_for
+from traffic.services.verify import acceptance, confirm, mismatch
 from traffic.transitions import about_step, move_step
 from traffic.types import STEP_OPEN, StepState
 
 if TYPE_CHECKING:
     from audit.types import Actor
-    from clusters.clients import Writer
-    from meshes.types import LiveRoute
+    from clusters.clients import Write, Writer
     from meshui.lib.jsontypes import JsonObject
     from traffic.services.leasing import Work
 
 MAX_BACKOFF = 30.0
 OUTCOMES: dict[type[ClusterError], str] = {
     LostRaceError: "lost_race",
+    ObjectGoneError: "lost_race",
     ThrottledError: "refused",
     NotSentError: "not_sent",
 }
@@ -59,6 +63,8 @@ def write_target(work: Work) -> None:
         if step.state not in STEP_OPEN or step.next_action_at is not None or not work.is_held():
             break
         _try(work)
+    for pk in next_after(step):
+        enqueue("traffic.tasks.apply_step", pk)
     enqueue("traffic.tasks.advance_change", step.change_id)
 
 
@@ -79,70 +85,80 @@ def _try(work: Work) -> None:
 
 def _act(work: Work, writer: Writer) -> None:
     step = work.step
+    if why := identity_fault(writer, step.plan_target):
+        conflict(actor=SYSTEM, work=work, body=None, why=why)
+        return
+    body = writer.read(step.ref)
     if step.state in {S.PENDING, S.PREFLIGHT}:
-        _preflight_and_send(work, writer)
+        _preflight_and_send(work, writer, body)
     elif step.state == S.UNKNOWN:
-        _resolve(work, writer)
-    elif live := read_live(work, writer):
-        if why := mismatch(step, live):
-            conflict(actor=SYSTEM, work=work, live=live, why=why)
-        else:
-            confirm(actor=SYSTEM, work=work, live=live)
+        _resolve(work, body)
+    else:
+        _confirm(work, body)
 
 
-def _preflight_and_send(work: Work, writer: Writer) -> None:
+def _preflight_and_send(work: Work, writer: Writer, body: JsonObject | None) -> None:
     step = work.step
     if step.state == S.PENDING and not move_step(step, S.PREFLIGHT, actor=SYSTEM):
         work.lost.set()
         return
-    live = read_live(work, writer)
-    if live is None:
-        return
-    live_hash = hash_of(step.plan_target, live)
-    if live_hash == step.expected_hash and step.expected_hash != step.base_hash:
+    live_hash = hash_of(step.plan_target, body)
+    if live_hash == step.expected_hash and step.expected_hash != step.base_hash and not must_fence_off(step):
         settle_nothing(actor=SYSTEM, work=work)
-    elif live_hash != step.base_hash:
-        conflict(actor=SYSTEM, work=work, live=live, why="It was changed by somebody else.")
-    elif not step.operations:
+    elif why := moved(step, body, live_hash):
+        conflict(actor=SYSTEM, work=work, body=body, why=why)
+    elif step.op == "patch" and not step.operations:
         settle_nothing(actor=SYSTEM, work=work)
     else:
-        _send(work, writer, live)
+        _send(work, writer, body)
 
 
-def read_live(work: Work, writer: Writer) -> LiveRoute | None:
+def _confirm(work: Work, body: JsonObject | None) -> None:
     step = work.step
-    if why := identity_fault(writer, step.plan_target):
-        conflict(actor=SYSTEM, work=work, live=None, why=why)
-        return None
-    body = writer.read(step.ref)
-    live = live_of(step.plan_target, body) if body is not None else None
-    if live is None or live.uid != step.plan_target.uid:
-        conflict(actor=SYSTEM, work=work, live=live, why="It was deleted, or deleted and made anew.")
-        return None
-    return live
+    if why := mismatch(step, body):
+        conflict(actor=SYSTEM, work=work, body=body, why=why)
+        return
+    seen = acceptance(step, body)
+    if seen.answer == "mismatch":
+        conflict(actor=SYSTEM, work=work, body=body, why=f"It was stored, but its mesh does not take it. {seen.detail}")
+    elif seen.answer != "waiting":
+        confirm(actor=SYSTEM, work=work, body=body, seen=seen)
+    else:
+        _wait_for_acceptance(step, seen.detail)
 
 
-def _send(work: Work, writer: Writer, live: LiveRoute) -> None:
+def _wait_for_acceptance(step: TargetStep, detail: str) -> None:
+    """Look again in a second; after ACCEPT_SECONDS the run stops and says so, and looking goes on."""
+    now = read_db_now()
+    is_overdue = now - step.state_changed_at > timedelta(seconds=settings.ACCEPT_SECONDS)
+    message = f"Accepted cannot be seen. {detail}" if is_overdue else detail
+    step.next_action_at = now + timedelta(seconds=MAX_BACKOFF if is_overdue else 1.0)
+    step.first_failed_at = step.first_failed_at or (now if is_overdue else None)
+    TargetStep.objects.filter(pk=step.pk, fence=step.fence).update(
+        next_action_at=step.next_action_at, first_failed_at=step.first_failed_at, error=message[:2000]
+    )
+
+
+def _send(work: Work, writer: Writer, body: JsonObject | None) -> None:
     step = work.step
     try:
-        operations = (*mark_operations(live, mark_for(step)), *rebased(step.operations, live.body))
+        write = write_for(step, body)
     except PathMissingError as error:
-        conflict(actor=SYSTEM, work=work, live=live, why=f"It has no {error} any more.")
+        conflict(actor=SYSTEM, work=work, body=body, why=f"It has no {error} any more.")
         return
-    patch = GuardedPatch(step.ref, operations)
     crashpoint("before_intent")
-    attempt = intend(actor=SYSTEM, work=work, patch=patch, live=live)
+    attempt = intend(actor=SYSTEM, work=work, write=write, body=body)
     if attempt is None:
         work.lost.set()
         return
     crashpoint("after_intent")
-    _send_once(work, writer, patch, attempt)
+    _send_once(work, writer, write, attempt)
 
 
-def _send_once(work: Work, writer: Writer, patch: GuardedPatch, attempt: Attempt) -> None:
+def _send_once(work: Work, writer: Writer, write: Write, attempt: Attempt) -> None:
     crashpoint("before_send")
     try:
-        body = writer.write(patch)
+        body = writer.write(write)
     except OutcomeUnknownError as error:
         lose_sight(actor=SYSTEM, work=work, message=error.message)
     except ClusterError as error:
@@ -157,29 +173,27 @@ def _send_once(work: Work, writer: Writer, patch: GuardedPatch, attempt: Attempt
         crashpoint("after_outcome")
 
 
-def _resolve(work: Work, writer: Writer) -> None:
-    """UNKNOWN: read, never resend blindly. Our mark and the expected hash: written. The base and an older mark: not."""
+def _resolve(work: Work, body: JsonObject | None) -> None:
+    """UNKNOWN: look, never resend blindly. Our mark and the expected hash: written. The base and an older mark: not."""
     step = work.step
     attempt = step.attempts.filter(outcome__isnull=True).last()
-    live = read_live(work, writer)
-    if live is None or attempt is None:
-        if attempt is None and live is not None:
-            move_step(step, S.PREFLIGHT, actor=SYSTEM)
+    if attempt is None:
+        move_step(step, S.PREFLIGHT, actor=SYSTEM)
         return
-    live_hash = hash_of(step.plan_target, live)
-    ours = mark_of(live) == f"{mark_stem(step)}/{attempt.fence}"
-    if ours and live_hash == step.expected_hash:
-        settle(actor=SYSTEM, work=work, attempt=attempt, outcome="written", body=live.body)
-    elif not ours and live_hash == step.base_hash:
+    live_hash = hash_of(step.plan_target, body)
+    is_marked = body is not None and mark_of(body) == f"{mark_stem(step)}/{attempt.fence}"
+    is_written = live_hash == step.expected_hash and (is_marked or (step.op == "delete" and body is None))
+    if is_written:
+        settle(actor=SYSTEM, work=work, attempt=attempt, outcome="written", body=body)
+    elif not is_marked and live_hash == step.base_hash and not (body and is_of_another_life(step, body)):
         settle(actor=SYSTEM, work=work, attempt=attempt, outcome="not_applied")
     else:
-        conflict(
-            actor=SYSTEM, work=work, live=live, why="After a lost answer it is neither as it was nor as we sent it."
-        )
+        why = "After a lost answer it is neither as it was nor as we sent it."
+        conflict(actor=SYSTEM, work=work, body=body, why=why)
 
 
 @verb("traffic.write.intended")
-def intend(*, actor: Actor, work: Work, patch: GuardedPatch, live: LiveRoute) -> Attempt | None:
+def intend(*, actor: Actor, work: Work, write: Write, body: JsonObject | None) -> Attempt | None:
     """INTENT, committed before the call. None: the lease is no longer ours, or a pause came first."""
     step = work.step
     change = Change.objects.locked(step.change_id)
@@ -190,10 +204,11 @@ def intend(*, actor: Actor, work: Work, patch: GuardedPatch, live: LiveRoute) ->
         step=step,
         number=step.attempts.count() + 1,
         fence=step.fence,
-        patch=[operation.to_json() for operation in patch.operations],
-        before_hash=hash_of(step.plan_target, live),
-        before_resource_version=live.resource_version,
-        before_generation=live.generation,
+        op=step.op,
+        patch=[operation.to_json() for operation in write.operations] if isinstance(write, GuardedPatch) else [],
+        before_hash=hash_of(step.plan_target, body),
+        before_resource_version=version_of(body),
+        before_generation=generation_of(body),
         expected_hash=step.expected_hash,
         created_at=read_db_now(),
     )
@@ -215,8 +230,7 @@ def settle(
     """The outcome of one send, under the fence it was sent with; a zombie's is dropped whole."""
     step = work.step
     about(step.change)
-    live = live_of(step.plan_target, body) if body is not None else None
-    after = hash_of(step.plan_target, live) if live else ""
+    after = hash_of(step.plan_target, body)
     if not work.is_held():
         work.lost.set()
         return
@@ -225,24 +239,24 @@ def settle(
         outcome=outcome,
         message=message[:2000],
         after_hash=after,
-        after_resource_version=live.resource_version if live else "",
-        after_generation=live.generation if live else 0,
+        after_resource_version=version_of(body),
+        after_generation=generation_of(body),
         created_at=read_db_now(),
     )
-    if live is not None:
+    if outcome == "written":
         Change.objects.filter(pk=step.change_id).update(has_writes=True)
     crashpoint("in_outcome_commit")
-    moved = _move_after(step, outcome, message, after, live)
-    if not moved:
+    is_moved = _move_after(step, outcome, message, after, body)
+    if not is_moved:
         raise LeaseLostError
 
 
-def _move_after(step: TargetStep, outcome: str, message: str, after: str, live: LiveRoute | None) -> bool:
+def _move_after(step: TargetStep, outcome: str, message: str, after: str, body: JsonObject | None) -> bool:
     facts: dict[str, Any] = {"attempt_outcome": outcome, "fence": step.fence, "after_hash": after}
-    if outcome == "written" and live is not None:
+    if outcome == "written":
         moved = move_step(step, S.WRITTEN, actor=SYSTEM, set_first_failed_at=None, **facts)
         if moved and after != step.expected_hash:
-            moved = _to_conflict(step, live, "The server stored something else than its dry run said.")
+            moved = _to_conflict(step, body, "The server stored something else than its dry run said.")
         return moved
     record(
         "traffic.write.settled",
@@ -279,7 +293,7 @@ def settle_nothing(*, actor: Actor, work: Work) -> None:
 
 
 @verb("traffic.step.conflicted")
-def conflict(*, actor: Actor, work: Work, live: LiveRoute | None, why: str) -> None:
+def conflict(*, actor: Actor, work: Work, body: JsonObject | None, why: str) -> None:
     """CONFLICT: somebody else's state is there. It is kept beside ours, and never overwritten."""
     about(work.step.change)
     open_attempt = work.step.attempts.filter(outcome__isnull=True).last()
@@ -287,13 +301,13 @@ def conflict(*, actor: Actor, work: Work, live: LiveRoute | None, why: str) -> N
         AttemptOutcome.objects.create(attempt=open_attempt, outcome="overtaken", message=why, created_at=read_db_now())
         facts: dict[str, Any] = {"attempt_outcome": "overtaken", "fence": work.step.fence}
         record("traffic.write.settled", actor=actor, target=about_step(work.step), reason=why, **facts)
-    if not _to_conflict(work.step, live, why):
+    if not _to_conflict(work.step, body, why):
         work.lost.set()
 
 
-def _to_conflict(step: TargetStep, live: LiveRoute | None, why: str) -> bool:
+def _to_conflict(step: TargetStep, body: JsonObject | None, why: str) -> bool:
     to = S.ROLLBACK_CONFLICT if step.direction == "restore" else S.CONFLICT
-    kept = {"live": stored_body(live.body)} if live is not None else {"live": None}
+    kept = {"live": stored_body(body) if body is not None else None}
     return move_step(step, to, actor=SYSTEM, message=f"{step.ref}: {why}", set_conflict=kept)
 
 
@@ -341,14 +355,3 @@ def _delay(step: TargetStep, message: str, seconds: float) -> None:
     TargetStep.objects.filter(pk=step.pk, fence=step.fence).update(
         next_action_at=step.next_action_at, first_failed_at=step.first_failed_at, tries=step.tries, error=message[:2000]
     )
-
-
-def mark_stem(step: TargetStep) -> str:
-    """`<change>/<revision>/<direction>`: the mark without its fence."""
-    revision = step.plan_target.plan.revision.number
-    return f"{step.change_id}/{revision}/{step.direction}"
-
-
-def mark_for(step: TargetStep) -> str:
-    """The mark this runner leaves on the object."""
-    return f"{mark_stem(step)}/{step.fence}"

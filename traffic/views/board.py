@@ -9,11 +9,13 @@ from urllib.parse import quote
 
 from django.urls import reverse
 from django.utils.http import urlencode
-from django.utils.translation import gettext, gettext_lazy, ngettext
+from django.utils.translation import gettext, ngettext
 
 from meshui.ui.parts import Step
 from traffic import policy, selectors
 from traffic.types import STEP_GOOD, TERMINAL, State
+from traffic.views.progress import run_of
+from traffic.views.standing import is_running, next_words, pulse_of, standing_of, voided_of
 from traffic.views.targets import cards_of, conflicts_in_run, conflicts_since
 from traffic.views.timeline import moments
 from traffic.views.verbs import Desk, reader
@@ -21,30 +23,13 @@ from traffic.views.verbs import Desk, reader
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from django.utils.functional import _StrPromise
-
     from accounts.models import User
     from meshui.ui.parts import StepWord
     from traffic.models import Change, ChangeTarget, Plan, PlanTarget, TargetStep, Vote
     from traffic.views.targets import Conflict, TargetCard
 
-RUNNING: Final = frozenset({State.PLANNING, State.QUEUED, State.APPLYING, State.ROLLING_BACK})
 BEFORE_APPROVAL: Final = frozenset({State.DRAFT, State.PLANNING})
 MODES: Final = ("unified", "split", "neutral")
-NEXT: Final[dict[str, str | _StrPromise]] = {
-    State.DRAFT: gettext_lazy("It is a draft: it needs a plan without errors before anybody can approve it."),
-    State.PLANNING: gettext_lazy("The dry run is under way."),
-    State.IN_REVIEW: gettext_lazy("Somebody who did not write it decides on the plan below."),
-    State.APPROVED: gettext_lazy("It is approved. An executor starts it; nothing was written yet."),
-    State.QUEUED: gettext_lazy("It begins by itself as soon as every target is free."),
-    State.APPLYING: gettext_lazy("It is being written, target by target, and read back."),
-    State.PAUSED: gettext_lazy("Nothing further is written until somebody resumes it or rolls it back."),
-    State.ROLLING_BACK: gettext_lazy("The recorded weights are being restored."),
-    State.APPLIED: gettext_lazy("It is applied: every target was read back as written."),
-    State.ROLLED_BACK: gettext_lazy("It is over: every target is as it was before."),
-    State.FAILED: gettext_lazy("It is over: nothing was written."),
-    State.REJECTED: gettext_lazy("It is over: it was rejected. A new proposal can take up the reason."),
-}
 RANK: Final = {"block": 0, "warn": 1}
 
 
@@ -67,23 +52,29 @@ def board_of(user: User, change: Change, params: Mapping[str, str]) -> dict[str,
     votes = list(selectors.list_votes(change))
     editors = selectors.list_editors(change)
     related = selectors.list_related(user, change)
-    cards = cards_of(targets)
+    cards = cards_of(targets, is_sound=plan is not None and plan.is_sound)
+    stamp = stamp_of(change, steps, [selectors.stamp_of_vote(vote) for vote in votes])
     return {
         "change": change,
         "plan": plan,
-        "live_url": _live_url(change, stamp_of(change, steps), params),
-        "stamp": stamp_of(change, steps),
+        "live_url": _live_url(change, stamp, params),
+        "stamp": stamp,
+        "pulse": pulse_of(change),
         "is_running": is_running(change),
+        "is_moved_under_reader": _is_moved(change, params),
+        "standing": standing_of(change, steps),
+        "voided": voided_of(change, votes),
         "cards": cards,
         "card": _chosen(cards, params.get("target", "")),
         "mode": params.get("mode") if params.get("mode") in MODES else MODES[0],
         "findings": _findings(plan),
         "ladder": ladder(change, steps, votes),
-        "apply_steps": [step for step in steps if step.direction == "apply"],
-        "restore_steps": [step for step in steps if step.direction == "restore"],
+        "run": run_of(steps),
+        "run_count": sum(step.direction == "apply" for step in steps),
         "good_count": sum(step.state in STEP_GOOD for step in steps if step.direction == "apply"),
         "conflicts": _conflicts(change, targets, steps),
         "needed": needed(plan),
+        "why_needed": why_needed(plan, cards),
         "approvals": approvals(change, votes, editors.values()),
         **_verbs(Desk(reader(user), change, frozenset(editors), tuple(votes), tuple(steps))),
         "others": [other for other in related if other.restores_id != change.pk],
@@ -108,35 +99,44 @@ def _verbs(desk: Desk) -> dict[str, Any]:
 
 def _live_url(change: Change, stamp: str, params: Mapping[str, str]) -> str:
     kept = {name: params[name] for name in ("target", "mode") if params.get(name)}
-    return f"{reverse('traffic:change-live', args=[change.number])}?{urlencode({'seen': stamp, **kept})}"
+    read = {"seen": stamp, "plan": change.current_plan.digest[:7] if change.current_plan else ""}
+    return f"{reverse('traffic:change-live', args=[change.number])}?{urlencode({**read, **kept})}"
 
 
-def next_words(change: Change) -> str:
-    """What comes next, in one sentence."""
-    if change.state == State.IN_REVIEW and change.current_plan is None:
-        return gettext("It is being planned again. Then it has to be approved anew.")
-    if change.state == State.DRAFT and change.current_plan is not None and change.current_plan.is_sound:
-        return gettext("It is checked. The author asks for approval; nothing is written before.")
-    return str(NEXT.get(change.state, ""))
+def _is_moved(change: Change, params: Mapping[str, str]) -> bool:
+    """Whether the plan that the page showed so far is another one than it shows now, in the middle of a review."""
+    read, now = params.get("plan", ""), change.current_plan
+    return bool(read) and now is not None and change.state == State.IN_REVIEW and now.digest[:7] != read
 
 
-def is_running(change: Change) -> bool:
-    """Whether something moves by itself, so that the page looks again."""
-    is_planned_again = change.state == State.IN_REVIEW and change.current_plan_id is None
-    return change.state in RUNNING or is_planned_again
-
-
-def stamp_of(change: Change, steps: Sequence[TargetStep]) -> str:
-    """Equal as long as nothing that the page shows of the run has moved."""
+def stamp_of(change: Change, steps: Sequence[TargetStep], votes: Sequence[str]) -> str:
+    """Equal as long as nothing that the page shows of the votes, or of the run, has moved."""
     cause = change.rollout.phase_cause if hasattr(change, "rollout") else ""
     parts = [str(change.version), str(change.current_plan_id), cause]
-    parts += [f"{step.pk} {step.state} {step.error}" for step in steps]
+    if change.state in selectors.VOTED_ON:
+        parts += sorted(votes)
+    else:
+        parts += [f"{step.pk} {step.state} {step.error}" for step in steps]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
 def needed(plan: Plan | None) -> int:
     """How many approvals the plan needs."""
     return max((int(rule["n"]) for rule in plan.rules), default=0) if plan else 0
+
+
+def why_needed(plan: Plan | None, cards: Sequence[TargetCard]) -> str:
+    """Why so many, by the rule that stands until policies exist."""
+    if plan is None or not plan.is_sound:
+        return ""
+    production = sorted({card.cluster for card in cards if card.environment == policy.PRODUCTION})
+    if not production:
+        return gettext("No cluster here is tagged production: one is enough.")
+    return ngettext(
+        "%(needed)d, because %(clusters)s is tagged production.",
+        "%(needed)d, because %(clusters)s are tagged production.",
+        len(production),
+    ) % {"needed": needed(plan), "clusters": ", ".join(production)}
 
 
 def approvals(change: Change, votes: Sequence[Vote], writers: Iterable[str]) -> list[Approval]:
@@ -191,10 +191,13 @@ def _approved(change: Change, votes: Sequence[Vote]) -> Step:
     note = gettext("%(n)d of %(needed)d") % {"n": len(standing), "needed": needed(change.current_plan)}
     if change.kind == "rollback" and change.submitted_at is None and change.state not in BEFORE_APPROVAL:
         return Step(label, gettext("not needed: it restores"), "done")
-    if change.state in BEFORE_APPROVAL:
+    if change.state in BEFORE_APPROVAL or change.submitted_at is None:
         return Step(label)
-    word: dict[str, StepWord] = {State.IN_REVIEW: "current", State.REJECTED: "bad"}
-    return Step(label, gettext("rejected") if change.state == State.REJECTED else note, word.get(change.state, "done"))
+    if change.state == State.REJECTED:
+        return Step(label, gettext("rejected"), "bad")
+    is_over = change.state in {State.EXPIRED, State.CANCELLED, State.SUPERSEDED}
+    is_open = change.state == State.IN_REVIEW or (is_over and len(standing) < needed(change.current_plan))
+    return Step(label, note, "todo" if is_over and is_open else "current" if is_open else "done")
 
 
 def _applied(change: Change, good: int, total: int) -> Step:
@@ -209,6 +212,10 @@ def _applied(change: Change, good: int, total: int) -> Step:
         State.ROLLED_BACK: ("bad", gettext("rolled back")),
         State.FAILED: ("bad", gettext("nothing written")),
         State.APPLIED: ("done", note),
+        State.PARTIAL: ("bad", gettext("partial, %(note)s") % {"note": note}),
+        State.EXPIRED: ("bad", gettext("expired")),
+        State.CANCELLED: ("bad", gettext("cancelled")),
+        State.SUPERSEDED: ("bad", gettext("superseded")),
     }
     word, said = words.get(State(change.state), ("todo", ""))
     return Step(label, said, word)
@@ -219,7 +226,8 @@ def _verified(change: Change, apply: Sequence[TargetStep]) -> Step:
     levels = sorted({str(step.evidence.get("level", "")) for step in apply} - {""})
     if change.state != State.APPLIED:
         return Step(label, gettext("read back after each write"))
-    return Step(label, gettext("%(level)s stored, read back") % {"level": levels[0]} if levels else "", "done")
+    words = {"L1": gettext("L1: stored, read back"), "L2": gettext("L2: accepted by the controllers")}
+    return Step(label, words.get(levels[0], "") if levels else "", "done")
 
 
 def _findings(plan: Plan | None) -> list[dict[str, Any]]:

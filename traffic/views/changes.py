@@ -56,8 +56,8 @@ class ChangeLiveView(ChangeDetailView):
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """Nothing, or the body."""
         self.require()
-        change, steps = selectors.get_moment(signed_in(request), kwargs["number"])
-        if not is_partial(request) or stamp_of(change, steps) != request.GET.get("seen"):
+        change, steps, votes = selectors.get_moment(signed_in(request), kwargs["number"])
+        if not is_partial(request) or stamp_of(change, steps, votes) != request.GET.get("seen"):
             return self.respond(self.get_context_data(**kwargs))
         response = HttpResponse(status=204)
         vary_on_htmx(response)

@@ -141,8 +141,10 @@ class ChangeResumeView(VerbView):
     needs = "change.resume"
 
     def act(self, actor: Actor, seen: Seen, data: dict[str, Any]) -> tuple[str, int]:
-        """C17."""
-        hold.resume_change(actor=actor, seen=seen)
+        """C17, C17b."""
+        change = hold.resume_change(actor=actor, seen=seen)
+        if change.state == State.IN_REVIEW:
+            return gettext("What is left is planned again, and has to be approved anew."), 0
         return gettext("Resumed."), 0
 
 
@@ -159,3 +161,39 @@ class ChangeRollBackView(VerbView):
             return gettext("The recorded weights are being restored."), restoring.number
         rollback.roll_back_running(actor=actor, seen=seen, reason=data["reason"])
         return gettext("Rolling back: the recorded weights are restored."), 0
+
+
+class ChangeRecheckView(VerbView):
+    """POST /changes/<n>/recheck/: look again at what could not be restored."""
+
+    needs = "change.rollback"
+
+    def act(self, actor: Actor, seen: Seen, data: dict[str, Any]) -> tuple[str, int]:
+        """C18."""
+        hold.recheck_change(actor=actor, seen=seen)
+        return gettext("The targets are read again."), 0
+
+
+class ChangeCancelView(VerbView):
+    """POST /changes/<n>/cancel/."""
+
+    needs = "change.cancel"
+    needs_digest = False
+    form_class = ReasonForm
+
+    def act(self, actor: Actor, seen: Seen, data: dict[str, Any]) -> tuple[str, int]:
+        """C11."""
+        hold.cancel_change(actor=actor, seen=seen, reason=data["reason"])
+        return gettext("Cancelled: nothing was written."), 0
+
+
+class ChangeAcceptPartialView(VerbView):
+    """POST /changes/<n>/accept-partial/."""
+
+    needs = "change.accept_partial"
+    form_class = ReasonForm
+
+    def act(self, actor: Actor, seen: Seen, data: dict[str, Any]) -> tuple[str, int]:
+        """C20."""
+        hold.accept_partial(actor=actor, seen=seen, reason=data["reason"])
+        return gettext("Accepted as it is: the clusters differ."), 0

@@ -28,12 +28,40 @@ OWNERS: Final = {
     "human": gettext_lazy("Written by hand last"),
     "unknown": gettext_lazy("No known owner"),
 }
+WRITES: Final = {
+    "patch": gettext_lazy("changes %(ref)s"),
+    "create": gettext_lazy("creates %(ref)s"),
+    "delete": gettext_lazy("deletes %(ref)s"),
+}
+LEAVES: Final = {"patch": gettext_lazy("leaves %(ref)s as it is")}
 COUNTERS: Final = frozenset({"uid", "resourceVersion", "generation", "creationTimestamp", "managedFields"})
 
 
 @dataclass(frozen=True, slots=True)
+class ObjectCard:
+    """One native object of a target, in the order of its writes. `before` and `after` are its bodies as YAML."""
+
+    number: int
+    op: str
+    ref: str
+    before: str
+    after: str
+    error: str
+    owner: str
+    managers: tuple[str, ...]
+    is_written: bool
+    is_tried: bool
+
+    @property
+    def words(self) -> str:
+        """What is done to it."""
+        says = WRITES if self.is_written or self.op != "patch" else LEAVES
+        return str(says[self.op] % {"ref": self.ref})
+
+
+@dataclass(frozen=True, slots=True)
 class TargetCard:
-    """One target of the plan in force. `before` and `after` are the native bodies as YAML."""
+    """One target of the plan in force: what its route is and would be, and the objects that make it so."""
 
     key: str
     cluster: str
@@ -41,21 +69,42 @@ class TargetCard:
     mesh_kind: str
     mesh: str
     ref: str
-    is_refused: bool
-    error: str
+    action: str
     rules: tuple[RuleDiff, ...]
-    before: str
-    after: str
+    objects: tuple[ObjectCard, ...]
     losses: tuple[str, ...]
     quantisation_error_bp: int
-    owner: str
-    managers: tuple[str, ...]
-    operations: int
+
+    @property
+    def error(self) -> str:
+        """What its API server, or the reading of it, refused; empty: nothing."""
+        return next((item.error for item in self.objects if item.error), "")
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether one of its objects was refused."""
+        return bool(self.error)
 
     @property
     def is_tried(self) -> bool:
-        """Whether the API server dry-ran the patch and took it."""
-        return not self.is_refused and bool(self.after) and self.operations > 0
+        """Whether its API server dry-ran every write of it and took them all."""
+        written = [item for item in self.objects if item.is_written]
+        return not self.is_refused and bool(written) and all(item.is_tried for item in written)
+
+    @property
+    def is_compared(self) -> bool:
+        """Whether it is known of every object what it would be."""
+        return all(item.after or item.op == "delete" for item in self.objects)
+
+    @property
+    def before(self) -> str:
+        """Every object as it is, for the counts of lines."""
+        return "\n".join(item.before for item in self.objects if item.before)
+
+    @property
+    def after(self) -> str:
+        """Every object as it would be."""
+        return "\n".join(item.after for item in self.objects if item.after)
 
     @property
     def moved_bp(self) -> int:
@@ -76,31 +125,57 @@ class Conflict:
     ours: str
 
 
-def cards_of(targets: Iterable[PlanTarget]) -> list[TargetCard]:
-    """Every target of a plan."""
-    return [_card(target) for target in targets]
+def cards_of(targets: Iterable[PlanTarget], *, is_sound: bool) -> list[TargetCard]:
+    """Every target of a plan, with its objects in the order they are written."""
+    grouped: dict[tuple[object, ...], list[PlanTarget]] = {}
+    for row in targets:
+        grouped.setdefault((row.cluster_id, row.target_id or row.ref), []).append(row)
+    return [_card(sorted(rows, key=lambda row: row.position), is_sound=is_sound) for rows in grouped.values()]
 
 
-def _card(target: PlanTarget) -> TargetCard:
-    desired = Route.from_json(target.desired_route) if target.desired_route else None
-    live = Route.from_json(target.live_route) if target.live_route else None
+def _card(rows: Sequence[PlanTarget], *, is_sound: bool) -> TargetCard:
+    main = _main_of(rows)
+    desired = Route.from_json(main.desired_route) if main.desired_route else None
+    live = Route.from_json(main.live_route) if main.live_route else None
+    action = _action_of(main)
     return TargetCard(
-        key=key_of(target),
-        cluster=target.cluster.slug,
-        environment=target.cluster.environment,
-        mesh_kind=target.mesh_kind,
-        mesh=adapter_for(target.mesh_kind).label,
-        ref=f"{target.kind} {target.namespace}/{target.name}",
-        is_refused=bool(target.error),
-        error=target.error,
-        rules=neutral_diff(live, desired, _route_in(target, target.expected)),
-        before=shown_yaml(target.snapshot),
-        after=shown_yaml(target.expected),
-        losses=tuple(f"{loss['path']}: {loss['reason']}" for loss in target.losses),
-        quantisation_error_bp=target.quantisation_error_bp,
-        owner=str(OWNERS.get(target.owner_class, OWNERS["unknown"])),
-        managers=tuple(target.managers),
-        operations=sum(operation["op"] != "test" for operation in target.operations),
+        key=key_of(main),
+        cluster=main.cluster.slug,
+        environment=main.cluster.environment,
+        mesh_kind=main.mesh_kind,
+        mesh=adapter_for(main.mesh_kind).label,
+        ref=ref_of(main),
+        action=action,
+        rules=neutral_diff(live, None if action == "end" else desired, _route_in(main, main.expected)),
+        objects=tuple(_object(row, number, is_sound=is_sound) for number, row in enumerate(rows, start=1)),
+        losses=tuple(dict.fromkeys(f"{loss['path']}: {loss['reason']}" for row in rows for loss in row.losses)),
+        quantisation_error_bp=max(row.quantisation_error_bp for row in rows),
+    )
+
+
+def _main_of(rows: Sequence[PlanTarget]) -> PlanTarget:
+    """The route's own object: the one that holds a route; companions hold none."""
+    return next((row for row in rows if row.desired_route or row.live_route), rows[0])
+
+
+def _action_of(main: PlanTarget) -> str:
+    return {"create": "start", "delete": "end"}.get(main.op, "set")
+
+
+def _object(row: PlanTarget, number: int, *, is_sound: bool) -> ObjectCard:
+    is_patched = any(operation["op"] != "test" for operation in row.operations)
+    answered = row.expected if row.op != "delete" else None
+    return ObjectCard(
+        number=number,
+        op=row.op,
+        ref=ref_of(row),
+        before=shown_yaml(row.snapshot),
+        after=shown_yaml(answered or (row.body if row.op == "create" else None)),
+        error=row.error,
+        owner="" if row.op == "create" else str(OWNERS.get(row.owner_class, OWNERS["unknown"])),
+        managers=tuple(row.managers),
+        is_written=row.op != "patch" or is_patched,
+        is_tried=not row.error and (is_sound if row.op == "delete" else bool(answered)),
     )
 
 
@@ -120,7 +195,12 @@ def shown_yaml(body: JsonObject | None) -> str:
 
 def key_of(target: PlanTarget) -> str:
     """What stands in the URL for a target."""
-    return f"{target.cluster.slug}/{target.namespace}/{target.name}"
+    return f"{target.cluster.slug}/{target.kind}/{target.namespace}/{target.name}"
+
+
+def ref_of(target: PlanTarget) -> str:
+    """`VirtualService shop/checkout`."""
+    return f"{target.kind} {target.namespace}/{target.name}"
 
 
 def conflicts_in_run(steps: Iterable[TargetStep]) -> list[Conflict]:
@@ -155,7 +235,7 @@ def _conflict(
     ours = Route.from_json(target.desired_route) if target.desired_route else None
     return Conflict(
         cluster=cluster,
-        ref=f"{target.kind} {target.namespace}/{target.name}",
+        ref=ref_of(target),
         why=why,
         rows=three_way(_route_in(target, planned), _route_in(target, live), ours),
         planned=shown_yaml(planned),

@@ -64,6 +64,11 @@ SAYINGS: Final = {
     "traffic.change.applied": _("applied it to every target", "circle-check", "ok"),
     "traffic.change.rolled_back": _("restored every target", "undo-2", "warn"),
     "traffic.change.failed": _("stopped: nothing was written", "circle-x", "crit"),
+    "traffic.change.partial_accepted": _("accepted that the clusters differ", "triangle-alert", "crit"),
+    "traffic.change.cancelled": _("cancelled it", "circle-slash"),
+    "traffic.change.expired": _("let it expire: it waited too long", "clock-alert"),
+    "traffic.change.superseded": _("ended it: there was nothing left to do", "copy-x"),
+    "traffic.change.rechecked": _("had the targets checked again", "refresh-cw"),
     "traffic.vote.cast": _("voted", "check", "ok"),
     "traffic.vote.revoked": _("took the approval back", "ban"),
     "traffic.vote.voided": _("voided a vote", "ban", "warn"),
@@ -92,6 +97,9 @@ TRIED: Final = {
     "traffic.change.paused": gettext_lazy("tried to pause it and was refused"),
     "traffic.change.resumed": gettext_lazy("tried to resume it and was refused"),
     "traffic.change.rollback_started": gettext_lazy("tried to roll it back and was refused"),
+    "traffic.change.partial_accepted": gettext_lazy("tried to accept what is there and was refused"),
+    "traffic.change.cancelled": gettext_lazy("tried to cancel it and was refused"),
+    "traffic.change.rechecked": gettext_lazy("tried to have it checked again and was refused"),
     "traffic.change.proposed": gettext_lazy("tried to restore what it found and was refused"),
 }
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """How a verb is drawn. `asks`: the label of the text it takes, empty for none."""
+    """How a verb is drawn. `asks`: the label of the text it takes, empty for none; `must_ask`: it has to be given."""
 
     label: str | _StrPromise
     icon: str
@@ -32,6 +32,7 @@ class Look:
     right: str
     asks: str | _StrPromise = ""
     effect: str | _StrPromise = ""
+    must_ask: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,30 @@ LOOKS: Final = {
         effect=gettext_lazy("No further cluster is begun. What was written stays as it is."),
     ),
     "resume": Look(gettext_lazy("Resume"), "play", "pri", "change.resume"),
+    "recheck": Look(
+        gettext_lazy("Check again"),
+        "refresh-cw",
+        "pri",
+        "change.rollback",
+        effect=gettext_lazy("Targets that could not be restored are read again; those that are as before are done."),
+    ),
+    "accept-partial": Look(
+        gettext_lazy("Accept what is there"),
+        "circle-slash",
+        "crit",
+        "change.accept_partial",
+        asks=gettext_lazy("Why may it stay so?"),
+        effect=gettext_lazy("Nothing further is written. The change ends, and its clusters differ."),
+        must_ask=True,
+    ),
+    "cancel": Look(
+        gettext_lazy("Cancel"),
+        "circle-slash",
+        "",
+        "change.cancel",
+        asks=gettext_lazy("Why do you cancel it?"),
+        effect=gettext_lazy("It ends here: nothing was written, and nothing will be."),
+    ),
     "roll-back": Look(
         gettext_lazy("Roll back"),
         "undo-2",
@@ -75,16 +100,18 @@ LOOKS: Final = {
 }
 
 BY_STATE: Final[dict[str, tuple[str, ...]]] = {
-    State.DRAFT: ("submit", "plan", "edit"),
-    State.PLANNING: (),
-    State.IN_REVIEW: ("approve", "deny", "revoke", "edit"),
-    State.APPROVED: ("start", "deny", "revoke", "edit"),
-    State.QUEUED: ("revoke",),
+    State.DRAFT: ("submit", "plan", "edit", "cancel"),
+    State.PLANNING: ("cancel",),
+    State.IN_REVIEW: ("approve", "deny", "revoke", "edit", "cancel"),
+    State.APPROVED: ("start", "deny", "revoke", "edit", "cancel"),
+    State.QUEUED: ("revoke", "cancel"),
     State.APPLYING: ("pause", "roll-back"),
-    State.PAUSED: ("resume", "roll-back"),
-    State.ROLLING_BACK: (),
+    State.PAUSED: ("resume", "roll-back", "accept-partial"),
+    State.ROLLING_BACK: ("recheck", "accept-partial"),
     State.APPLIED: ("roll-back",),
 }
+STUCK: Final = frozenset({StepState.ROLLBACK_CONFLICT, StepState.UNREACHABLE, StepState.FAILED})
+"""States of a restore step that wait for a person."""
 
 
 def reader(user: User) -> Actor:
@@ -120,9 +147,15 @@ class Desk:
             if own is not None and own.decision == "approve" and key == "approve":
                 return False
             return "change.vote" in held or self.actor.user_id in self.writers
-        if key == "edit" and (self.change.kind != "route" or self.change.has_writes):
-            return False
-        return LOOKS[key].right in held
+        return LOOKS[key].right in held and not self._is_pointless(key)
+
+    def _is_pointless(self, key: str) -> bool:
+        """Whether this change can never take it, whoever asks."""
+        if key in {"edit", "cancel"} and self.change.has_writes:
+            return True
+        if self.change.state == State.ROLLING_BACK and not self._is_stuck:
+            return True
+        return key == "edit" and self.change.kind != "route"
 
     def url(self, key: str) -> str:
         """Where it posts."""
@@ -132,10 +165,9 @@ class Desk:
         """Why it cannot be used now; empty if it can."""
         if key in {"approve", "deny"}:
             return self._why_no_vote
-        try:
-            policy.require_right(self.actor, LOOKS[key].right, self.change)
-        except RefusedError as refused:
-            return str(refused)
+        right = LOOKS[key].right
+        if not rights.may(self.actor, right, self.change.places):
+            return gettext("You have no grant of “%(right)s” that covers every target.") % {"right": right}
         return self._why_not_now(key)
 
     @cached_property
@@ -149,6 +181,8 @@ class Desk:
         plan = self.change.current_plan
         if plan is None:
             return gettext("It is being planned again: wait for the new plan, then decide.")
+        if self.actor.user_id in self.writers:
+            return gettext("You wrote this change: someone else has to decide on it.")
         try:
             policy.require_vote(self.actor, plan)
         except RefusedError as refused:
@@ -162,6 +196,11 @@ class Desk:
                 return gettext("It has no plan yet: plan it first.")
             if not plan.is_sound:
                 return gettext("The plan has errors: mend what is named below, then plan again.")
-        if key == "resume" and any(s.state == StepState.CONFLICT for s in self.steps):
-            return gettext("A target was changed by somebody else meanwhile: roll back, then propose anew.")
+        if key == "accept-partial" and not self.change.has_writes:
+            return gettext("Nothing was written: there is nothing to accept. Resume, or roll back.")
         return ""
+
+    @cached_property
+    def _is_stuck(self) -> bool:
+        """Whether a target could not be restored, so that a person has to decide."""
+        return any(step.direction == "restore" and step.state in STUCK for step in self.steps)

@@ -1,154 +1,199 @@
-"""What the split form stands on: the route as it is, where else it is the same, and what a proposal would write."""
+"""What the split form stands on: the places of the service, what a change of one means in another, the preview."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from django.utils.translation import gettext
 
 from meshes.adapters.registry import adapter_for
-from meshui.lib.errors import MissingError
-from traffic import selectors
-from traffic.checks.route import check_same_shape, check_something_moves, check_zero_backend_gets_requests
-from traffic.diff import neutral_diff
-from traffic.views.targets import shown_yaml
+from meshes.alignment import Misfit, Side, translate
+from meshes.types import Around, Route
+from meshui.ui.wording import percent
+from traffic.types import Wanted
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
-    from uuid import UUID
+    from collections.abc import Collection, Mapping
 
-    from accounts.models import User
+    from clusters.models import Cluster
     from meshes.models import Route as StoredRoute
-    from meshes.types import Finding, Route
-    from traffic.diff import RuleDiff
-
+    from meshes.types import Backend, Rendered, Root
+    from traffic.types import Action
 
 EVERYWHERE = "all"
 
 
 @dataclass(frozen=True, slots=True)
-class Chip:
-    """A cluster that may be chosen; `why_not` says why it cannot."""
+class Spot:
+    """A place that may be chosen: a route of the service, or (`row` None) a cluster where it has none yet.
 
-    route: StoredRoute
+    `side`: its route with the versions of its backends; of a start the route is empty. `problem`: why it can never be
+    chosen.
+    """
+
+    cluster: Cluster
+    mesh_kind: str
+    root: Root
+    row: StoredRoute | None
+    side: Side | None
+    problem: str = ""
+
+    @property
+    def value(self) -> str:
+        """What its checkbox posts."""
+        return str(self.row.pk) if self.row else f"start.{self.cluster.slug}"
+
+    @property
+    def live(self) -> Route | None:
+        """Its route as it was last read."""
+        return self.side.route if self.side and self.row else None
+
+    @property
+    def label(self) -> str:
+        """What people call its mesh."""
+        return adapter_for(self.mesh_kind).label if self.mesh_kind else gettext("No mesh")
+
+    @property
+    def words(self) -> str:
+        """How it is shared now, in one line."""
+        if self.row is None:
+            return gettext("no split yet: one would start")
+        rules = [rule for rule in self.live.rules if len(rule.backends) > 1] if self.live else []
+        shares = [f"{item.backend.name} {percent(item.weight_bp)}" for rule in rules[:1] for item in rule.backends]
+        return " · ".join(shares) or gettext("not split")
+
+    @property
+    def extras(self) -> Mapping[str, Backend]:
+        """The backends it could have besides, by version."""
+        return self.side.extras if self.side else {}
+
+
+@dataclass(frozen=True, slots=True)
+class Chip:
+    """A place in the form; `why_not` says why it cannot be chosen."""
+
+    spot: Spot
     is_checked: bool
     why_not: str = ""
 
     @property
     def value(self) -> str:
         """What the checkbox posts."""
-        return str(self.route.pk)
+        return self.spot.value
 
 
-@dataclass(frozen=True, slots=True)
-class TargetPreview:
-    """What would be written to one cluster, from what was last read of it."""
-
-    cluster: str
-    mesh_kind: str
-    ref: str
-    rules: tuple[RuleDiff, ...]
-    findings: tuple[Finding, ...]
-    before: str
-    after: str
-    losses: tuple[str, ...]
-    quantisation_error_bp: int
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # no slots: a cached property needs a place
 class Workbench:
-    """One route to be split, and its likes."""
+    """The places of one service; the form speaks of the route of `main`, the others follow version by version.
 
-    main: StoredRoute
-    base: Route
-    routes: tuple[StoredRoute, ...]
-    siblings: tuple[StoredRoute, ...]
-    allowed: frozenset[UUID]
+    `base`: the route of `main` as it is, or with which a split starts there; None: its versions are still to be chosen.
+    """
 
-    def chips(self, checked: Collection[str]) -> list[Chip]:
-        """Every cluster that has the service, the chosen ones ticked."""
-        return [Chip(route, str(route.pk) in checked, self._why_not(route)) for route in self.routes]
-
-    def choices(self) -> list[tuple[str, str]]:
-        """What the form takes."""
-        return [(chip.value, chip.route.cluster.slug) for chip in self.chips(()) if not chip.why_not]
+    namespace: str
+    service: str
+    main: Spot
+    base: Route | None
+    spots: tuple[Spot, ...]
+    siblings: tuple[Spot, ...]
+    allowed: frozenset[str]
 
     @property
     def is_allowed(self) -> bool:
-        """Whether the reader may propose a change of the main route."""
-        return self.main.pk in self.allowed
+        """Whether the reader may propose a change of the main place."""
+        return self.main.value in self.allowed
 
-    def preview(self, desired: Route, chosen: Collection[str]) -> list[TargetPreview]:
-        """What each chosen cluster would get."""
-        return [_preview(route, desired) for route in self.routes if str(route.pk) in chosen]
+    @property
+    def live(self) -> Route | None:
+        """The route of `main` as it is now; None: there is none."""
+        return self.main.live
 
-    def _why_not(self, route: StoredRoute) -> str:
-        if route.cluster.is_observe_only:
-            return gettext("MeshUI only observes this cluster.")
-        if route.pk not in self.allowed:
+    def choices(self) -> list[tuple[str, str]]:
+        """What the form takes: every place."""
+        return [(spot.value, spot.cluster.slug) for spot in self.spots]
+
+    def chips(self, checked: Collection[str], desired: Route | None, action: Action = "set") -> list[Chip]:
+        """Every place, the chosen ones ticked, each with what stands against `desired` there."""
+        return [Chip(spot, spot.value in checked, self.why_not(spot, desired, action)) for spot in self.spots]
+
+    def why_not(self, spot: Spot, desired: Route | None, action: Action = "set") -> str:
+        """Why `spot` cannot be chosen for `desired`; empty: it can."""
+        if spot.cluster.is_observe_only:
+            return gettext("MeshUI only observes this cluster. A Cluster admin can allow writes on its page.")
+        if spot.value not in self.allowed:
             return gettext("No grant of yours lets you propose changes there.")
-        live = route.route
-        if live is None:
-            return gettext("MeshUI has no words for a part of this route.")
-        return next((f.message for f in check_same_shape(self.base, live, target=route.cluster.slug)), "")
+        if spot.problem:
+            return spot.problem
+        if action == "end":
+            return self._why_not_end(spot)
+        found = self.aligned(spot, desired or self.base) if desired or self.base else None
+        return str(found) if isinstance(found, Misfit) else ""
+
+    def aligned(self, spot: Spot, desired: Route | None) -> Route | Misfit:
+        """What the route of `spot` becomes when that of `main` becomes `desired`."""
+        if desired is None or spot.side is None:
+            return Misfit(gettext("MeshUI has no words for a part of this route."), "route")
+        if spot.value == self.main.value:
+            return desired
+        if spot.row is None:
+            return translate(desired, replace(self._base_side, route=replace(desired, rules=())), spot.side)
+        return translate(desired, self._base_side, spot.side)
+
+    def wanted(self, value: str, desired: Route) -> Wanted | str:
+        """What shall become of the place `value`, or why that cannot be said."""
+        spot = self.spot(value)
+        if why_not := self.why_not(spot, desired):
+            return why_not
+        route = self.aligned(spot, desired)
+        if isinstance(route, Misfit):
+            return str(route)
+        if spot.row is None:
+            return Wanted(spot.cluster.pk, spot.mesh_kind, None, route, "start")
+        own = None if route == desired else route
+        return Wanted(spot.cluster.pk, spot.mesh_kind, spot.row.pk, own)
+
+    def ended(self, value: str, _desired: Route) -> Wanted | str:
+        """The end of the split at the place `value`, or why it cannot end there."""
+        spot = self.spot(value)
+        why_not = self.why_not(spot, None, "end")
+        if why_not or spot.row is None:
+            return why_not
+        return Wanted(spot.cluster.pk, spot.mesh_kind, spot.row.pk, None, "end")
+
+    def spot(self, value: str) -> Spot:
+        """The place that posts `value`; the form took no other."""
+        return next(spot for spot in self.spots if spot.value == value)
+
+    def also(self, key: str) -> str:
+        """What other places call the backend `key` of the main route, where they call it otherwise."""
+        version = self._base_side.versions.get(key)
+        names: dict[str, list[str]] = {}
+        for spot in self.spots:
+            for other, found in spot.side.versions.items() if spot.side and version else ():
+                if found == version and other != key:
+                    names.setdefault(other, []).append(spot.cluster.slug)
+        said = [f"{other} ({', '.join(slugs)})" for other, slugs in names.items()]
+        return gettext("also %(names)s") % {"names": ", ".join(said)} if said else ""
+
+    @cached_property
+    def _base_side(self) -> Side:
+        side = self.main.side
+        if side is None or self.base is None:
+            return Side(self.base or Route(self.main.root, ()), {})
+        if self.main.row is not None:
+            return side
+        versions = {backend.key: version for version, backend in side.extras.items()}
+        return replace(side, route=self.base, versions=versions)
+
+    def _why_not_end(self, spot: Spot) -> str:
+        if spot.row is None:
+            return gettext("There is no split to end.")
+        rendered = rendering_of(spot, None, Around())
+        return " ".join(loss.reason for loss in rendered.losses if loss.moves_requests)
 
 
-def workbench_of(user: User, namespace: str, service: str, *, scope: str, route: str = "") -> Workbench | None:
-    """The bench of the route of `service` in the cluster `scope` (`all`: anywhere); None where there is none to split.
-
-    `route` picks one of several. Raises MissingError if `user` sees no such service or route there.
-    """
-    routes = tuple(selectors.list_routes_of(user, namespace, service))
-    siblings = tuple(r for r in routes if scope in {r.cluster.slug, EVERYWHERE} and r.route is not None)
-    if not siblings:
-        if not selectors.has_service(user, "" if scope == EVERYWHERE else scope, namespace, service):
-            raise MissingError(gettext("There is no such service."))
-        return None
-    main = next((r for r in siblings if not route or str(r.pk) == route), None)
-    if main is None:
-        raise MissingError(gettext("This route is no longer there."), mend=gettext("Open the service again."))
-    return _bench(user, main, routes, siblings)
-
-
-def workbench_for(user: User, main: StoredRoute) -> Workbench:
-    """The bench of this very route. Raises MissingError if the model has no words for it any more."""
-    routes = tuple(selectors.list_routes_of(user, main.root_namespace, main.root_service))
-    return _bench(user, main, routes, (main,))
-
-
-def _bench(
-    user: User, main: StoredRoute, routes: Sequence[StoredRoute], siblings: tuple[StoredRoute, ...]
-) -> Workbench:
-    base = main.route
-    if base is None:
-        raise MissingError(gettext("This route can no longer be read."))
-    likes = tuple(r for r in routes if r.pk == main.pk or r.cluster_id != main.cluster_id)
-    allowed = selectors.proposable(user, [r.pk for r in likes])
-    return Workbench(main, base, likes, siblings, allowed)
-
-
-def _preview(route: StoredRoute, desired: Route) -> TargetPreview:
-    live, where = route.live, route.cluster.slug
-    if live is None:
-        raise MissingError(gettext("This route can no longer be read."))
-    adapter = adapter_for(route.mesh_kind)
-    rendered = adapter.render(desired, live)
-    after = rendered.objects[0].body if rendered.objects else live.body
-    return TargetPreview(
-        cluster=where,
-        mesh_kind=route.mesh_kind,
-        ref=str(route),
-        rules=neutral_diff(live.route, desired),
-        findings=tuple(_findings(desired, live.route, where)),
-        before=shown_yaml(live.body),
-        after=shown_yaml(after),
-        losses=tuple(f"{loss.path}: {loss.reason}" for loss in rendered.losses),
-        quantisation_error_bp=rendered.quantisation_error_bp,
-    )
-
-
-def _findings(desired: Route, live: Route, where: str) -> Iterator[Finding]:
-    yield from check_same_shape(desired, live, target=where)
-    yield from check_something_moves(desired, live, target=where)
-    yield from check_zero_backend_gets_requests(desired, live, target=where)
+def rendering_of(spot: Spot, desired: Route | None, around: Around) -> Rendered:
+    """What would be written there for `desired`, from what was last read; None: the split ends."""
+    live = spot.row.live if spot.row else None
+    return adapter_for(spot.mesh_kind).render(desired, live, around)

@@ -1,0 +1,50 @@
+"""Objects as bytes, without managedFields and kubectl's copy of them: nothing is decoded but what names them. Pure."""
+
+from __future__ import annotations
+
+import msgspec
+
+from clusters.clients import BadAnswerError, Head, Resource, Slim
+
+MAX_OBJECT_BYTES = 2 * 1024 * 1024
+LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+
+
+class EncodedMeta(msgspec.Struct, gc=False, rename="camel", omit_defaults=True):
+    """What is kept of an object's metadata; managedFields and everything else is skipped undecoded."""
+
+    name: str = ""
+    namespace: str = ""
+    uid: str = ""
+    resource_version: str = ""
+    generation: int = 0
+    creation_timestamp: str | None = None
+    deletion_timestamp: str | None = None
+    labels: dict[str, str] | None = None
+    annotations: dict[str, msgspec.Raw] | None = None
+    owner_references: list[msgspec.Raw] | None = None
+
+    def head(self) -> Head:
+        """Its name and version."""
+        return Head(self.uid, self.namespace, self.name, self.resource_version)
+
+
+FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
+META = msgspec.json.Decoder(EncodedMeta)
+ENCODER = msgspec.json.Encoder()
+NO_META = msgspec.Raw(b"{}")
+
+
+def slim_of(raw: msgspec.Raw | bytes, resource: Resource) -> Slim:
+    """An object of `resource`, with the kind that items of a list do not say. Raises BadAnswerError."""
+    if len(raw) > MAX_OBJECT_BYTES:
+        raise BadAnswerError(f"It sends too much: one of its {resource.plural} is larger than 2 MiB.")
+    try:
+        fields = FIELDS.decode(raw)
+        meta = META.decode(fields.pop("metadata", NO_META))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise BadAnswerError(f"One of its {resource.plural} is not one that Kubernetes would send.") from error
+    if meta.annotations:
+        meta.annotations.pop(LAST_APPLIED, None)
+    whole = {**fields, "apiVersion": resource.api_version, "kind": resource.kind, "metadata": meta}
+    return Slim(meta.head(), ENCODER.encode(whole))
