@@ -12,7 +12,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --requir
 .PHONY: help venv lock demo run check test test-fast lab test-lab bench clean
 
 help:
-	@echo "make demo      two emulated clusters, people, changes: MeshUI with something in it"
+	@echo "make demo      three emulated clusters, people, changes: MeshUI with something in it"
 	@echo "make run       MeshUI, empty, for real clusters"
 	@echo "make test      all tests, with real PostgreSQL, Valkey and Chromium"
 	@echo "make check     format, lint, types, layers, templates, migrations, deployment"

@@ -1,11 +1,14 @@
 """A believable Istio shop for tests: a control plane to discover, one service in two versions, its routes."""
 
+import datetime as dt
 import json
 from typing import Any
 
 from lab.client import ApiError, Object
 from lab.cluster import Cluster
 from lab.istiod import MESH_CONFIG, SYSTEM
+from playground.acceptance import LINKERD
+from playground.south import ap_south
 
 SHOP = "shop"
 ISTIO_VERSION = "1.31.0"
@@ -26,6 +29,42 @@ def deploy_shop(cluster: Cluster) -> None:
     for name, namespace in (("istiod", SYSTEM), ("checkout-v1", SHOP), ("checkout-v2", SHOP)):
         cluster.wait("Deployment", name, namespace, is_available, seconds=60)
     cluster.wait("Service", "checkout", SHOP, lambda _service: ready_endpoints(cluster, "checkout") == 3, seconds=60)
+
+
+def deploy_linkerd_shop(cluster: Cluster) -> None:
+    """The shop of the playground's Linkerd cluster, on a real API server that knows Linkerd's kinds.
+
+    Linkerd's control plane cannot be built: its objects are there and nothing runs, so nobody injects proxies and
+    nobody writes `status.parents`; a test that needs them calls `accept`. May be called again: what exists stays.
+    Returns when pods are ready.
+    """
+    for item in ap_south():
+        if item["kind"] == "MutatingWebhookConfiguration":
+            continue  # nobody answers it
+        try:
+            cluster.client.create(item)
+        except ApiError as error:
+            if error.status != 409:
+                raise
+    for item in ap_south():
+        if item["kind"] == "Deployment":
+            metadata = item["metadata"]
+            cluster.wait("Deployment", metadata["name"], metadata["namespace"], is_available, seconds=120)
+
+
+def accept(cluster: Cluster, kind: str, name: str, namespace: str, *, reason: str = "Accepted") -> Object:
+    """Let Linkerd's controller have its word about a route: accepted, or refused for another `reason`."""
+    route = cluster.get(kind, name, namespace)
+    is_good = reason == "Accepted"
+    moment = dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    accepted = {"type": "Accepted", "status": str(is_good), "reason": reason, "message": ""}
+    resolved = {"type": "ResolvedRefs", "status": "True", "reason": "ResolvedRefs", "message": ""}
+    conditions = [{**each, "lastTransitionTime": moment} for each in (accepted, resolved)]
+    parents = [
+        {"controllerName": LINKERD.name, "parentRef": parent, "conditions": conditions}
+        for parent in route["spec"]["parentRefs"]
+    ]
+    return cluster.set_status(kind, name, namespace, {"parents": parents}, manager=LINKERD.manager)
 
 
 def is_available(deployment: Object) -> bool:

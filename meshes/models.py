@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 CONNECTION: Final = "connection"
 """The kind of the Sync row that says why a reading could not even begin."""
+WATCHING: Final = ":watch:"
+"""Stands in the name of a lease's owner that does not read a cluster now and then, but watches it."""
 SERVED: Final = "apis"
 """The kind of the Sync row that says which API groups the cluster serves."""
 

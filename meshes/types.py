@@ -173,7 +173,7 @@ class Route:
         rules: list[JsonObject] = [
             {
                 "name": rule.name,
-                "matches": msgspec.to_builtins(rule.matches),
+                "matches": [{k: v for k, v in m.items() if v is not None} for m in msgspec.to_builtins(rule.matches)],
                 "backends": [{"key": b.backend.key, "weight_bp": b.weight_bp} for b in rule.backends],
             }
             for rule in self.rules

@@ -1,4 +1,4 @@
-"""`python -m playground` (`make demo`): MeshUI with two emulated clusters, people and changes in it, in one process.
+"""`python -m playground` (`make demo`): MeshUI with three emulated clusters, people and changes in it, in one process.
 
 Each start is new: the emulated clusters live in memory, so their database lives no longer than they do.
 """
@@ -76,7 +76,7 @@ def main(arguments: list[str]) -> int:
             from playground.seed import fill, welcome  # noqa: PLC0415 - models: only once Django is set up
 
             logging.captureWarnings(capture=True)
-            print("Starting two emulated clusters ...", flush=True)
+            print("Starting three emulated clusters ...", flush=True)
             print(welcome(server.address(listening), fill(begun)), flush=True)
             server.serve(listening)
     except UnavailableError as error:

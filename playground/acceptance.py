@@ -109,8 +109,12 @@ class Acceptance(Loop):
     def __init__(self, server: ApiServer, controller: Controller) -> None:
         """Write to the objects of `server`."""
         super().__init__(server.core, "acceptance")
-        self.watched = (*controller.kinds, "services")
         self._controller, self._objects = controller, server.objects
+
+    @property
+    def watched(self) -> Sequence[str]:
+        """Routes, and what they name."""
+        return (*self._controller.kinds, "services")
 
     def handle(self, events: Sequence[Event]) -> None:
         """Judge all routes anew: a Service that comes or goes may be a backend of any."""

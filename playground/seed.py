@@ -8,6 +8,7 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
+import yaml
 from django.core.management import call_command
 
 from accounts.models import User
@@ -15,13 +16,14 @@ from accounts.selectors import actor_for
 from accounts.services import create_user, grant_role
 from audit.types import SYSTEM
 from clusters.kubeconfig import parse_kubeconfig
+from clusters.manifests import HOME, READER, WRITER, Wish, rbac_manifest
 from clusters.models import Cluster
 from clusters.services import NewCluster, add_cluster, allow_writes, replace_credential
 from meshes.models import Route as StoredRoute
 from meshes.types import Route
 from meshui.lib.errors import UnavailableError
 from meshui.lib.queue import drain, run_task
-from playground import worlds
+from playground import corners, south, worlds
 from playground.cluster import EmulatedCluster
 from traffic.models import Change
 from traffic.services import apply, approve, plan, propose
@@ -32,25 +34,34 @@ if TYPE_CHECKING:
     from contextlib import ExitStack
 
     from audit.types import Actor
+    from playground.apiserver.jsontypes import Json
 
 PATIENCE_SECONDS = 60.0
-WORLDS = (("eu-west", "staging", worlds.eu_west), ("us-east", "production", worlds.us_east))
-OWN_NAMESPACE = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "meshui"}}
-READS = ["get", "list", "watch"]
-READER_RULES = [
-    {"apiGroups": [""], "resources": ["namespaces", "services", "pods", "configmaps"], "verbs": READS},
-    {"apiGroups": ["apps"], "resources": ["deployments"], "verbs": READS},
-    {"apiGroups": ["discovery.k8s.io"], "resources": ["endpointslices"], "verbs": READS},
-    {"apiGroups": ["networking.istio.io", "gateway.networking.k8s.io"], "resources": ["*"], "verbs": READS},
-]
-WRITER_RULES = [
-    {"apiGroups": [""], "resources": ["namespaces"], "verbs": ["get"]},
-    {
-        "apiGroups": ["networking.istio.io"],
-        "resources": ["virtualservices", "destinationrules"],
-        "verbs": ["get", "patch"],
-    },
-]
+
+
+@dataclasses.dataclass(frozen=True)
+class World:
+    """A cluster of the demo: what it holds, which mesh it runs, where it belongs."""
+
+    name: str
+    environment: str
+    objects: Callable[[], list[Json]]
+    mesh: str = "istio"
+
+    def start(self, begun: ExitStack) -> EmulatedCluster:
+        """Start it; it ends with `begun`."""
+        is_istio = self.mesh == "istio"
+        emulated = begun.enter_context(EmulatedCluster(self.name, istio=is_istio, linkerd=not is_istio))
+        emulated.load([*self.objects(), *yaml.safe_load_all(rbac_manifest(Wish(writes=True, meshes=(self.mesh,))))])
+        emulated.settle()
+        return emulated
+
+
+WORLDS = (
+    World("eu-west", "staging", lambda: [*worlds.eu_west(), *corners.eu_corners()]),
+    World("us-east", "production", lambda: [*worlds.us_east(), *corners.us_corners()]),
+    World("ap-south", "staging", south.ap_south, "linkerd"),
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,11 +93,8 @@ def fill(begun: ExitStack) -> tuple[Person, ...]:
     made = people()
     for person in made:
         _add_person(person)
-    for name, environment, objects in WORLDS:
-        emulated = begun.enter_context(EmulatedCluster(name))
-        emulated.load([OWN_NAMESPACE, *objects()])
-        emulated.settle()
-        _add_cluster(emulated, environment)
+    for world in WORLDS:
+        _add_cluster(world.start(begun), world.environment)
     work_until(lambda: not Cluster.objects.filter(last_synced_at=None).exists(), "the first sync")
     _apply_a_change()
     _leave_a_change_in_review()
@@ -120,13 +128,10 @@ def _add_person(person: Person) -> None:
 
 
 def _add_cluster(emulated: EmulatedCluster, environment: str) -> None:
-    """Reader and writer are different accounts of the cluster, each with the least rights."""
+    """Reader and writer are different accounts of the cluster, each with the least rights that MeshUI prints."""
     admin = _actor("admin")
-    emulated.grant("meshui-reader", READER_RULES, service_account_namespace="meshui")
-    emulated.grant("meshui-writer", WRITER_RULES, service_account_namespace="meshui")
     reader, writer = (
-        parse_kubeconfig(emulated.service_account_kubeconfig("meshui", f"meshui-{role}").encode())
-        for role in ("reader", "writer")
+        parse_kubeconfig(emulated.service_account_kubeconfig(HOME, name).encode()) for name in (READER, WRITER)
     )
     new = NewCluster(name=emulated.name, slug=emulated.name, environment=environment, kubeconfig=reader)
     cluster = add_cluster(actor=admin, new=new)
@@ -135,54 +140,67 @@ def _add_cluster(emulated: EmulatedCluster, environment: str) -> None:
 
 
 def _apply_a_change() -> None:
+    """All three clusters, two kinds of mesh; us-east is production, so two people have approved."""
     change = _proposed(
         "recommendations",
         (4_000, 4_000, 2_000),
         "Give recommendations v2 and v3 more traffic",
         "Both have run at 30 % and 10 % for a week without errors.",
+        clusters=("eu-west", "us-east", "ap-south"),
     )
-    change = _approved(_submitted(change))
+    _submitted(change)
+    change = _approved(change, "approver", "approver2")
     apply.start_change(actor=_actor("author"), seen=_seen(change))
     work_until(lambda: State(_again(change).state) == State.APPLIED, "the change of recommendations")
 
 
 def _leave_a_change_in_review() -> None:
     change = _proposed(
-        "search", (6_000, 4_000), "Move search to v2 in two steps", "First step: 40 %. v2 answers in half the time."
+        "search",
+        (6_000, 4_000),
+        "Move search to v2 in two steps",
+        "First step: 40 %. v2 answers in half the time.",
+        clusters=("eu-west", "ap-south"),
     )
     _submitted(change)
 
 
-def _proposed(service: str, weights: tuple[int, ...], title: str, reason: str) -> Change:
-    """A planned draft that splits the one rule of `service` in eu-west by `weights`."""
-    stored = StoredRoute.objects.get(cluster__slug="eu-west", namespace="shop", name=service)
-    live = Route.from_json(stored.neutral)
-    rule = live.rules[0]
-    backends = tuple(
-        dataclasses.replace(backend, weight_bp=bp) for backend, bp in zip(rule.backends, weights, strict=True)
-    )
-    desired = dataclasses.replace(live, rules=(dataclasses.replace(rule, backends=backends), *live.rules[1:]))
-    wanted = Wanted(stored.cluster_id, stored.mesh_kind, stored.pk)
-    proposal = Proposal(title=title, reason=reason, desired=desired, targets=(wanted,))
+def _proposed(service: str, weights: tuple[int, ...], title: str, reason: str, *, clusters: tuple[str, ...]) -> Change:
+    """A planned draft that splits the last rule of `service` by `weights`, in each cluster as its route has it."""
+    targets, desired = [], []
+    for cluster in clusters:
+        stored = StoredRoute.objects.get(cluster__slug=cluster, namespace="shop", root_service=service)
+        desired.append(_split_by(Route.from_json(stored.neutral), weights))
+        targets.append(Wanted(stored.cluster_id, stored.mesh_kind, stored.pk, desired[-1]))
+    proposal = Proposal(title=title, reason=reason, desired=desired[0], targets=tuple(targets))
     change = propose.propose_change(actor=_actor("author"), proposal=proposal)
     change = plan.request_plan(actor=_actor("author"), seen=_seen(change))
     work_until(lambda: _again(change).state == State.DRAFT, f"the plan of {service}")
     return _again(change)
 
 
+def _split_by(live: Route, weights: tuple[int, ...]) -> Route:
+    *others, rule = live.rules
+    backends = tuple(
+        dataclasses.replace(backend, weight_bp=bp) for backend, bp in zip(rule.backends, weights, strict=True)
+    )
+    return dataclasses.replace(live, rules=(*others, dataclasses.replace(rule, backends=backends)))
+
+
 def _submitted(change: Change) -> Change:
     return approve.submit_change(actor=_actor("author"), seen=_seen(change))
 
 
-def _approved(change: Change) -> Change:
-    seen = _seen(change)
-    approve.approve_change(
-        actor=_actor("approver"),
-        change_id=seen.change_id,
-        version=seen.version,
-        digest=seen.digest,
-        comment="Looks right.",
-    )
+def _approved(change: Change, *approvers: str) -> Change:
+    for approver in approvers:
+        seen = _seen(change)
+        approve.approve_change(
+            actor=_actor(approver),
+            change_id=seen.change_id,
+            version=seen.version,
+            digest=seen.digest,
+            comment="Looks right.",
+        )
     return _again(change)
 
 

@@ -67,6 +67,7 @@ def test_demo__started__opens_on_something_and_leaves_nothing(demo: Process, tmp
 
     assert "eu-west" in fleet
     assert "us-east" in fleet
+    assert "ap-south" in fleet
     assert "Move search to v2 in two steps" in visitor.get("/changes/")
     assert demo.stop() == 0
     assert not (tmp_path / "demo").exists()

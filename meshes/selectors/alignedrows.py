@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from meshes.adapters.registry import adapter_for
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -60,8 +62,11 @@ class AlignedRow:
     @property
     def mesh_label(self) -> str:
         """The product, with its versions there; empty: no mesh was found."""
-        mesh = next((mesh for mesh in self.here.meshes if mesh.kind == self.here.mesh_kind), None)
-        return " ".join((mesh.label, ", ".join(mesh.versions))).strip() if mesh else ""
+        kind = self.here.mesh_kind
+        mesh = next((mesh for mesh in self.here.meshes if mesh.kind == kind), None)
+        if mesh is None:
+            return adapter_for(kind).label if kind else ""
+        return f"{mesh.label} {', '.join(mesh.versions)}".strip()
 
 
 def rows_of(service: AlignedService) -> Iterator[AlignedRow]:

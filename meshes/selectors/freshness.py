@@ -11,7 +11,7 @@ from django.conf import settings
 
 from accounts.types import READ
 from meshes.adapters.registry import adapter_for
-from meshes.models import ControlPlane, Sync
+from meshes.models import WATCHING, ControlPlane, Sync
 from meshui.lib import clock
 from meshui.lib.rights import in_scope
 
@@ -39,10 +39,15 @@ def stale_after() -> timedelta:
     return timedelta(seconds=3 * settings.SYNC_SECONDS)
 
 
+def is_watched(cluster: Cluster) -> bool:
+    """Whether a watch keeps it up to date now."""
+    return WATCHING in cluster.lease_owner and cluster.lease_until is not None and cluster.lease_until > clock.now()
+
+
 def sync_word(cluster: Cluster, *, has_errors: bool) -> str:
     """running, failed, never, stale or in_sync: the statuses of kind sync."""
     now = clock.now()
-    if cluster.lease_until is not None and cluster.lease_until > now:
+    if cluster.lease_until is not None and cluster.lease_until > now and not is_watched(cluster):
         return "running"
     if has_errors:
         return "failed"

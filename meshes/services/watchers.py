@@ -13,7 +13,7 @@ from django.db.models import BooleanField, Case, Exists, OuterRef, When
 
 from clusters.breaker import closed
 from clusters.models import Cluster, Health
-from meshes.models import SERVED, Sync
+from meshes.models import SERVED, WATCHING, Sync
 from meshes.services.holding import LongLease
 from meshes.services.watching import ClusterWatch
 from meshui.lib.clock import db_now
@@ -40,7 +40,7 @@ class Watchers:
     """Watches every cluster that was read once, works, and is nobody else's."""
 
     def __init__(self) -> None:
-        self.owner = f"{PROCESS}:watch:{uuid.uuid4().hex[:8]}"
+        self.owner = f"{PROCESS}{WATCHING}{uuid.uuid4().hex[:8]}"
         self._watches: dict[UUID, ClusterWatch] = {}
         self._resting: dict[UUID, float] = {}
         self._stopping = threading.Event()

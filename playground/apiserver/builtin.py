@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from playground.apiserver import errors
 from playground.apiserver.errors import FieldError
 from playground.apiserver.jsontypes import timestamp
-from playground.apiserver.resources import CRD_GROUP
+from playground.apiserver.resources import ADMISSION, CRD_GROUP
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,6 +61,23 @@ def _deployment(obj: Json) -> None:
     obj.setdefault("status", {})
 
 
+def _mutating_webhooks(obj: Json) -> None:
+    _validating_webhooks(obj)
+    for webhook in obj.get("webhooks") or ():
+        webhook.setdefault("reinvocationPolicy", "Never")
+
+
+def _validating_webhooks(obj: Json) -> None:
+    filled = {"failurePolicy": "Fail", "matchPolicy": "Equivalent", "timeoutSeconds": 10}
+    for webhook in obj.get("webhooks") or ():
+        for field, value in {**filled, "namespaceSelector": {}, "objectSelector": {}}.items():
+            webhook.setdefault(field, value)
+        for rule in webhook.get("rules") or ():
+            rule.setdefault("scope", "*")
+        if "service" in webhook["clientConfig"]:
+            webhook["clientConfig"]["service"].setdefault("port", 443)
+
+
 def _definition(obj: Json) -> None:
     spec = obj["spec"]
     names = spec["names"]
@@ -83,6 +100,8 @@ DEFAULTS: dict[str, Callable[[Json], None]] = {
     "services": _service,
     "pods": _pod,
     "deployments.apps": _deployment,
+    f"mutatingwebhookconfigurations.{ADMISSION}": _mutating_webhooks,
+    f"validatingwebhookconfigurations.{ADMISSION}": _validating_webhooks,
     CRD_KEY: _definition,
 }
 
@@ -92,6 +111,16 @@ def fill_in_built_in(call: Call, obj: Json) -> None:
     filler = DEFAULTS.get(call.resource.key)
     if filler is not None:
         filler(obj)
+
+
+def check_change(call: Call, old: Json, new: Json) -> None:
+    """Refuse a change of what may not change. Raises ApiError 422."""
+    if call.resource.key == "configmaps" and old.get("immutable"):
+        text = "Forbidden: field is immutable when `immutable` is set"
+        fields = [field for field in ("data", "binaryData", "immutable") if old.get(field) != new.get(field)]
+        faults = [FieldError(field, text, "FieldValueForbidden") for field in fields]
+        if faults:
+            raise errors.invalid(call.resource, new["metadata"]["name"], faults)
 
 
 def check_definition(call: Call, obj: Json) -> None:

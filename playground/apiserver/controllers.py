@@ -6,6 +6,7 @@ namespaces get a service account and empty themselves when they go, and what has
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from playground.apiserver.errors import ApiError
@@ -31,29 +32,34 @@ if TYPE_CHECKING:
     from playground.apiserver.calls import Core
     from playground.apiserver.jsontypes import Json, Objects
     from playground.apiserver.local import LocalObjects
-    from playground.apiserver.store import Event
+    from playground.apiserver.store import Entry, Event
 
 SLICES = "endpointslices.discovery.k8s.io"
 DEPLOYMENTS, REPLICA_SETS = "deployments.apps", "replicasets.apps"
 STATEFUL_SETS, DAEMON_SETS = "statefulsets.apps", "daemonsets.apps"
 OWNERS = (DEPLOYMENTS, STATEFUL_SETS, DAEMON_SETS)
+FIRST = ("namespaces", *OWNERS, REPLICA_SETS, "pods", "services")
 KCM = "kube-controller-manager"
 
 
 class Controllers(Loop):
     """The controllers of one server."""
 
-    watched = ("namespaces", *OWNERS, REPLICA_SETS, "pods", "services")
-
     def __init__(self, core: Core, objects: LocalObjects) -> None:
         """Nothing runs before `start`."""
         super().__init__(core, "controllers")
         self._objects = objects
 
+    @property
+    def watched(self) -> Sequence[str]:
+        """Every kind: anything may own anything."""
+        return list(dict.fromkeys([*FIRST, *(resource.key for resource in self.core.registry)]))
+
     def handle(self, events: Sequence[Event]) -> None:
         """Do what a batch of events asks for."""
         for event in events:
             self._handle(event)
+        self._collect_garbage(events)
         self._refresh_slices(events)
 
     def _handle(self, event: Event) -> None:
@@ -61,9 +67,7 @@ class Controllers(Loop):
         try:
             if event.kind == "namespaces":
                 self._namespace(event)
-            elif event.is_deleted:
-                self._collect_garbage(event.entry.object)
-            if event.kind == DEPLOYMENTS:
+            elif event.kind == DEPLOYMENTS:
                 self._deployment(event.entry.key)
             elif event.kind in {STATEFUL_SETS, DAEMON_SETS}:
                 self._owner_of_pods(event.kind, event.entry.key)
@@ -99,12 +103,25 @@ class Controllers(Loop):
             raise KeyError(f"{left} objects of namespace {namespace} are held by finalizers.")
         self.store.delete("namespaces", namespace)
 
-    def _collect_garbage(self, owner: Json) -> None:
-        namespace = owner["metadata"].get("namespace", "")
-        for kind in (REPLICA_SETS, "pods", SLICES):
-            for entry in self.store.entries(kind)[0]:
-                if entry.namespace == namespace and is_owned_by(entry.object, owner):
-                    self._objects.delete(kind, entry.name, namespace)
+    def _collect_garbage(self, events: Sequence[Event]) -> None:
+        """Delete what has lost its last owner; what has another one only forgets the lost ones."""
+        dead = {event.entry.object["metadata"]["uid"] for event in events if event.is_deleted}
+        for key in self.watched if dead else ():
+            for entry in self.store.entries(key)[0]:
+                owners = entry.object["metadata"].get("ownerReferences") or ()
+                left = [owner for owner in owners if owner["uid"] not in dead]
+                if len(left) < len(owners):
+                    self._lose_owners(key, entry, left)
+
+    def _lose_owners(self, key: str, entry: Entry, left: Objects) -> None:
+        def change(obj: Json) -> None:
+            obj["metadata"]["ownerReferences"] = left
+
+        with suppress(ApiError):  # somebody else was faster
+            if left:
+                self._objects.edit(key, entry.name, entry.namespace, change, manager=KCM)
+            else:
+                self._objects.delete(key, entry.name, entry.namespace)
 
     def _deployment(self, key: str) -> None:
         deployment = self._current(DEPLOYMENTS, key)

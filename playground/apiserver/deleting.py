@@ -73,6 +73,8 @@ def delete_object(call: Call, options: Json) -> Entry:
         call.core.admission.validate(Subject(call, "DELETE", None, entry.object))
         if call.is_dry_run:
             return entry
+        if call.request.query.get("propagationPolicy") == "Orphan":
+            _orphan(call, entry.object["metadata"]["uid"])
         gone = _mark(call, entry) if _is_held(call, entry) else _remove(call, entry)
         if gone is not None:
             return gone
@@ -87,6 +89,21 @@ def _check_preconditions(call: Call, entry: Entry, wanted: Json) -> None:
         found = entry.object["metadata"][field]
         if wanted.get(field, found) != found:
             raise errors.changed(call.resource, entry.name, field, wanted[field], found)
+
+
+def _orphan(call: Call, uid: str) -> None:
+    """Let everything forget this owner, so that nothing dies with it."""
+    store = call.core.store
+    for key in {resource.key for resource in call.core.registry}:
+        for entry in store.entries(key)[0]:
+            owners = entry.object["metadata"].get("ownerReferences") or ()
+            left = [owner for owner in owners if owner["uid"] != uid]
+            if len(left) < len(owners):
+                obj = clone(entry.object)
+                obj["metadata"]["ownerReferences"] = left
+                if not left:
+                    del obj["metadata"]["ownerReferences"]
+                store.put(key, obj)
 
 
 def _mark(call: Call, entry: Entry) -> Entry | None:

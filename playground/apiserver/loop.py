@@ -19,8 +19,6 @@ BATCH_SECONDS = 0.01  # what is written together is handled together
 class Loop(ABC):
     """Handles the events of some kinds in batches, on one thread. What is put into `undone` comes again later."""
 
-    watched: Sequence[str] = ()
-
     def __init__(self, core: Core, name: str) -> None:
         """Nothing runs before `start`."""
         self.core = core
@@ -30,6 +28,11 @@ class Loop(ABC):
         self._thread: threading.Thread | None = None
         self._is_stopping = False
         self._seen = 0
+
+    @property
+    @abstractmethod
+    def watched(self) -> Sequence[str]:
+        """The kinds whose events are handled, in the order in which a batch has them."""
 
     @abstractmethod
     def handle(self, events: Sequence[Event]) -> None:

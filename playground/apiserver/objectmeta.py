@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,7 @@ from playground.apiserver.errors import FieldError
 from playground.apiserver.resources import RBAC
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from playground.apiserver.jsontypes import Json
     from playground.apiserver.resources import Resource
@@ -53,6 +54,20 @@ def check_metadata(resource: Resource, metadata: Json) -> Iterator[FieldError]:
     if sum(len(key.encode()) + len(value.encode()) for key, value in annotations.items()) > MOST_ANNOTATIONS:
         text = f"Too long: may not be more than {MOST_ANNOTATIONS} bytes"
         yield FieldError("metadata.annotations", text, "FieldValueTooLong")
+    yield from _check_owners(metadata.get("ownerReferences") or ())
+
+
+def _check_owners(owners: Sequence[Json]) -> Iterator[FieldError]:
+    for owner in owners:
+        for field, word in (("apiVersion", "version"), ("kind", "kind"), ("name", "name"), ("uid", "uid")):
+            if not owner.get(field):
+                text = f"Invalid value: {json.dumps(owner.get(field, ''))}: {word} must not be empty"
+                yield FieldError(f"metadata.ownerReferences.{field}", text)
+    controllers = [f"{owner.get('kind')}/{owner.get('name')}" for owner in owners if owner.get("controller")]
+    if len(controllers) > 1:
+        found = f'Found "true" in references for {" and ".join(controllers[:2])}'
+        text = f"Invalid value: null: Only one reference can have Controller set to true. {found}"
+        yield FieldError("metadata.ownerReferences", text)
 
 
 def _check_name(resource: Resource, name: str) -> Iterator[FieldError]:

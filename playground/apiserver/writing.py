@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from playground.apiserver import errors, patches
 from playground.apiserver.admission import Subject
-from playground.apiserver.builtin import CRD_KEY, check_definition, fill_in_built_in
+from playground.apiserver.builtin import CRD_KEY, check_change, check_definition, fill_in_built_in
 from playground.apiserver.decoding import duplicates, read_json, read_object
 from playground.apiserver.errors import FieldError
 from playground.apiserver.jsontypes import clone, timestamp
@@ -238,6 +238,7 @@ def _try_update(call: Call, entry: Entry, new: Json, complaints: list[str]) -> E
     _decode(call, new, complaints)
     new = call.core.admission.mutate(Subject(call, "UPDATE", new, entry.object)) or new
     _judge(call, new)
+    check_change(call, entry.object, new)
     call.core.admission.validate(Subject(call, "UPDATE", new, entry.object))
     if _without_managers(new) == _without_managers(in_version(call, entry.object)):
         return entry

@@ -184,7 +184,7 @@ def test_create__weights_left_out__are_one(api: Api, place: str, kind: Kind) -> 
 
 @pytest.mark.usefixtures("other_kinds")
 def test_older_version__http_route__same_object(api: Api, place: str) -> None:
-    made = _made(api, HTTP_ROUTE, place)
+    made = _settled(api, HTTP_ROUTE, place)
 
     older = api.get(f"{HTTP_ROUTE.path(place).replace('/v1/', '/v1beta1/')}/checkout")
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from playground import corners, south, worlds
+from playground import corners, parts, south, worlds
 from playground.acceptance import ISTIO, LINKERD
 from playground.apiserver.admission import AdmissionRequest
 from playground.cluster import EmulatedCluster
@@ -165,7 +165,7 @@ def test_ap_south__unknown_backend__refused_until_it_is_there(linkerd: EmulatedC
     linkerd.load([south.http_route("cart", [south.split({"cart-v9": 1})])])
     linkerd.settle()
     before = _conditions(linkerd.get(kind, "cart", "shop"), LINKERD.name)
-    linkerd.load([worlds.parts.service("shop", "cart-v9", app="cart", version="v9")])
+    linkerd.load([parts.service("shop", "cart-v9", app="cart", version="v9")])
     linkerd.settle()
 
     assert before == {"Accepted": ("True", "Accepted"), "ResolvedRefs": ("False", "BackendNotFound")}

@@ -1,0 +1,396 @@
+"""Watched clusters, with a real HTTP server: what is edited there is in the inventory at once; what breaks is told."""
+
+from __future__ import annotations
+
+import threading
+import time
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from django.db import connections
+
+from clusters.models import Cluster
+from meshes.models import CONNECTION, Namespace, Route, Service, Sync, Workload
+from meshes.selectors import cluster_inventory
+from meshes.services import due_syncs, request_sync, stocks, sync_cluster, watchers, watching
+from meshes.services.watchers import Watchers
+from meshui.lib import clock
+from tests.meshes.conftest import add, read
+from tests.people import as_actor
+from tests.servers import wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from accounts.models import User
+    from playground.cluster import EmulatedCluster
+
+pytestmark = pytest.mark.django_db(transaction=True)
+SPLIT = ("VirtualService", "checkout", "shop")
+ROUTES = "virtualservices.networking.istio.io"
+
+
+@pytest.fixture(autouse=True)
+def _own_stocks() -> Iterator[None]:
+    """No test builds on what another one read."""
+    stocks.drop_all()
+    yield
+    stocks.drop_all()
+
+
+@pytest.fixture
+def watch(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], Watchers]]:
+    """`watch()` starts watchers, with a quick heart."""
+    monkeypatch.setattr(watchers, "HEARTBEAT_SECONDS", 0.05)
+    monkeypatch.setattr(watching, "TICK_SECONDS", 0.05)
+    running: list[Watchers] = []
+
+    def start() -> Watchers:
+        made = Watchers()
+        made.start()
+        running.append(made)
+        return made
+
+    yield start
+    for made in running:
+        made.stop()
+
+
+@pytest.fixture
+def quick_watches(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever is done now and then is done ten times a second."""
+    monkeypatch.setattr(watching, "FRESH_SECONDS", 0.1)
+
+
+def set_weights(*weights: int) -> Callable[[Any], None]:
+    """A foreign hand that sets them."""
+
+    def change(body: Any) -> None:
+        for entry, weight in zip(body["spec"]["http"][-1]["route"], weights, strict=True):
+            entry["weight"] = weight
+
+    return change
+
+
+def shares() -> list[int]:
+    """What the inventory says of checkout."""
+    route = Route.objects.filter(namespace="shop", name="checkout", gone_at=None).first()
+    return [backend.weight_bp for backend in route.backends.all()] if route else []
+
+
+def is_watched(name: str = ROUTES) -> bool:
+    """Whether the rows say so."""
+    return Sync.objects.filter(resource=name, watched_since__isnull=False).exists()
+
+
+def watched(cluster: Cluster) -> Cluster:
+    """Once it is."""
+    wait_until(lambda: is_watched() and is_watched("services"), seconds=30, what="the watch")
+    cluster.refresh_from_db()
+    return cluster
+
+
+def lists(emulated: EmulatedCluster, plural: str = "") -> int:
+    """How many lists were asked for, of a kind or of any."""
+    return sum(
+        request.method == "GET" and "limit" in request.query and request.path.endswith(f"/{plural}" if plural else "")
+        for request in emulated.server.requests
+    )
+
+
+def test_watch__edited_by_another_hand__on_the_page_within_two_seconds(
+    eu_west: EmulatedCluster, added: Callable[..., Cluster], watch: Callable[[], Watchers], viewer: User
+) -> None:
+    watch()
+    cluster = watched(added(eu_west))
+
+    began = time.monotonic()
+    eu_west.edit(*SPLIT, set_weights(60, 40))
+    wait_until(lambda: shares()[-2:] == [6000, 4000], seconds=10, what="the edit in the inventory")
+
+    assert time.monotonic() - began < 2
+    inventory = cluster_inventory(viewer, cluster.slug)
+    assert inventory.sync == "in_sync"
+
+
+def test_watch__made_deleted_and_made_anew__each_is_followed(
+    eu_west: EmulatedCluster, added: Callable[..., Cluster], watch: Callable[[], Watchers]
+) -> None:
+    watch()
+    watched(added(eu_west))
+    old = Route.objects.get(namespace="shop", name="checkout")
+    body = eu_west.get(*SPLIT)
+
+    eu_west.delete(*SPLIT)
+    wait_until(lambda: shares() == [], seconds=10, what="the deletion")
+    eu_west.load([{**body, "metadata": {"name": "checkout", "namespace": "shop"}}])
+    eu_west.load(
+        [
+            {
+                "apiVersion": "v1",
+                "kind": "Namespace",
+                "metadata": {"name": "new", "labels": {"istio-injection": "enabled"}},
+            }
+        ]
+    )
+
+    wait_until(lambda: shares() != [], seconds=10, what="the new one")
+    wait_until(lambda: Namespace.objects.filter(name="new", injection="injected").exists(), seconds=10)
+    old.refresh_from_db()
+    assert old.gone_at is not None
+    assert Route.objects.filter(namespace="shop", name="checkout").count() == 2
+
+
+def test_watch__workloads_and_services__counted_as_they_move(
+    eu_west: EmulatedCluster, added: Callable[..., Cluster], watch: Callable[[], Watchers]
+) -> None:
+    watch()
+    watched(added(eu_west))
+
+    eu_west.edit("Deployment", "checkout-v2", "shop", lambda body: body["spec"].update(replicas=5))
+    eu_west.edit("Service", "checkout", "shop", lambda body: body["spec"]["selector"].update(tier="web"))
+    eu_west.delete("Service", "cart", "shop")
+
+    moved = Workload.objects.filter(name="checkout-v2", replicas=5, ready=5)
+    wait_until(moved.exists, seconds=20, what="five ready pods")
+    wait_until(lambda: Service.objects.get(name="checkout").selector.get("tier") == "web", seconds=10)
+    wait_until(lambda: Service.objects.get(name="cart").gone_at is not None, seconds=10)
+
+
+def test_watch__a_watched_cluster__is_not_read_by_others_and_lists_nothing(
+    eu_west: EmulatedCluster, added: Callable[..., Cluster], watch: Callable[[], Watchers]
+) -> None:
+    watch()
+    cluster = watched(added(eu_west))
+    before = lists(eu_west)
+
+    eu_west.edit(*SPLIT, set_weights(30, 70))
+    wait_until(lambda: shares()[-2:] == [3000, 7000], seconds=10)
+    Cluster.objects.filter(pk=cluster.pk).update(next_sync_at=clock.db_now(plus=60))
+
+    assert not sync_cluster(cluster.pk)
+    assert not due_syncs().exists()
+    assert lists(eu_west) == before
+
+
+def test_watch__read_now__the_watch_reads_and_is_no_longer_due(
+    eu_west: EmulatedCluster, added: Callable[..., Cluster], watch: Callable[[], Watchers], viewer: User
+) -> None:
+    watch()
+    cluster = watched(added(eu_west))
+    before = lists(eu_west, "virtualservices")
+    clock.shift_for_tests(timedelta(seconds=6))
+
+    request_sync(actor=as_actor(viewer), cluster_id=cluster.pk)
+
+    later = Cluster.objects.filter(pk=cluster.pk, next_sync_at__gt=clock.db_now())
+    wait_until(later.exists, seconds=20, what="the reading")
+    assert lists(eu_west, "virtualservices") == before + 1
+
+
+def test_watch__history_cut_off__lists_again_and_misses_nothing(
+    eu_west: EmulatedCluster, added: Callable[..., Cluster], watch: Callable[[], Watchers]
+) -> None:
+    watch()
+    watched(added(eu_west))
+    before = lists(eu_west, "virtualservices")
+
+    eu_west.server.expire_watches()
+    eu_west.edit(*SPLIT, set_weights(20, 80))
+
+    wait_until(lambda: shares()[-2:] == [2000, 8000], seconds=20, what="the edit after the cut")
+    wait_until(lambda: lists(eu_west, "virtualservices") > before, seconds=10, what="the list anew")
+    wait_until(is_watched, seconds=10, what="the watch again")
+
+
+@pytest.mark.usefixtures("quick_watches")
+def test_watch__bookmarks__move_the_stored_version_and_the_age(
+    eu_west: EmulatedCluster, added: Callable[..., Cluster], watch: Callable[[], Watchers]
+) -> None:
+    eu_west.server.bookmark_seconds = 0.05
+    watch()
+    cluster = watched(added(eu_west))
+    version = int(Sync.objects.get(resource=ROUTES).resource_version)
+    before = cluster.last_synced_at
+    assert before is not None
+
+    eu_west.edit("Service", "cart", "shop", lambda body: body["metadata"]["labels"].update(a="b"))
+
+    wait_until(
+        lambda: int(Sync.objects.get(resource=ROUTES).resource_version) > version,
+        seconds=20,
+        what="the version of the bookmark",
+    )
+    younger = Cluster.objects.filter(pk=cluster.pk, last_synced_at__gt=before)
+    wait_until(younger.exists, seconds=20, what="the age")
+
+
+def test_watch__no_right_to_watch_one_kind__that_one_is_read_at_intervals(
+    eu_west: EmulatedCluster, admin: User, watch: Callable[[], Watchers], settings: Any
+) -> None:
+    settings.SYNC_SECONDS = 0.3
+    groups = ["", "apps", "gateway.networking.k8s.io", "admissionregistration.k8s.io"]
+    istio = {"apiGroups": ["networking.istio.io"]}
+    rules = [
+        {"apiGroups": groups, "resources": ["*"], "verbs": ["get", "list", "watch"]},
+        {**istio, "resources": ["destinationrules"], "verbs": ["get", "list", "watch"]},
+        {**istio, "resources": ["virtualservices"], "verbs": ["get", "list"]},
+    ]
+    eu_west.grant("reader", rules)
+    cluster = add(eu_west, admin, config=eu_west.kubeconfig("reader"))
+    assert read(cluster)
+
+    watch()
+    refused = Sync.objects.filter(resource=ROUTES, watched_since=None, watch_error__contains="watch")
+    wait_until(refused.exists, seconds=30, what="the refusal")
+    wait_until(lambda: is_watched("services"), seconds=20, what="the others")
+    eu_west.edit(*SPLIT, set_weights(10, 90))
+
+    wait_until(lambda: shares()[-2:] == [1000, 9000], seconds=20, what="the edit by reading")
+
+
+def test_watch__no_right_to_watch_at_all__given_back_to_the_readers(
+    eu_west: EmulatedCluster, admin: User, watch: Callable[[], Watchers]
+) -> None:
+    eu_west.grant("reader", [{"apiGroups": ["*"], "resources": ["*"], "verbs": ["get", "list"]}])
+    cluster = add(eu_west, admin, config=eu_west.kubeconfig("reader"))
+    assert read(cluster)
+
+    watch()
+
+    free = Cluster.objects.filter(pk=cluster.pk, lease_owner="", lease_fence=2)
+    wait_until(free.exists, seconds=30, what="the cluster given back")
+    assert "watch" in Sync.objects.get(resource=ROUTES).watch_error
+    eu_west.edit(*SPLIT, set_weights(70, 30))
+    assert read(cluster)
+    assert shares()[-2:] == [7000, 3000]
+
+
+def test_watch__server_goes_and_comes_back__read_and_watched_again(
+    eu_west: EmulatedCluster,
+    added: Callable[..., Cluster],
+    watch: Callable[[], Watchers],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(watching, "REST_SECONDS", 0.2)
+    monkeypatch.setattr(watching, "MOST_WAIT", 0.2)
+    watch()
+    watched(added(eu_west))
+
+    eu_west.restart()
+    eu_west.edit(*SPLIT, set_weights(55, 45))
+
+    wait_until(lambda: shares()[-2:] == [5500, 4500], seconds=20, what="what was edited meanwhile")
+    eu_west.edit(*SPLIT, set_weights(50, 50))
+    wait_until(lambda: shares()[-2:] == [5000, 5000], seconds=20, what="what was edited later")
+
+
+def test_watch__one_cluster_dead_and_one_silent__the_third_is_not_slower(
+    eu_west: EmulatedCluster,
+    us_east: EmulatedCluster,
+    emulate: Callable[..., EmulatedCluster],
+    added: Callable[..., Cluster],
+    watch: Callable[[], Watchers],
+) -> None:
+    silent = emulate("silent")
+    for emulated in (silent, us_east, eu_west):
+        added(emulated)
+    silent.server.faults.black_hole(times=1000)
+    us_east.stop()
+    watch()
+    here = Sync.objects.filter(cluster__slug="eu-west", resource=ROUTES, watched_since__isnull=False)
+    wait_until(here.exists, seconds=30, what="the watch of the one that works")
+
+    began = time.monotonic()
+    eu_west.edit(*SPLIT, set_weights(65, 35))
+    mine = Route.objects.filter(cluster__slug="eu-west", name="checkout", gone_at=None)
+    wait_until(lambda: [b.weight_bp for b in mine.get().backends.all()][-2:] == [6500, 3500], seconds=10)
+
+    assert time.monotonic() - began < 2
+    assert Route.objects.filter(cluster__slug="us-east", gone_at=None).exists()
+
+
+def test_watchers__two_processes__share_the_clusters_and_take_over_from_the_dead(
+    eu_west: EmulatedCluster, added: Callable[..., Cluster], watch: Callable[[], Watchers]
+) -> None:
+    cluster = added(eu_west)
+    rows = Cluster.objects.filter(pk=cluster.pk)
+    rows.update(lease_owner="one that died", lease_until=clock.db_now(plus=1.5), lease_fence=7)
+
+    first, second = watch(), watch()
+
+    wait_until(lambda: rows.filter(lease_owner__in=[first.owner, second.owner]).exists(), seconds=20)
+    watched(cluster)
+    assert len([*first.watched(), *second.watched()]) == 1
+
+
+def test_watchers__lease_given_to_another__nothing_more_is_written(
+    eu_west: EmulatedCluster, added: Callable[..., Cluster], watch: Callable[[], Watchers]
+) -> None:
+    running = watch()
+    cluster = watched(added(eu_west))
+    Cluster.objects.filter(pk=cluster.pk).update(
+        lease_owner="another", lease_fence=99, lease_until=clock.db_now(plus=60)
+    )
+    wait_until(lambda: not running.watched(), seconds=20, what="the watch given up")
+    before = shares()
+
+    eu_west.edit(*SPLIT, set_weights(1, 99))
+
+    assert threading.Event().wait(0.3) is False
+    assert shares() == before
+    cluster.refresh_from_db()
+    assert cluster.lease_owner == "another"
+
+
+@pytest.mark.parametrize("how", ["removed", "silenced"])
+def test_watchers__cluster_removed_or_silenced__left_alone(
+    eu_west: EmulatedCluster, added: Callable[..., Cluster], watch: Callable[[], Watchers], how: str
+) -> None:
+    running = watch()
+    cluster = watched(added(eu_west))
+
+    if how == "removed":
+        Cluster.objects.filter(pk=cluster.pk).delete()
+    else:
+        Cluster.objects.filter(pk=cluster.pk).update(next_sync_at=None)
+
+    wait_until(lambda: not running.watched(), seconds=20, what="the end of the watch")
+    if how == "silenced":
+        cluster.refresh_from_db()
+        assert (cluster.next_sync_at, cluster.lease_owner) == (None, "")
+        assert not is_watched()
+
+
+def test_watchers__stopped__clusters_given_back_and_no_thread_left(
+    eu_west: EmulatedCluster, added: Callable[..., Cluster], watch: Callable[[], Watchers]
+) -> None:
+    running = watch()
+    cluster = watched(added(eu_west))
+
+    running.stop()
+
+    left = lambda: [t.name for t in threading.enumerate() if t.name.startswith(("watch-", "meshui-watchers"))]  # noqa: E731
+    wait_until(lambda: not left(), seconds=5, what="the end of all threads")
+    cluster.refresh_from_db()
+    assert cluster.lease_owner == ""
+    assert not is_watched()
+
+
+def test_watchers__never_read_or_open_breaker__not_taken(
+    eu_west: EmulatedCluster, admin: User, watch: Callable[[], Watchers]
+) -> None:
+    cluster = add(eu_west, admin)
+    Cluster.objects.filter(pk=cluster.pk).update(next_sync_at=clock.db_now(plus=60))
+    running = Watchers()
+
+    running.beat()
+    assert running.watched() == []
+
+    read(cluster)
+    Cluster.objects.filter(pk=cluster.pk).update(next_try_at=clock.db_now(plus=60))
+    running.beat()
+    assert running.watched() == []
+    assert not Sync.objects.filter(resource=CONNECTION).exclude(error="").exists()
+    connections.close_all()
