@@ -38,7 +38,7 @@ class ReadRow(models.Model):
 
 
 class Mesh(ReadRow):
-    """One installation as one cluster shows it. `trust_root`: SHA-256 of its root certificates, hex; empty: not read."""
+    """One installation as one cluster shows it. `trust_root`: SHA-256 of its root certificates, hex; else empty."""
 
     SCOPE: ClassVar[ScopeColumns] = ScopeColumns(
         environment="cluster__environment", cluster="cluster__slug", mesh="kind"
@@ -228,8 +228,9 @@ class RouteBackend(models.Model):
 class Sync(models.Model):
     """The last reading of one kind in one cluster: a row per cluster and kind. `error` empty = it went well.
 
-    `found`: of SERVED the group/versions that the API serves; else nothing. `watched_since`: a watch has kept it up to
-    date since then, as long as the cluster's lease holds; None, with `watch_error` where it was tried: read at intervals.
+    `found`: of SERVED the group/versions that the API serves; else nothing. `watched_since`: a watch has kept it up
+    to date since then, as long as the cluster's lease holds; None, with `watch_error` where it was tried: read at
+    intervals.
     """
 
     SCOPE: ClassVar[ScopeColumns] = ScopeColumns(environment="cluster__environment", cluster="cluster__slug")

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         def start(self) -> None: ...
         def stop(self) -> None: ...
 
+
 BACKLOG = 2048
 GRACE_SECONDS = 10
 

@@ -154,7 +154,7 @@ def list_editors(change: Change) -> dict[str, str]:
 
 def list_related(user: User, change: Change) -> list[Change]:
     """Changes that restore `change`, and other open ones that name one of its objects, newest first. One query."""
-    routes = [target.route_id for target in change.targets.all()]
+    routes = [target.route_id for target in change.targets.all() if target.route_id is not None]
     shared = ChangeTarget.objects.filter(change=OuterRef("pk"), route_id__in=routes)
     related = Change.objects.filter(Q(Exists(shared), state__in=OPEN) | Q(restores=change)).exclude(pk=change.pk)
     return list(in_scope(related, user, READ).order_by("-number")[:RELATED_LENGTH])

@@ -84,6 +84,11 @@ def is_watched(name: str = ROUTES) -> bool:
     return Sync.objects.filter(resource=name, watched_since__isnull=False).exists()
 
 
+def names_of_threads() -> list[str]:
+    """The threads of the watchers that still run."""
+    return [t.name for t in threading.enumerate() if t.name.startswith(("watch-", "meshui-watchers"))]
+
+
 def watched(cluster: Cluster) -> Cluster:
     """Once it is."""
     wait_until(lambda: is_watched() and is_watched("services"), seconds=30, what="the watch")
@@ -371,8 +376,7 @@ def test_watchers__stopped__clusters_given_back_and_no_thread_left(
 
     running.stop()
 
-    left = lambda: [t.name for t in threading.enumerate() if t.name.startswith(("watch-", "meshui-watchers"))]  # noqa: E731
-    wait_until(lambda: not left(), seconds=5, what="the end of all threads")
+    wait_until(lambda: not names_of_threads(), seconds=5, what="the end of all threads")
     cluster.refresh_from_db()
     assert cluster.lease_owner == ""
     assert not is_watched()

@@ -175,7 +175,10 @@ def test_facts__stored_rivals__of_this_cluster_alone() -> None:
 
 def test_facts__service_profile__shadows_routes_of_linkerd_alone() -> None:
     row = make_route(make_cluster())
-    profile = {"kind": "ServiceProfile", "metadata": {"name": "checkout.shop.svc.cluster.local", "namespace": "web"}}
+    profile: Any = {
+        "kind": "ServiceProfile",
+        "metadata": {"name": "checkout.shop.svc.cluster.local", "namespace": "web"},
+    }
     around = replace(AROUND, companions=(profile,))
     live = row.live
     assert live is not None

@@ -283,7 +283,7 @@ def test_start__one_version_or_one_twice__refused() -> None:
     assert "stand twice" in refused(start(ROOT, [subset("v1"), subset("v1")]))
 
 
-EVERY = [
+EVERY: list[edits.Edit] = [
     AddBackend("rest", subset("v2")),
     AddRule("rest", BETA, subset("v2")),
     EditRule("x-beta-1", HeaderMatch("x-beta", "regex", "[12]")),
@@ -308,7 +308,7 @@ def test_replayed__all__as_if_made_one_by_one() -> None:
 
 
 def test_replayed__one_no_longer_fits__left_out_and_named() -> None:
-    gone = [RemoveRule("gone"), AddBackend("rest", subset("v2"))]
+    gone: list[edits.Edit] = [RemoveRule("gone"), AddBackend("rest", subset("v2"))]
 
     made = edits.replayed(checkout(), gone)
 

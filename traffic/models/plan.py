@@ -43,9 +43,9 @@ class PlanTarget(models.Model):
     """One object of a target: what it is now, what it would be, and the very write that makes it so.
 
     A target whose split starts or ends has several, written in the order of `position` (the companions of a create come
-    first, of a delete last). `snapshot` is the object as read (with uid and resourceVersion, without managedFields; None:
-    there is none); `expected` as the server's dry run answered (None: a delete); `operations` the spec part of a patch,
-    `body` all of a create. Hashes as in change-control §4.3; empty: no object.
+    first, of a delete last). `snapshot` is the object as read (with uid and resourceVersion, without managedFields;
+    None: there is none); `expected` as the server's dry run answered (None: a delete); `operations` the spec part
+    of a patch, `body` all of a create. Hashes as in change-control §4.3; empty: no object.
     """
 
     plan = models.ForeignKey(Plan, on_delete=models.PROTECT, related_name="targets")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from django.http import QueryDict
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import gettext
@@ -27,7 +28,7 @@ from traffic.views.spots import Asked, asked_of_change, workbench_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from django.http import HttpRequest, HttpResponse, QueryDict
+    from django.http import HttpRequest, HttpResponse
 
     from audit.types import Actor
     from meshes.types import Route
@@ -79,7 +80,7 @@ class SplitPage(PageView, ActionView):
         base = self.bench.base
         return None if base is None else drafting_of(base, self.bench.live, self.params)
 
-    def make_form(self, drafting: Drafting, data: QueryDict | None = None, **initial: Any) -> ProposalForm:
+    def make_form(self, drafting: Drafting, data: QueryDict | None = None, **initial: object) -> ProposalForm:
         """The form, bound or as it is first shown."""
         made = EndForm if self.is_end else SplitForm
         wanted = self.bench.ended if self.is_end else self.bench.wanted
@@ -114,7 +115,8 @@ class SplitPage(PageView, ActionView):
 
     def checked(self, form: ProposalForm) -> list[str]:
         """The places that are ticked."""
-        return form.data.getlist("route") if form.is_bound else list(form.initial["route"])
+        sent = form.data
+        return sent.getlist("route") if isinstance(sent, QueryDict) and form.is_bound else list(form.initial["route"])
 
     def desired(self, drafting: Drafting, form: ProposalForm) -> Route | None:
         """What a preview is shown of: of a form that was sent what it says, else of a draft that differs from live."""
@@ -145,7 +147,7 @@ class SplitPage(PageView, ActionView):
         """The form with what a button did to its structure; nothing is kept."""
         bench, data = self.bench, self.request.POST
         made = done(drafting, bench.base or drafting.draft.route, bench.main.extras, data)
-        typed = {name: data.get(name, "") for name in ("title", "reason", "ticket", "version")}
+        typed: dict[str, Any] = {name: data.get(name, "") for name in ("title", "reason", "ticket", "version")}
         form = self.make_form(made, route=data.getlist("route"), **typed)
         status = 422 if len(made.refusals) > len(drafting.refusals) else 200
         return SplitPage.respond_again(self, status, form=form, drafting=made, is_edited=True, **kwargs)

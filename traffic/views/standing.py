@@ -51,7 +51,7 @@ HEADS: Final[dict[str, tuple[str, str | _StrPromise]]] = {
     State.CANCELLED: ("info", gettext_lazy("Cancelled: nothing was written")),
     State.SUPERSEDED: ("info", gettext_lazy("Superseded: nothing was written by it")),
 }
-TODO: Final[dict[StepState, str | _StrPromise]] = {
+NEXT_OF: Final[dict[StepState, str | _StrPromise]] = {
     StepState.CONFLICT: gettext_lazy(
         "%(where)s: somebody else changed it meanwhile. Resume plans what is left again, to be approved anew; or roll "
         "back what was written; or accept what is there."
@@ -109,12 +109,11 @@ def standing_of(change: Change, steps: Sequence[TargetStep]) -> Standing | None:
     if change.state == State.IN_REVIEW:
         return _in_review(change)
     if change.state == State.DRAFT and change.state_cause and (plan is None or not plan.is_sound):
-        head = (
-            gettext("Planning did not end") if plan is None else gettext("The plan has errors: nothing can be approved")
-        )
-        return Standing("warn" if plan is None else "crit", head, change.state_cause)
-    tone, head = HEADS.get(change.state, ("", ""))
-    return Standing(tone, str(head), _why(change), tuple(_todo(change, steps))) if tone else None
+        if plan is None:
+            return Standing("warn", gettext("Planning did not end"), change.state_cause)
+        return Standing("crit", gettext("The plan has errors: nothing can be approved"), change.state_cause)
+    tone, words = HEADS.get(change.state, ("", ""))
+    return Standing(tone, str(words), _why(change), tuple(_todo(change, steps))) if tone else None
 
 
 def _in_review(change: Change) -> Standing | None:
@@ -139,7 +138,7 @@ def _todo(change: Change, steps: Sequence[TargetStep]) -> Iterator[str]:
         yield from _brought(steps)
     if change.state not in {State.PAUSED, State.ROLLING_BACK}:
         return
-    found = [(state, words) for state, words in TODO.items() if any(step.state == state for step in steps)]
+    found = [(state, words) for state, words in NEXT_OF.items() if any(step.state == state for step in steps)]
     for state, words in found:
         yield str(words) % {"where": ", ".join(clusters_in(steps, state))}
     if not found and change.state == State.PAUSED:
