@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from django.utils.translation import gettext
 
 from meshes.adapters.registry import adapter_for
-from meshes.alignment import Misfit, Side, translate
+from meshes.alignment import Misfit, Side, misfits, translate
 from meshes.types import Around, Route
 from meshui.ui.wording import percent
 from traffic.types import Wanted
@@ -127,7 +127,9 @@ class Workbench:
             return spot.problem
         if action == "end":
             return self._why_not_end(spot)
-        found = self.aligned(spot, desired or self.base) if desired or self.base else None
+        if desired is None or desired == self.base:
+            return self._why_never(spot)
+        found = self.aligned(spot, desired)
         return str(found) if isinstance(found, Misfit) else ""
 
     def aligned(self, spot: Spot, desired: Route | None) -> Route | Misfit:
@@ -185,6 +187,14 @@ class Workbench:
             return side
         versions = {backend.key: version for version, backend in side.extras.items()}
         return replace(side, route=self.base, versions=versions)
+
+    def _why_never(self, spot: Spot) -> str:
+        """What keeps every change of the main route from the place, whatever it is."""
+        if spot.row is None or self.base is None or spot.value == self.main.value:
+            return ""
+        if spot.side is None:
+            return gettext("MeshUI has no words for a part of this route.")
+        return next((misfit.reason for misfit in misfits(self._base_side, spot.side) if misfit.where == "rules"), "")
 
     def _why_not_end(self, spot: Spot) -> str:
         if spot.row is None:
