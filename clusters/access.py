@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import time
+from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
-from clusters.clients import BadAnswerError, ObjectGoneError, OutcomeUnknownError
+from clusters.clients import BadAnswerError, ClusterError, ObjectGoneError, OutcomeUnknownError
+from clusters.endpoints import POOL_SIZE
 from clusters.kube_lists import KubeReader
 from clusters.transport import decoded
 from clusters.types import EXCESS, KUBE_SYSTEM, NEEDS, WRITE_VERBS, Asked
@@ -24,6 +27,8 @@ WHOLE_SECONDS: Final = 20.0
 """All questions of one test together: a slow server must not hold its lane for each of them anew."""
 
 Row = dict[str, Any]
+Served = frozenset[tuple[str, str]]
+Answers = dict[Asked, bool]
 
 
 class Inspector:
@@ -50,7 +55,7 @@ class Inspector:
         """Drop the connections."""
         self._transport.close()
 
-    def served(self) -> frozenset[tuple[str, str]]:
+    def served(self) -> Served:
         """(group, plural) of what is served of the groups that MeshUI needs. One call, and one a version."""
         wanted = {need.group for need in NEEDS if need.group}
         versions = [version for version in self._reader.api_groups() if version.partition("/")[0] in wanted]
@@ -71,9 +76,23 @@ class Inspector:
             if isinstance(resource, dict) and isinstance(resource.get("name"), str):
                 yield str(resource["name"])
 
-    def may(self, asked: Asked) -> bool:
-        """One SelfSubjectAccessReview."""
-        self._require_time()
+    def answers(self, asked: Iterable[Asked]) -> Answers:
+        """Whether each is allowed, by SelfSubjectAccessReviews, four at a time.
+
+        What a slow server did not say in the time of one test is not in it. Raises ClusterError.
+        """
+        questions = list(dict.fromkeys(asked))
+        with ThreadPoolExecutor(POOL_SIZE, thread_name_prefix="access") as pool:
+            try:
+                found = list(pool.map(self._may, questions))
+            except ClusterError:
+                self._end = 0.0  # those that wait in line are not sent
+                raise
+        return {one: said for one, said in zip(questions, found, strict=True) if said is not None}
+
+    def _may(self, asked: Asked) -> bool | None:
+        if time.monotonic() > self._end:
+            return None
         review = {
             "apiVersion": "authorization.k8s.io/v1",
             "kind": "SelfSubjectAccessReview",
@@ -87,43 +106,52 @@ class Inspector:
             raise OutcomeUnknownError(f"Its answers took longer than {WHOLE_SECONDS:g} s together.")
 
 
-def reader_rows(inspector: Inspector, served: frozenset[tuple[str, str]], namespaces: tuple[str, ...]) -> Iterator[Row]:
-    """A row per kind that is read, then one per right that is more than needed."""
-    for need in NEEDS:
-        yield _row(inspector, need, "reader", served=served, namespaces=namespaces)
-    yield from _excess(inspector, "reader")
+def access_rows(inspector: Inspector, role: str, served: Served, namespaces: tuple[str, ...]) -> tuple[Row, ...]:
+    """A row per kind that the credential of `role` is for, then one per right that is more than needed."""
+    needs = [need for need in NEEDS if role == "reader" or need.is_written]
+    asked = {need: tuple(_asked(need, role, namespaces)) for need in needs if _is_there(need, served)}
+    said = inspector.answers([*chain.from_iterable(asked.values()), *EXCESS])
+    rows = [_row(need, role, asked.get(need), said, namespaces) for need in needs]
+    more = [_blank(role, f"{right.verb} {right.resource}", "excess") for right in EXCESS if said.get(right)]
+    return (*rows, *more)
 
 
-def writer_rows(inspector: Inspector, served: frozenset[tuple[str, str]], namespaces: tuple[str, ...]) -> Iterator[Row]:
-    """A row per kind that is written, then one per right that is more than needed."""
-    for need in NEEDS:
-        if need.is_written:
-            yield _row(inspector, need, "writer", served=served, namespaces=namespaces)
-    yield from _excess(inspector, "writer")
+def rejected_rows(role: str, why: str) -> tuple[Row, ...]:
+    """The rows where the credential of `role` does not even open the door; the first says why."""
+    needs = [need for need in NEEDS if role == "reader" or need.is_written]
+    return tuple(_blank(role, need.label, "rejected") | {"why": "" if n else why} for n, need in enumerate(needs))
 
 
-def _row(
-    inspector: Inspector, need: Need, role: str, *, served: frozenset[tuple[str, str]], namespaces: tuple[str, ...]
-) -> Row:
-    row: Row = {"role": role, "label": need.label, "state": "allowed", "missing": [], "where": []}
-    if (need.group, need.resource) not in served:
+def _blank(role: str, label: str, state: str) -> Row:
+    return {"role": role, "label": label, "state": state, "missing": [], "where": []}
+
+
+def _row(need: Need, role: str, asked: tuple[Asked, ...] | None, said: Answers, namespaces: tuple[str, ...]) -> Row:
+    row = _blank(role, need.label, "allowed")
+    if asked is None:
         return row | {"state": "not_served"}
-    verbs = WRITE_VERBS if role == "writer" else need.read_verbs
-    refused = [asked for asked in _asked(need, verbs, namespaces) if not inspector.may(asked)]
+    refused = [right for right in asked if said.get(right) is False]
     if not refused:
-        return row
+        return row if all(right in said for right in asked) else row | {"state": "unanswered"}
     if namespaces and need.home and need.home not in namespaces:
         return row | {"state": "left_out"}
     if namespaces and not need.is_namespaced and need.resource != "namespaces":
         return row | {"state": "left_out"}
-    missing = [verb for verb in verbs if any(asked.verb == verb for asked in refused)]
-    where = list(dict.fromkeys(asked.namespace for asked in refused if asked.namespace)) if namespaces else []
+    missing = list(dict.fromkeys(right.verb for right in refused))
+    where = list(dict.fromkeys(right.namespace for right in refused if right.namespace)) if namespaces else []
     return row | {"state": "denied", "missing": missing, "where": where}
 
 
-def _asked(need: Need, verbs: Iterable[str], namespaces: tuple[str, ...]) -> Iterator[Asked]:
+def _is_there(need: Need, served: Served) -> bool:
+    """Whether its kind is served; of single objects of a mesh, whether any kind of that mesh is."""
+    of_mesh = (other for other in NEEDS if other.mesh == need.mesh and not other.names)
+    looked_for = of_mesh if need.names and need.mesh else (need,)
+    return any((other.group, other.resource) in served for other in looked_for)
+
+
+def _asked(need: Need, role: str, namespaces: tuple[str, ...]) -> Iterator[Asked]:
     """Each right once for everywhere, or once for each chosen namespace; of a Namespace itself only to get it."""
-    for verb in verbs:
+    for verb in WRITE_VERBS if role == "writer" else need.read_verbs:
         if need.names:
             yield from (Asked(verb, need.group, need.resource, need.home, name) for name in need.names)
         elif not namespaces or (not need.is_namespaced and need.resource != "namespaces"):
@@ -134,23 +162,17 @@ def _asked(need: Need, verbs: Iterable[str], namespaces: tuple[str, ...]) -> Ite
             yield from (Asked("get", "", "namespaces", name, name) for name in (KUBE_SYSTEM, *namespaces))
 
 
-def _excess(inspector: Inspector, role: str) -> Iterator[Row]:
-    for asked in EXCESS:
-        if inspector.may(asked):
-            yield {
-                "role": role,
-                "label": f"{asked.verb} {asked.resource}",
-                "state": "excess",
-                "missing": [],
-                "where": [],
-            }
-
-
 def missing_words(rows: Iterable[Row]) -> str:
     """What the rows lack, as the reason of a degraded cluster; empty where nothing is."""
-    faults = []
-    for row in rows:
-        if row.get("state") == "denied":
-            where = f" in {', '.join(row['where'])}" if row["where"] else ""
-            faults.append(f"{', '.join(row['missing'])} {row['label']}{where} ({row['role']})")
-    return f"The credentials may not: {'; '.join(faults)}." if faults else ""
+    rows = list(rows)
+    unanswered = sum(row.get("state") == "unanswered" for row in rows)
+    faults = [_fault_words(row) for row in rows if row.get("state") == "denied"]
+    words = [f"The credentials may not: {'; '.join(faults)}."] if faults else []
+    words += [f"The {row['role']} credential does not work: {row['why']}" for row in rows if row.get("why")]
+    words += [f"It answers so slowly that {unanswered} of its rights are not known."] if unanswered else []
+    return " ".join(words)
+
+
+def _fault_words(row: Row) -> str:
+    where = f" in {', '.join(row['where'])}" if row["where"] else ""
+    return f"{', '.join(row['missing'])} {row['label']}{where} ({row['role']})"

@@ -116,7 +116,8 @@ def _narrow(wish: Wish) -> Iterator[str]:
 
 
 def _named(need: Need, wish: Wish) -> Iterator[str]:
-    note = "# Other revisions of istiod: add istio-<revision> to the names.\n" if need.mesh == "istio" else ""
+    note = f"# Where there is no namespace {need.home}, kubectl says so about these two and applies the rest.\n"
+    note += "# Other revisions of istiod: add istio-<revision> to the names.\n" if need.mesh == "istio" else ""
     rule = _rule(need.group, [need.resource], need.read_verbs, names=need.names)
     yield note + _role("Role", "meshui-read-config", need.home, [rule])
     yield _binding("Role", "meshui-read-config", need.home, wish.accounts)

@@ -46,9 +46,10 @@ class CredentialFace:
 
 @dataclass(frozen=True, slots=True)
 class Right:
-    """Whether a kind may be read, or written. `state`: allowed, denied, not_served, left_out, idle, or unknown.
+    """Whether a kind may be read, or written. `missing` are verbs, `where` namespaces (empty: all).
 
-    idle: a writer lacks it, and nothing is written there now. `missing` are verbs, `where` namespaces (empty: all).
+    `state`: allowed, denied, rejected (the credential itself), not_served, left_out, unanswered (in time), idle (a
+    writer lacks it, and nothing is written there now), or unknown (there is no credential).
     """
 
     state: str = "unknown"
@@ -67,7 +68,8 @@ class RightsRow:
     @property
     def lacks(self) -> bool:
         """Whether something of it is therefore not shown or not possible."""
-        return "denied" in {self.read.state, self.write.state if self.write else ""} or self.read.state == "left_out"
+        states = {self.read.state, self.write.state if self.write else ""}
+        return bool(states & {"denied", "rejected"}) or self.read.state == "left_out"
 
 
 @dataclass(frozen=True, slots=True)

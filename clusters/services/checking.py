@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from audit.services import about, record, verb
 from audit.types import SYSTEM
-from clusters.access import missing_words, reader_rows, writer_rows
+from clusters.access import access_rows, missing_words, rejected_rows
 from clusters.breaker import THRESHOLD, closed, note_failure
 from clusters.clients import ClusterError, CredentialRejectedError, Identity
 from clusters.connect import inspector_for
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from django.db.models import QuerySet
 
     from audit.types import Actor, Outcome
-    from clusters.access import Inspector, Row
+    from clusters.access import Inspector, Row, Served
 
 CHECK_SECONDS: Final = 30
 ACCESS_STEP: Final = timedelta(minutes=10)
@@ -158,13 +158,17 @@ def _access(cluster: Cluster, inspector: Inspector) -> tuple[Row, ...] | None:
     if cluster.access_checked_at is not None and now() - cluster.access_checked_at <= ACCESS_STEP:
         return None
     served, namespaces = inspector.served(), cluster.read_namespaces
-    return (*reader_rows(inspector, served, namespaces), *_writer_access(cluster, served, namespaces))
+    return (*access_rows(inspector, "reader", served, namespaces), *_writer_access(cluster, served, namespaces))
 
 
-def _writer_access(cluster: Cluster, served: frozenset[tuple[str, str]], namespaces: tuple[str, ...]) -> Iterator[Row]:
+def _writer_access(cluster: Cluster, served: Served, namespaces: tuple[str, ...]) -> Iterator[Row]:
     """Of the writer, where there is one; while MeshUI only observes, what it lacks is no fault."""
     if not Credential.objects.filter(cluster=cluster, role="writer").exists():
         return
-    for row in writer_rows(inspector_for(cluster, "writer"), served, namespaces):
-        is_idle = cluster.is_observe_only and row["state"] == "denied"
-        yield row | ({"state": "idle"} if is_idle else {})
+    try:
+        rows = access_rows(inspector_for(cluster, "writer"), "writer", served, namespaces)
+    except (CredentialRejectedError, RefusedError) as error:  # reading goes on: it has a credential of its own
+        rows = rejected_rows("writer", str(error))
+    for row in rows:
+        is_idle = cluster.is_observe_only and row["state"] in {"denied", "rejected"}
+        yield row | ({"state": "idle", "why": ""} if is_idle else {})

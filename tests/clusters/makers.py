@@ -6,7 +6,7 @@ import base64
 import datetime as dt
 import json
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -16,11 +16,10 @@ from cryptography.x509.oid import NameOID
 
 from accounts.models import User
 from clusters.kubeconfig import ParsedKubeconfig, parse_kubeconfig
-from clusters.services import NewCluster, add_cluster
+from clusters.models import Cluster
+from clusters.services import NewCluster, add_cluster, check_cluster
+from meshui.lib import clock
 from tests.people import as_actor, make_person
-
-if TYPE_CHECKING:
-    from clusters.models import Cluster
 
 PARTIAL = {"HX-Request": "true", "HX-Request-Type": "partial"}
 TOKEN = "canary-token"  # noqa: S105 - looked for in every answer
@@ -100,7 +99,22 @@ def registrar() -> User:
     return User.objects.filter(username="registrar").first() or make_person("registrar", ["cluster_admin"])
 
 
-def register(slug: str, *, environment: str = "staging", writes: bool = False, text: str | None = None) -> Cluster:
+def register(
+    slug: str,
+    *,
+    environment: str = "staging",
+    writes: bool = False,
+    text: str | None = None,
+    namespaces: tuple[str, ...] = (),
+) -> Cluster:
     """A cluster added by the verb."""
-    new = NewCluster(f"Cluster {slug}", slug, environment, parsed(text), writes)
+    new = NewCluster(f"Cluster {slug}", slug, environment, parsed(text), writes, namespaces)
     return add_cluster(actor=as_actor(registrar()), new=new)
+
+
+def checked(cluster: Cluster) -> Cluster:
+    """The row after a connection test, with all rights asked anew."""
+    Cluster.objects.filter(pk=cluster.pk).update(next_check_at=clock.db_now(), access_checked_at=None)
+    check_cluster(cluster.pk)
+    cluster.refresh_from_db()
+    return cluster

@@ -21,7 +21,7 @@ from clusters.services import NewCluster
 from clusters.types import NEEDS
 from meshui.lib import clock
 from meshui.lib.errors import DeniedError, GoneError, InvalidError, MissingError, UnavailableError
-from tests.clusters.makers import kubeconfig, parsed, register
+from tests.clusters.makers import checked, kubeconfig, parsed, register
 from tests.people import as_actor
 
 if TYPE_CHECKING:
@@ -54,14 +54,6 @@ def several_acts() -> Iterator[None]:
 def new(**changed: Any) -> NewCluster:
     """A cluster to add."""
     return replace(NewCluster("EU West", "eu-west", "staging", parsed()), **changed)
-
-
-def checked(cluster: Cluster) -> Cluster:
-    """The row after a connection test."""
-    Cluster.objects.filter(pk=cluster.pk).update(next_check_at=clock.db_now(), access_checked_at=None)
-    services.check_cluster(cluster.pk)
-    cluster.refresh_from_db()
-    return cluster
 
 
 def last(action: str) -> Any:
