@@ -32,6 +32,13 @@ FIELDS: Final = {
 }
 """Where the parser of kubeconfigs sees a fault → the field of the form, and how to mend it there."""
 
+WORDS: Final = {
+    ("token", "must hold either a token or a client certificate with its key."): "is missing.",
+    ("ca", "is not base64 of PEM."): "is not PEM.",
+    ("ca", "is missing or longer than 64 KiB."): "is longer than 48 KiB.",
+}
+"""(field, what is said of a kubeconfig) → what is said of the field."""
+
 
 class InClusterError(ValueError):
     """MeshUI does not run in a pod with an account of its own; the text says what is missing."""
@@ -54,8 +61,7 @@ def parse_direct(*, server: str, ca_pem: str, token: str, tls_name: str = "") ->
 
 def _as_field(finding: Finding) -> Finding:
     field, mend = FIELDS.get(finding.path, (finding.path, finding.mend))
-    message = "is missing." if finding.path == "users[c].user" else finding.message
-    return Finding(field, message, mend)
+    return Finding(field, WORDS.get((field, finding.message), finding.message), mend)
 
 
 def is_in_cluster() -> bool:
