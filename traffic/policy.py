@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from django.db.models import Q
+
 from accounts.models import User
 from meshui.lib.rights import may
 from traffic.errors import ChangeGoneError, DeniedError
@@ -56,8 +58,15 @@ def person_of(actor: Actor) -> User:
 
 
 def writers_of(change: Change) -> set[str]:
-    """Ids of everybody who wrote a revision of this change, and of its author. One query."""
-    return {str(pk) for pk in change.revisions.values_list("editor_id", flat=True)} | {str(change.author_id)}
+    """Ids of all accounts of everybody who wrote a revision of this change, and of its author. Two queries.
+
+    Accounts with one e-mail address, or one subject of an identity provider, are one person.
+    """
+    ids = {*change.revisions.values_list("editor_id", flat=True), change.author_id}
+    known = User.objects.filter(pk__in=ids)
+    by_mail = Q(email__in=known.exclude(email="").values("email"))
+    by_subject = Q(idp_sub__in=known.exclude(idp_sub="").values("idp_sub"))
+    return {str(pk) for pk in (*ids, *User.objects.filter(by_mail | by_subject).values_list("pk", flat=True))}
 
 
 def require_vote(actor: Actor, plan: Plan) -> User:

@@ -18,6 +18,7 @@ from django.utils.module_loading import import_string
 from kombu.exceptions import OperationalError
 
 from meshui.celery import app
+from meshui.lib.crash import crashpoint
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,6 +34,7 @@ def enqueue(task: str, pk: UUID | int | str = "") -> None:
 
 
 def _ring(task: str, pk: str) -> None:
+    crashpoint("after_commit")
     if not settings.BROKER_URL:
         _messages.put((task, pk))
         return

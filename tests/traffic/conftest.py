@@ -80,10 +80,24 @@ class Way:
         live = self.routes[0].route
         assert live is not None
         desired = weighted(live, *percents)
-        targets = tuple(Wanted(r.cluster_id, r.mesh_kind, r.pk) for r in self.routes)
+        others = [weighted(r.route, *percents) for r in self.routes[1:] if r.route]
+        targets = tuple(
+            Wanted(r.cluster_id, r.mesh_kind, r.pk, own if own != desired else None)
+            for r, own in zip(self.routes, [None, *others], strict=True)
+        )
+        return self.propose_of(desired, *targets)
+
+    def propose_of(self, desired: Route, *targets: Wanted) -> Change:
+        """C1, of whatever is wanted where."""
         proposal = Proposal("Shift checkout", "v2 was good at 10 %", desired, targets)
         self.change = propose_change(actor=as_actor(self.author), proposal=proposal)
         return self.now()
+
+    def decided(self) -> Change:
+        """Of what is proposed: planned, submitted, approved."""
+        self.plan()
+        self.submit()
+        return self.approve()
 
     def plan(self) -> Change:
         """C3, C4."""
@@ -148,3 +162,13 @@ def weights(cluster: EmulatedCluster, name: str = "checkout", namespace: str = "
     """The weights of the last rule, as the API server holds them."""
     body = cluster.get("VirtualService", name, namespace)
     return [entry.get("weight", 0) for entry in body["spec"]["http"][-1]["route"]]
+
+
+def set_weights(*values: int) -> Callable[[dict[str, Any]], None]:
+    """An edit of a VirtualService by another hand: the weights of its last rule."""
+
+    def change(body: dict[str, Any]) -> None:
+        for entry, weight in zip(body["spec"]["http"][-1]["route"], values, strict=True):
+            entry["weight"] = weight
+
+    return change

@@ -12,7 +12,7 @@ from audit.selectors import list_events
 from meshui.lib.clock import read_db_now
 from meshui.lib.queue import drain
 from tests.people import as_actor
-from tests.traffic.conftest import Way, weights
+from tests.traffic.conftest import Way, set_weights, weights
 from traffic.errors import DeniedError, StalePlanError
 from traffic.models import Change, Lease, TargetStep
 from traffic.services.approve import approve_change
@@ -73,7 +73,7 @@ def test_path__edited_after_approval__refused_with_both_states_and_planned_again
 ) -> None:
     moving = way(eu_west)
     moving.to_approved(75, 25)
-    eu_west.edit("VirtualService", "checkout", "shop", _set_weights(60, 40))
+    eu_west.edit("VirtualService", "checkout", "shop", set_weights(60, 40))
 
     change = moving.start()
 
@@ -228,7 +228,7 @@ def test_apply__weights_moved_in_the_gap__conflict_and_back_to_review(
 ) -> None:
     moving = way(eu_west)
     moving.to_approved(75, 25)
-    eu_west.server.faults.call(_edits(eu_west, _set_weights(50, 50)), method="PATCH")
+    eu_west.server.faults.call(_edits(eu_west, set_weights(50, 50)), method="PATCH")
 
     change = moving.start()
 
@@ -280,7 +280,7 @@ def test_roll_back__window_is_over__is_a_draft_for_review(way: Callable[..., Way
 def test_roll_back__edited_since__is_a_draft_for_review(way: Callable[..., Way], eu_west: EmulatedCluster) -> None:
     moving = way(eu_west)
     moving.to_applied(75, 25)
-    eu_west.edit("VirtualService", "checkout", "shop", _set_weights(50, 50))
+    eu_west.edit("VirtualService", "checkout", "shop", set_weights(50, 50))
 
     restoring = propose_rollback(actor=as_actor(moving.author), seen=moving.seen())
     drain()
@@ -309,14 +309,6 @@ def _edits(cluster: EmulatedCluster, change: Callable[[dict[str, Any]], None]) -
         cluster.edit("VirtualService", "checkout", "shop", change)
 
     return act
-
-
-def _set_weights(*values: int) -> Callable[[dict[str, Any]], None]:
-    def change(body: dict[str, Any]) -> None:
-        for entry, weight in zip(body["spec"]["http"][-1]["route"], values, strict=True):
-            entry["weight"] = weight
-
-    return change
 
 
 def _without_weights(spec: dict[str, Any]) -> dict[str, Any]:

@@ -8,6 +8,8 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from django.db.models import F
+
 from audit.services import about, record, verb
 from audit.types import SYSTEM, Evidence
 from meshui.lib.clock import db_now, read_db_now
@@ -43,8 +45,12 @@ SEEN_LATER = frozenset({StepState.WRITTEN, StepState.UNKNOWN})
 def start_change(*, actor: Actor, seen: Seen) -> Change:
     """C12: an executor starts an approved change; the runner begins as soon as it can have every target.
 
+    Pressed twice by the same person on the same plan, it answers the run that there is.
+
     Raises StaleChangeError, StalePlanError, ChangeGoneError, DeniedError (no right, or an approval no longer counts).
     """
+    if (running := _started_already(actor, seen)) is not None:
+        return running
     change, plan = get_planned(seen)
     user = policy.require_right(actor, "change.execute", change)
     if change.state == State.APPROVED and not policy.is_met(plan):
@@ -53,6 +59,18 @@ def start_change(*, actor: Actor, seen: Seen) -> Change:
     transition(change, QUEUE, actor=actor, digest=plan.digest)
     enqueue("traffic.tasks.advance_change", change.pk)
     return change
+
+
+def _started_already(actor: Actor, seen: Seen) -> Change | None:
+    """The change, if this very person has started this very plan of it a moment before."""
+    runs = Rollout.objects.filter(
+        change_id=seen.change_id,
+        executor_id=str(actor.user_id),
+        plan__digest=seen.digest,
+        plan=F("change__current_plan"),
+    ).exclude(phase="DROPPED")
+    run = runs.select_related("change").first()
+    return run.change if run is not None and run.change.version > seen.version else None
 
 
 def advance(change_id: UUID | str) -> None:
@@ -106,11 +124,11 @@ def conclude_change(*, actor: Actor, change_id: UUID) -> None:
     """C16, C19, C10: the run is over, or cannot go on by itself, once no target is under way any more."""
     change = Change.objects.locked(change_id)
     about(change)
-    steps = list(change.steps.filter(plan_target__plan=change.current_plan).select_related("cluster"))
+    steps = change.steps.select_related("cluster")
     if change.state == State.APPLYING:
-        _conclude_apply(change, [s for s in steps if s.direction == "apply"], actor)
-    elif change.state == State.ROLLING_BACK:
-        _conclude_restore(change, [s for s in steps if s.direction == "restore"], actor)
+        _conclude_apply(change, list(steps.filter(direction="apply", plan_target__plan=change.current_plan)), actor)
+    elif change.state == State.ROLLING_BACK:  # of every plan it had: one planned again wrote under several
+        _conclude_restore(change, list(steps.filter(direction="restore")), actor)
 
 
 def _supersede(change: Change) -> None:

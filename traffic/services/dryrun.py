@@ -106,10 +106,11 @@ def _against(reader: Reader, writer: Writer, result: DryRun) -> DryRun:
         return replace(result, error=f"{target.ref} is gone.", error_code="missing")
     live = adapter.live(body) if body is not None else None
     desired = result.desired
-    if desired is not None and live is not None:
-        desired = with_live_matches(desired, live.route)  # the stored one has its secrets masked
     route = desired or (live.route if live else None)
     around = adapter.around(reader, route, target.ref if live else None) if route else Around()
+    live = adapter.seen(live, around) if live else None
+    if desired is not None and live is not None:
+        desired = with_live_matches(desired, live.route)  # the stored one has its secrets masked
     rendered = adapter.render(desired, live, around)
     result = replace(result, live=live, desired=desired, around=around, rendered=rendered)
     writes = [_read_write(writer, adapter, at, write) for at, write in enumerate(rendered.objects)]
