@@ -6,6 +6,7 @@ from django.core import checks
 from django.utils.module_loading import import_string
 
 from audit.types import register_actions
+from clusters.removal import follow_removal
 from meshes.actions import ACTIONS
 
 
@@ -16,8 +17,9 @@ class MeshesConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Make the audit actions known and the adapters checked."""
+        """Make the audit actions known and the adapters checked, and follow clusters that are removed."""
         register_actions(ACTIONS)
+        follow_removal(import_string("meshes.services.leaving.put_away"))  # models are there only now
         checks.register(check_adapters)
 
 

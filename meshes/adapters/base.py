@@ -75,7 +75,8 @@ class Detected:
 class ReadRoute:
     """A native object read: its route and the hash of its projection, or None and "" with the reasons.
 
-    `problems` also name what the model has no words for, and what of the route does nothing.
+    `problems` also name what the model has no words for, and what of the route does nothing. `leans_on`: other objects
+    of its kind, by namespace and name, that are read as a part of it, there or not.
     """
 
     body: JsonObject
@@ -83,6 +84,7 @@ class ReadRoute:
     live: LiveRoute | None
     projection_hash: str = ""
     problems: tuple[Problem, ...] = ()
+    leans_on: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

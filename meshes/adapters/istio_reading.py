@@ -105,7 +105,8 @@ class _Services:
             route = istio_companions.with_labels(route, self._subsets)
             told += istio_companions.missing_subsets(route, self._subsets)
         told += [*self._rivals.get(uid_of(body), ()), *self._beside(route, body)]
-        return ReadRoute(body, ref_of(body), LiveRoute(route, ref_of(body), body), base, tuple(told))
+        leans_on = tuple(istio_delegates.targets_of(body).values())
+        return ReadRoute(body, ref_of(body), LiveRoute(route, ref_of(body), body), base, tuple(told), leans_on)
 
     def _beside(self, route: Route, body: JsonObject) -> Iterator[Problem]:
         if route.scope == istio_read.DELEGATE:

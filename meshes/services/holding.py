@@ -6,9 +6,9 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from django.db import connection
 from django.db.models import Case, F, When
 
+from clusters.models import Health
 from meshes.services.keeping import LostLeaseError
 from meshui.lib.clock import db_now
 from meshui.lib.leases import renew
@@ -34,13 +34,28 @@ class Lease:
         moment = time.monotonic()
         if moment - self._renewed < self.seconds / 6:
             return
-        if not renew(self.rows, owner=self.owner, fence=self.fence, seconds=self.seconds):
+        if not renew(self._readable, owner=self.owner, fence=self.fence, seconds=self.seconds):
             raise LostLeaseError
         self._renewed = moment
+
+    @property
+    def _readable(self) -> QuerySet[Cluster]:
+        """Not where another cluster answers by now: nothing more of that one is stored."""
+        return self.rows.exclude(health=Health.IDENTITY_CHANGED)
+
+    def confirm(self) -> None:
+        """Inside a transaction: it is held, and nobody takes it before the end. Raises LostLeaseError."""
+        held = self._readable.filter(lease_owner=self.owner, lease_fence=self.fence, lease_until__gt=db_now())
+        if held.select_for_update().values_list("pk").first() is None:
+            raise LostLeaseError
 
     def end(self, *, due_in: float, **values: Any) -> bool:
         """Let it go, due again then, with `values` on the row in the same statement; False if it was another's."""
         return self.note(lease_owner="", lease_until=None, next_sync_at=due(due_in), **values)
+
+    def drop(self) -> bool:
+        """Let it go with a fence of its own: what was read under it counts for nobody. False if it was another's."""
+        return self.note(lease_owner="", lease_until=None, lease_fence=F("lease_fence") + 1)
 
     def note(self, **values: Any) -> bool:
         """Put `values` on the row; False if it is another's."""
@@ -62,10 +77,11 @@ class LongLease(Lease):
     is_lost: bool = False
 
     def require(self) -> None:
-        """Inside a transaction the row itself says so, and stays as it is until the end. Raises LostLeaseError."""
+        """Raises LostLeaseError once the heart noticed that it is another's."""
         if self.is_lost:
             raise LostLeaseError
-        if connection.in_atomic_block:
-            held = self.rows.filter(lease_owner=self.owner, lease_fence=self.fence, lease_until__gt=db_now())
-            if held.select_for_update().values_list("pk").first() is None:
-                raise LostLeaseError
+
+    def confirm(self) -> None:
+        """As every lease does; what the heart noticed costs no query."""
+        self.require()
+        super().confirm()

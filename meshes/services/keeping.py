@@ -12,9 +12,19 @@ from meshes.services import store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
+    from typing import Protocol
 
     from clusters.models import Cluster
     from meshes.services.store import Wanted
+
+    class Hold(Protocol):
+        """The right to read one cluster and to write what was read. Both raise LostLeaseError once it is over."""
+
+        def require(self) -> None:
+            """Between two parts of a reading."""
+
+        def confirm(self) -> None:
+            """Inside the transaction of a write, for as long as it lasts."""
 
 
 class LostLeaseError(Exception):
@@ -23,10 +33,10 @@ class LostLeaseError(Exception):
 
 @dataclass
 class Rows:
-    """`guard` raises LostLeaseError once the cluster is another worker's. `written` counts rows by kind."""
+    """What is written while `hold` lasts. `written` counts rows by kind."""
 
     cluster: Cluster
-    guard: Callable[[], None]
+    hold: Hold
     written: Counter[str] = field(default_factory=Counter)
 
     def upsert(self, name: str, model: type[Any], wanted: Wanted) -> None:
@@ -53,5 +63,5 @@ class Rows:
 
     def _do(self, name: str, write: Callable[[], int]) -> None:
         with transaction.atomic():
-            self.guard()
+            self.hold.confirm()
             self.written[name] += write()

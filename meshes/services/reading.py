@@ -20,25 +20,26 @@ from meshes.services.rows import MESHES, Notes
 from meshes.services.translating import Translator
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from clusters.clients import Lister, Resource, Slim
     from clusters.models import Cluster
+    from meshes.services.keeping import Hold
     from meshes.services.stock import Stock
 
 
 @dataclass
 class Reading:
-    """One cluster, its stock and its rows. `guard` raises LostLeaseError once the cluster is another worker's."""
+    """One cluster, its stock and its rows, while `hold` lasts."""
 
     cluster: Cluster
     stock: Stock
     lister: Lister
-    guard: Callable[[], None]
+    hold: Hold
     failures: list[ClusterError] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.rows = Rows(self.cluster, self.guard)
+        self.rows = Rows(self.cluster, self.hold)
 
     def read_whole(self) -> bool:
         """Bring everything up to date; whether all of it could be listed. Raises LostLeaseError."""
@@ -111,7 +112,7 @@ class Reading:
             self._fail(name, self.failures[-1], notes)
             return moved
         try:
-            refresh(self.lister, kind, moved, lambda slims: self.write_rows(resource, slims), self.guard)
+            refresh(self.lister, kind, moved, lambda slims: self.write_rows(resource, slims), self.hold.require)
         except ClusterError as error:
             self._fail(name, error, notes)
         else:

@@ -89,7 +89,8 @@ def sync_cluster(cluster_id: UUID | str) -> bool:
     try:
         is_good = _read(rows.get(), lease)
     except LostLeaseError:
-        log.warning("The reading of cluster %s took too long and was given to another worker.", cluster_id)
+        lease.drop()
+        log.warning("The reading of cluster %s was ended: it took too long, or the cluster left.", cluster_id)
         return False
     wait = settings.SYNC_SECONDS if is_good else min(RETRY_SECONDS, settings.SYNC_SECONDS)
     done = {"last_synced_at": db_now()} if is_good else {}
@@ -106,7 +107,7 @@ def _read(cluster: Cluster, lease: Lease) -> bool:
         note_connection(cluster, str(error))
         note_failure(cluster.pk, error)
         return False
-    reading = Reading(cluster, stock, lister, lease.require)
+    reading = Reading(cluster, stock, lister, lease)
     is_good = reading.read_whole()
     stocks.keep(cluster.pk, stock, lease.fence)
     _note(cluster, reading.failures)

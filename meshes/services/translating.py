@@ -1,7 +1,8 @@
 """Routes and namespaces as adapters read them, of the whole stock at first, later of what may read otherwise now.
 
-A route is read anew when it moved, when another one of the same host or service moved, and with all others when
-something moved that is no route to its adapter (a DestinationRule, a delegate, a webhook) or a namespace did.
+A route is read anew when it moved, when another one moved that is of the same host or service, or that one of the two
+hands requests on to; and with all others when something moved that is no route to its adapter (a DestinationRule, a
+webhook) or a namespace did.
 """
 
 from __future__ import annotations
@@ -177,12 +178,13 @@ class Translator:
 
 
 def keys_of(found: ReadRoute) -> RouteKeys:
-    """What a route is known by: others of the same service or host bear on it, and it on them."""
+    """What a route is known by: others of the same service or host bear on it, and it on them; delegates, too."""
     if found.live is None:
         return RouteKeys("", frozenset(), is_read=False)
-    root, place = found.live.route.root, found.ref.namespace
-    hosts = {_host(host, place) for host in root.hosts}
-    return RouteKeys(root.namespace, frozenset({f"{root.service}.{root.namespace}", *hosts}), is_read=True)
+    root, ref = found.live.route.root, found.ref
+    hosts = {_host(host, ref.namespace) for host in root.hosts}
+    objects = {f"{ref.resource.plural} {'/'.join(at)}" for at in ((ref.namespace, ref.name), *found.leans_on)}
+    return RouteKeys(root.namespace, frozenset({f"{root.service}.{root.namespace}", *hosts, *objects}), is_read=True)
 
 
 def _host(host: str, namespace: str) -> str:

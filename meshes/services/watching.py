@@ -15,7 +15,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
-from django.db import close_old_connections, connections
+from django.db import close_old_connections, connections, transaction
 
 from clusters.breaker import is_failure, note_failure, note_success
 from clusters.clients import ClusterError, ExpiredError, ForbiddenError, InvalidObjectError, WatchEvent
@@ -32,6 +32,7 @@ from meshui.lib.errors import RefusedError
 
 if TYPE_CHECKING:
     import datetime as dt
+    from collections.abc import Callable
 
     from clusters.clients import Resource, WatchStream
     from meshes.services.holding import LongLease
@@ -147,13 +148,15 @@ class ClusterWatch:
     def _run(self) -> None:
         try:
             reader = reader_for(self.cluster)
-            reading = Reading(self.cluster, stocks.take(self.cluster.pk, self.lease.fence), reader, self.lease.require)
+            rows.note_unwatched(self.cluster)  # what watched it before may have died
+            reading = Reading(self.cluster, stocks.take(self.cluster.pk, self.lease.fence), reader, self.lease)
             if self._read_whole(reading):
                 self._follow(reading)
             stocks.keep(self.cluster.pk, reading.stock, self.lease.fence)
             self._end()
         except LostLeaseError:
-            log.warning("The watch of %s was given to another process.", self.cluster.slug)
+            log.warning("The watch of %s was ended: another process has it, or the cluster left.", self.cluster.slug)
+            self._end_by(self.lease.drop)
         except (ClusterError, RefusedError) as error:
             rows.note_connection(self.cluster, str(error))
             note_failure(self.cluster.pk, error)
@@ -170,9 +173,14 @@ class ClusterWatch:
 
     def _end(self) -> None:
         """Give the cluster back: it is read at intervals, and soon."""
+        self._end_by(lambda: self.lease.end(due_in=min(RETRY_SECONDS, settings.SYNC_SECONDS)))
+
+    def _end_by(self, let_go: Callable[[], bool]) -> None:
+        """Nothing is watched any more, where it was still this one that did."""
         self.stop()
-        rows.note_unwatched(self.cluster)
-        self.lease.end(due_in=min(RETRY_SECONDS, settings.SYNC_SECONDS))
+        with transaction.atomic():
+            if let_go():
+                rows.note_unwatched(self.cluster)
 
     def _follow(self, reading: Reading) -> None:
         """Listen and write until there is nothing to listen to any more."""

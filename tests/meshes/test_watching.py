@@ -2,98 +2,40 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from django.db import connections
 
 from clusters.models import Cluster
-from meshes.models import CONNECTION, Namespace, Route, Service, Sync, Workload
+from meshes.models import Namespace, Route, Service, Sync, Workload
 from meshes.selectors import cluster_inventory
-from meshes.services import due_syncs, request_sync, stocks, sync_cluster, watchers, watching
-from meshes.services.watchers import Watchers
+from meshes.services import due_syncs, request_sync, sync_cluster, watching
 from meshui.lib import clock
 from tests.meshes.conftest import add, read
+from tests.meshes.watching import (
+    ROUTES,
+    SPLIT,
+    is_watched,
+    own_stocks,  # noqa: F401 - fixture
+    quick_watches,  # noqa: F401 - fixture
+    set_weights,
+    shares,
+    watch_fixture,  # noqa: F401 - fixture
+    watched,
+)
 from tests.people import as_actor
 from tests.servers import wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from accounts.models import User
+    from meshes.services.watchers import Watchers
     from playground.cluster import EmulatedCluster
 
 pytestmark = pytest.mark.django_db(transaction=True)
-SPLIT = ("VirtualService", "checkout", "shop")
-ROUTES = "virtualservices.networking.istio.io"
-
-
-@pytest.fixture(autouse=True)
-def _own_stocks() -> Iterator[None]:
-    """No test builds on what another one read."""
-    stocks.drop_all()
-    yield
-    stocks.drop_all()
-
-
-@pytest.fixture
-def watch(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], Watchers]]:
-    """`watch()` starts watchers, with a quick heart."""
-    monkeypatch.setattr(watchers, "HEARTBEAT_SECONDS", 0.05)
-    monkeypatch.setattr(watching, "TICK_SECONDS", 0.05)
-    running: list[Watchers] = []
-
-    def start() -> Watchers:
-        made = Watchers()
-        made.start()
-        running.append(made)
-        return made
-
-    yield start
-    for made in running:
-        made.stop()
-
-
-@pytest.fixture
-def quick_watches(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever is done now and then is done ten times a second."""
-    monkeypatch.setattr(watching, "FRESH_SECONDS", 0.1)
-
-
-def set_weights(*weights: int) -> Callable[[Any], None]:
-    """A foreign hand that sets them."""
-
-    def change(body: Any) -> None:
-        for entry, weight in zip(body["spec"]["http"][-1]["route"], weights, strict=True):
-            entry["weight"] = weight
-
-    return change
-
-
-def shares() -> list[int]:
-    """What the inventory says of checkout."""
-    route = Route.objects.filter(namespace="shop", name="checkout", gone_at=None).first()
-    return [backend.weight_bp for backend in route.backends.all()] if route else []
-
-
-def is_watched(name: str = ROUTES) -> bool:
-    """Whether the rows say so."""
-    return Sync.objects.filter(resource=name, watched_since__isnull=False).exists()
-
-
-def names_of_threads() -> list[str]:
-    """The threads of the watchers that still run."""
-    return [t.name for t in threading.enumerate() if t.name.startswith(("watch-", "meshui-watchers"))]
-
-
-def watched(cluster: Cluster) -> Cluster:
-    """Once it is."""
-    wait_until(lambda: is_watched() and is_watched("services"), seconds=30, what="the watch")
-    cluster.refresh_from_db()
-    return cluster
 
 
 def lists(emulated: EmulatedCluster, plural: str = "") -> int:
@@ -314,87 +256,3 @@ def test_watch__one_cluster_dead_and_one_silent__the_third_is_not_slower(
 
     assert time.monotonic() - began < 2
     assert Route.objects.filter(cluster__slug="us-east", gone_at=None).exists()
-
-
-def test_watchers__two_processes__share_the_clusters_and_take_over_from_the_dead(
-    eu_west: EmulatedCluster, added: Callable[..., Cluster], watch: Callable[[], Watchers]
-) -> None:
-    cluster = added(eu_west)
-    rows = Cluster.objects.filter(pk=cluster.pk)
-    rows.update(lease_owner="one that died", lease_until=clock.db_now(plus=1.5), lease_fence=7)
-
-    first, second = watch(), watch()
-
-    wait_until(lambda: rows.filter(lease_owner__in=[first.owner, second.owner]).exists(), seconds=20)
-    watched(cluster)
-    assert len([*first.watched(), *second.watched()]) == 1
-
-
-def test_watchers__lease_given_to_another__nothing_more_is_written(
-    eu_west: EmulatedCluster, added: Callable[..., Cluster], watch: Callable[[], Watchers]
-) -> None:
-    running = watch()
-    cluster = watched(added(eu_west))
-    Cluster.objects.filter(pk=cluster.pk).update(
-        lease_owner="another", lease_fence=99, lease_until=clock.db_now(plus=60)
-    )
-    wait_until(lambda: not running.watched(), seconds=20, what="the watch given up")
-    before = shares()
-
-    eu_west.edit(*SPLIT, set_weights(1, 99))
-
-    assert threading.Event().wait(0.3) is False
-    assert shares() == before
-    cluster.refresh_from_db()
-    assert cluster.lease_owner == "another"
-
-
-@pytest.mark.parametrize("how", ["removed", "silenced"])
-def test_watchers__cluster_removed_or_silenced__left_alone(
-    eu_west: EmulatedCluster, added: Callable[..., Cluster], watch: Callable[[], Watchers], how: str
-) -> None:
-    running = watch()
-    cluster = watched(added(eu_west))
-
-    if how == "removed":
-        Cluster.objects.filter(pk=cluster.pk).delete()
-    else:
-        Cluster.objects.filter(pk=cluster.pk).update(next_sync_at=None)
-
-    wait_until(lambda: not running.watched(), seconds=20, what="the end of the watch")
-    if how == "silenced":
-        cluster.refresh_from_db()
-        assert (cluster.next_sync_at, cluster.lease_owner) == (None, "")
-        assert not is_watched()
-
-
-def test_watchers__stopped__clusters_given_back_and_no_thread_left(
-    eu_west: EmulatedCluster, added: Callable[..., Cluster], watch: Callable[[], Watchers]
-) -> None:
-    running = watch()
-    cluster = watched(added(eu_west))
-
-    running.stop()
-
-    wait_until(lambda: not names_of_threads(), seconds=5, what="the end of all threads")
-    cluster.refresh_from_db()
-    assert cluster.lease_owner == ""
-    assert not is_watched()
-
-
-def test_watchers__never_read_or_open_breaker__not_taken(
-    eu_west: EmulatedCluster, admin: User, watch: Callable[[], Watchers]
-) -> None:
-    cluster = add(eu_west, admin)
-    Cluster.objects.filter(pk=cluster.pk).update(next_sync_at=clock.db_now(plus=60))
-    running = Watchers()
-
-    running.beat()
-    assert running.watched() == []
-
-    read(cluster)
-    Cluster.objects.filter(pk=cluster.pk).update(next_try_at=clock.db_now(plus=60))
-    running.beat()
-    assert running.watched() == []
-    assert not Sync.objects.filter(resource=CONNECTION).exclude(error="").exists()
-    connections.close_all()

@@ -101,6 +101,16 @@ class Server:
         return {slim.head.uid: slim.head.resource_version for slim in self.objects.values()}
 
 
+class Held:
+    """A hold that nobody takes."""
+
+    def require(self) -> None:
+        """It is held."""
+
+    def confirm(self) -> None:
+        """It is held."""
+
+
 class Delivery:
     """A watch that doubles, delays and loses."""
 
@@ -174,7 +184,7 @@ def test_r05_inventory__any_sequence_of_events__rows_as_the_server_holds_them(st
     where = Cluster.objects.first() or rows.cluster("eu-west")
     server, delivery = Server(ROUTES), Delivery()
     lister: Any = server
-    reading = Reading(where, Stock(), lister, lambda: None)
+    reading = Reading(where, Stock(), lister, Held())
 
     with zeal_ignore():
         assert reading.read_whole()
