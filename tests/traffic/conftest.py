@@ -172,3 +172,12 @@ def set_weights(*values: int) -> Callable[[dict[str, Any]], None]:
             entry["weight"] = weight
 
     return change
+
+
+def meddle(cluster: EmulatedCluster, *values: int) -> Callable[[object], None]:
+    """For a fault: somebody else moves the weights in the very moment of our request."""
+
+    def act(_: object) -> None:
+        cluster.edit("VirtualService", "checkout", "shop", set_weights(*values))
+
+    return act

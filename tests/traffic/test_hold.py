@@ -14,7 +14,7 @@ from meshui.lib.errors import GoneError
 from meshui.lib.queue import drain
 from playground.apiserver.faults import on
 from tests.people import as_actor
-from tests.traffic.conftest import Way, set_weights, weights
+from tests.traffic.conftest import Way, meddle, set_weights, weights
 from traffic.errors import ChangeGoneError, DeniedError, InvalidChangeError, StaleChangeError
 from traffic.models import Lease, TargetStep
 from traffic.services.apply import advance
@@ -39,15 +39,6 @@ def writes(cluster: EmulatedCluster) -> list[str]:
     """What was sent to be stored, in order."""
     kept = [r for r in cluster.server.requests if r.method != "GET" and "meshui" in r.user_agent.lower()]
     return [f"{r.method} {r.status}" for r in kept if "dryRun" not in r.query and "reviews" not in r.path]
-
-
-def meddle(cluster: EmulatedCluster, *values: int) -> Callable[[object], None]:
-    """For a fault: somebody else moves the weights in the very moment of our request."""
-
-    def act(_: object) -> None:
-        cluster.edit("VirtualService", "checkout", "shop", set_weights(*values))
-
-    return act
 
 
 def steps(way: Way) -> dict[str, str]:

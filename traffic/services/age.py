@@ -6,7 +6,6 @@ the watch keeps: nothing is asked of a cluster here.
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from django.conf import settings
@@ -14,7 +13,7 @@ from django.db.models import F, Q
 
 from audit.services import about, verb
 from audit.types import SYSTEM, Evidence
-from meshui.lib.clock import read_db_now
+from meshui.lib.clock import db_now
 from traffic import policy
 from traffic.models import Change, PlanTarget
 from traffic.services.approve import invalidate, void_vote, void_votes
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
     from traffic.models import Vote
 
 BATCH = 200
+HOUR = 3600.0
 
 
 def age_changes() -> int:
@@ -53,15 +53,14 @@ def age_changes() -> int:
 
 def due_to_expire() -> QuerySet[Change]:
     """Sent for review too long ago, or drafts that nobody touched."""
-    now = read_db_now()
-    sent = Q(state__in=BEFORE_WRITE, submitted_at__lt=now - timedelta(hours=settings.APPROVAL_TTL_HOURS))
-    untouched = Q(state=State.DRAFT, state_changed_at__lt=now - timedelta(hours=settings.DRAFT_TTL_HOURS))
+    sent = Q(state__in=BEFORE_WRITE, submitted_at__lt=db_now(plus=-settings.APPROVAL_TTL_HOURS * HOUR))
+    untouched = Q(state=State.DRAFT, state_changed_at__lt=db_now(plus=-settings.DRAFT_TTL_HOURS * HOUR))
     return Change.objects.filter(sent | untouched)
 
 
 def with_old_plan() -> QuerySet[Change]:
     """Waiting on a plan that is too old to be decided on."""
-    return Change.objects.filter(state__in=BEFORE_WRITE, current_plan__expires_at__lt=read_db_now())
+    return Change.objects.filter(state__in=BEFORE_WRITE, current_plan__expires_at__lt=db_now())
 
 
 def moved_targets() -> QuerySet[PlanTarget]:
