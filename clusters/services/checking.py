@@ -96,7 +96,7 @@ def keep_check(*, actor: Actor, cluster_id: UUID, check: Check) -> None:
         if cluster.next_sync_at is None and health != Health.IDENTITY_CHANGED:
             values["next_sync_at"] = moment
             enqueue("meshes.tasks.sync_cluster", cluster.pk)
-    elif cluster.unreachable_since is None and health == Health.UNREACHABLE:
+    elif cluster.unreachable_since is None and check.health == Health.UNREACHABLE:
         values["unreachable_since"] = moment
     Cluster.objects.filter(pk=cluster.pk).update(**values)
     if health != cluster.health:
@@ -117,9 +117,14 @@ def _answered(cluster: Cluster, check: Check, found: Identity, health: Health) -
 
 
 def _judged(cluster: Cluster, check: Check) -> tuple[Health, str]:
-    """The first answer is adopted; later ones must be of the same cluster under the same CA."""
+    """The first answer is adopted; later ones must be of the same cluster under the same CA.
+
+    Another cluster that fell silent is still another one: only an adoption, or the one from before, ends that.
+    """
     found = check.identity
     if found is None:
+        if cluster.found_uid:
+            return Health.IDENTITY_CHANGED, f"{ANOTHER} By now it cannot be tested: {check.reason}"
         return check.health, check.reason
     if found.uid != (cluster.identity_uid or found.uid):
         return Health.IDENTITY_CHANGED, ANOTHER

@@ -75,10 +75,17 @@ def _ask(prober: Inspector | RefusedError) -> Exception | None:
 
 def _settle(cluster: Cluster, error: Exception | None) -> None:
     if error is None:
-        due = db_now()
-        Cluster.objects.filter(pk=cluster.pk).update(next_try_at=None, next_check_at=due, next_sync_at=due)
-        enqueue("clusters.tasks.check_cluster", cluster.pk)
-        enqueue("meshes.tasks.sync_cluster", cluster.pk)
+        _open_again(cluster)
         return
     note_failure(cluster.pk, error)
     keep_check(actor=SYSTEM, cluster_id=cluster.pk, check=Check(Health.UNREACHABLE, str(error)))
+
+
+def _open_again(cluster: Cluster) -> None:
+    """Closed, and due at once; who answers is tested before another cluster than before would be read."""
+    due = db_now()
+    rows = Cluster.objects.filter(pk=cluster.pk)
+    rows.update(next_try_at=None, next_check_at=due)
+    enqueue("clusters.tasks.check_cluster", cluster.pk)
+    if rows.filter(found_uid="").update(next_sync_at=due):
+        enqueue("meshes.tasks.sync_cluster", cluster.pk)

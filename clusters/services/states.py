@@ -65,6 +65,7 @@ def adopt_identity(*, actor: Actor, cluster_id: UUID, uid: str, reason: str) -> 
         health_reason="",
         next_check_at=due,
         access_checked_at=None,
+        next_try_at=None,
     )
     record(
         "clusters.identity.adopted",
