@@ -9,25 +9,25 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from django.db.models import Prefetch
-
-from meshes.models import Route, RouteBackend, Service, ServiceLink
+from meshes.models import ServiceLink
 from meshes.selectors.members import Rows, named, row_keys
+from meshes.selectors.splits import shares_by_version
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
+    from uuid import UUID
 
     from django.db.models import QuerySet
 
     from accounts.models import User
+    from meshes.models import Route, Service
     from meshes.selectors.members import Name, RowKey
-
-    Shares = tuple[tuple[str, int], ...]
+    from meshes.selectors.splits import Shares
 
 
 @dataclass(frozen=True, slots=True)
 class SplitLine:
-    """How a service's requests are shared, and the clusters (slugs) where they are shared so."""
+    """How a service's requests are shared, by version, and the clusters (slugs) where they are shared so."""
 
     shares: Shares
     clusters: tuple[str, ...]
@@ -67,7 +67,7 @@ def split_now(rows: QuerySet[Service], user: User) -> QuerySet[Service]:
 
 
 def service_lines(seen: Rows, rows: Sequence[Service]) -> list[ServiceLine]:
-    """What a list shows of each of `rows`, in their order. Four queries."""
+    """What a list shows of each of `rows`, in their order. Five queries."""
     if not rows:
         return []
     names = {(row.namespace, row.name) for row in rows}
@@ -84,31 +84,24 @@ def service_lines(seen: Rows, rows: Sequence[Service]) -> list[ServiceLine]:
         grouped[keys[row.pk]].append(row)
     placed = {(row.cluster_id, row.namespace, row.name): keys[row.pk] for row in services}
     routes: dict[RowKey, list[Route]] = defaultdict(list)
-    for route in _routes(seen, names):
+    found = _routes(seen, names)
+    for route in found:
         at = (route.cluster_id, route.root_namespace, route.root_service)
         routes[placed.get(at, (*at[1:], None))].append(route)
-    return [_line(row, grouped[keys[row.pk]], routes[keys[row.pk]]) for row in rows if row.pk in keys]
+    shares = shares_by_version(found)
+    return [_line(row, grouped[keys[row.pk]], routes[keys[row.pk]], shares) for row in rows if row.pk in keys]
 
 
-def shares_of(route: Route) -> Shares:
-    """The shares of its first rule that splits; empty: none does. Backends must be prefetched."""
-    rules: dict[str, list[tuple[str, int]]] = defaultdict(list)
-    for backend in route.backends.all():
-        rules[backend.rule].append((backend.name, backend.weight_bp))
-    return next((tuple(shares) for shares in rules.values() if len(shares) > 1), ())
+def _routes(seen: Rows, names: Collection[Name]) -> list[Route]:
+    found = seen.routes.filter(named(names, "root_namespace", "root_service")).defer("body")
+    return list(found.select_related("cluster").order_by("cluster__slug", "name"))
 
 
-def _routes(seen: Rows, names: Collection[Name]) -> QuerySet[Route]:
-    backends = Prefetch("backends", queryset=RouteBackend.objects.order_by("position"))
-    found = seen.routes.filter(named(names, "root_namespace", "root_service")).defer("body", "neutral")
-    return found.select_related("cluster").prefetch_related(backends).order_by("cluster__slug", "name")
-
-
-def _line(row: Service, services: list[Service], routes: list[Route]) -> ServiceLine:
+def _line(row: Service, services: list[Service], routes: list[Route], shares: Mapping[UUID, Shares]) -> ServiceLine:
     ways: dict[Shares, list[str]] = defaultdict(list)
     for route in routes:
-        if shares := shares_of(route):
-            ways[shares].append(route.cluster.slug)
+        if route.pk in shares:
+            ways[shares[route.pk]].append(route.cluster.slug)
     return ServiceLine(
         namespace=row.namespace,
         name=row.name,

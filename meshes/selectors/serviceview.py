@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from meshes.selectors.alignment import AlignedCluster, AlignedService
     from meshes.selectors.freshness import MeshLine
     from meshes.selectors.members import Member
-    from meshes.selectors.services import Shares
+    from meshes.selectors.splits import Shares
     from meshes.types import Rule, WeightedBackend
 
 MAX_CLUSTERS = 20
