@@ -101,11 +101,15 @@ class Injection:
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """What one cluster's objects say about routing. `problems`: of objects that are no routes."""
+    """What one cluster's objects say about routing. `problems`: of objects that are no routes.
+
+    `tags`: other names that revisions of the control plane go by, each with its revision.
+    """
 
     routes: tuple[ReadRoute, ...] = ()
     injections: Mapping[str, Injection] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
+    tags: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,7 +54,9 @@ def named_rules(rules: tuple[Rule, ...]) -> tuple[Rule, ...]:
 
 
 def edits_of(desired: Sequence[Rule], live: Sequence[Rule]) -> Edits:
-    """What makes `live` as `desired`."""
+    """What makes `live` as `desired`; nothing where they differ in names alone, which not every mesh keeps."""
+    if same_rules(desired, live):
+        return Edits()
     places = {rule.name: index for index, rule in enumerate(live)}
     names = {rule.name for rule in desired}
     kept = [Changed(places[rule.name], rule, live[places[rule.name]]) for rule in desired if rule.name in places]
@@ -139,9 +141,9 @@ def fresh_backends(desired: Route, live: Route | None) -> list[Backend]:
 def losses_of(desired: Route, live: Route | None, *, is_ordered: bool) -> list[Loss]:
     """What no mesh may be asked for. `live` None: the route starts. `is_ordered`: the first rule that fits decides."""
     losses = list(_losses_of_route(desired, live))
-    if losses:
-        return losses
     before = live.rules if live else ()
+    if losses or same_rules(desired.rules, before):
+        return losses
     edits = edits_of(desired.rules, before)
     losses += _order_losses(desired.rules, before)
     losses += _catch_all_losses(desired.rules, before) if is_ordered else _some_catch_all(desired.rules, before)

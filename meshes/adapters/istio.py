@@ -127,7 +127,7 @@ class IstioAdapter:
             return gateway_status.verify(desired, live, gateway_kinds.ISTIO)
         if desired is None or live is None:
             is_right = desired is None and live is None
-            return Verification("L1", "cannot be observed" if is_right else "mismatch", STORED if is_right else "")
+            return Verification("L1", *(("cannot be observed", GONE) if is_right else ("mismatch", _other_end(live))))
         mine, theirs = map(istio_delegates.own_rules, (desired.rules, live.route.rules))
         if same_rules(mine, theirs):
             return Verification("L1", "cannot be observed", STORED)
@@ -135,6 +135,11 @@ class IstioAdapter:
 
 
 STORED = "Stored and read back; Istio does not report whether it took a VirtualService."
+GONE = "It is gone; Istio does not report whether its proxies followed."
+
+
+def _other_end(live: LiveRoute | None) -> str:
+    return f"{live.ref} is still there." if live else "It is not there."
 
 
 def _is_gateway(live: LiveRoute) -> bool:

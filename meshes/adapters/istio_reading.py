@@ -39,7 +39,7 @@ def read(objects: Objects, namespaces: Sequence[JsonObject], only: frozenset[str
     ]
     tags = istio_detect.tags_of(objects.get(istio_detect.WEBHOOKS.plural, ()))
     injections = {name_of(body): istio_detect.injection(body, tags) for body in namespaces}
-    return Read(tuple(routes), injections, (*problems, *mine.problems))
+    return Read(tuple(routes), injections, (*problems, *mine.problems), tags)
 
 
 def _is_gateway(body: JsonObject) -> bool:

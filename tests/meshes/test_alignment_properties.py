@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from itertools import permutations
 
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from meshes.alignment import Misfit, Side, translate, versions_of
 from meshes.types import FULL, Backend, HeaderMatch, Match, Root, Route, Rule, WeightedBackend
 
+BUSY = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""How busy the machine is says nothing of the code."""
 VERSIONS = ("v1", "v2", "v3", "v4")
 SUBSETS = {v: Backend("subset", "web", "shop", None, v, (("version", v),)) for v in VERSIONS}
 SERVICES = {v: Backend("service", f"web-{v}", "shop", 8080) for v in VERSIONS}
@@ -87,6 +89,7 @@ def idle_left_out(shape: Shape) -> Shape:
     return [(header, {version: bp for version, bp in weights.items() if bp}) for header, weights in shape]
 
 
+@BUSY
 @given(shapes(), shapes())
 def test_translate__base_unchanged__other_unchanged(here: Shape, there: Shape) -> None:
     base, other = side_of(here, SUBSETS, "i"), side_of(there, SERVICES, "l")
@@ -95,6 +98,7 @@ def test_translate__base_unchanged__other_unchanged(here: Shape, there: Shape) -
     assert translate(other.route, other, base) == base.route
 
 
+@BUSY
 @given(st.data())
 def test_translate__same_service_in_two_meshes__as_desired_version_by_version_and_back_again(
     data: st.DataObject,
@@ -111,6 +115,7 @@ def test_translate__same_service_in_two_meshes__as_desired_version_by_version_an
     assert idle_left_out(shape_of(back, base)) == idle_left_out(wanted)
 
 
+@BUSY
 @given(st.data())
 def test_translate__other_shares_there__rules_that_moved_are_equal_and_the_others_untouched(
     data: st.DataObject,
@@ -129,6 +134,7 @@ def test_translate__other_shares_there__rules_that_moved_are_equal_and_the_other
         assert new == (old if after == before else after)
 
 
+@BUSY
 @given(st.data())
 def test_translate__any_two_routes__all_requests_go_where_desired_or_it_is_refused(data: st.DataObject) -> None:
     here, there = data.draw(shapes()), data.draw(shapes())
@@ -152,6 +158,7 @@ def test_translate__any_two_routes__all_requests_go_where_desired_or_it_is_refus
         assert sum(is_now[header].values()) == FULL
 
 
+@BUSY
 @given(st.data())
 def test_translate__versions_that_are_not_there__never_replaced_by_others(data: st.DataObject) -> None:
     shape = data.draw(shapes())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from clusters.clients import ObjectRef, Resource
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from meshui.lib.jsontypes import JsonObject
 
 ADAPTER = IstioAdapter()
+BUSY = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""How busy the machine is says nothing of the code."""
 REF = ObjectRef(Resource("networking.istio.io", "v1", "virtualservices", "VirtualService"), "shop", "web")
 shares = st.lists(st.integers(0, FULL), min_size=1, max_size=7).map(
     lambda cuts: [b - a for a, b in zip([0, *sorted(cuts)], [*sorted(cuts), FULL], strict=True)]
@@ -62,6 +64,7 @@ def weights_of(route: Route) -> list[list[int]]:
     return [[b.weight_bp for b in rule.backends] for rule in route.rules]
 
 
+@BUSY
 @given(splits())
 def test_render__any_split__patched_and_read_back_is_what_was_asked_for(
     split: tuple[JsonObject, list[list[int]]],
@@ -77,6 +80,7 @@ def test_render__any_split__patched_and_read_back_is_what_was_asked_for(
     assert weights_of(ADAPTER.live(after).route) == wanted
 
 
+@BUSY
 @given(splits())
 def test_render__any_split__touches_weights_of_moved_rules_alone(split: tuple[JsonObject, list[list[int]]]) -> None:
     body, wanted = split
@@ -92,6 +96,7 @@ def test_render__any_split__touches_weights_of_moved_rules_alone(split: tuple[Js
             assert cast("Any", after)["spec"]["http"][index] == cast("Any", body)["spec"]["http"][index]
 
 
+@BUSY
 @given(splits())
 def test_render__any_split__a_backend_without_requests_gets_some_only_if_asked(
     split: tuple[JsonObject, list[list[int]]],
@@ -105,6 +110,7 @@ def test_render__any_split__a_backend_without_requests_gets_some_only_if_asked(
     assert [[bool(share) for share in rule] for rule in after] == [[bool(share) for share in rule] for rule in wanted]
 
 
+@BUSY
 @given(st.lists(st.integers(0, 2**31 - 1), min_size=1, max_size=9))
 def test_basis_points__any_weights__sum_to_all_and_err_by_less_than_one(weights: list[int]) -> None:
     found = basis_points(weights)
@@ -114,6 +120,7 @@ def test_basis_points__any_weights__sum_to_all_and_err_by_less_than_one(weights:
     assert all(abs(bp * total - FULL * w) < max(total, 1) for bp, w in zip(found, weights, strict=True))
 
 
+@BUSY
 @given(shares)
 def test_native_weights__any_shares__percents_if_whole_and_never_reduced(wanted: list[int]) -> None:
     found = native_weights(wanted)
@@ -122,6 +129,7 @@ def test_native_weights__any_shares__percents_if_whole_and_never_reduced(wanted:
     assert basis_points(found) == wanted
 
 
+@BUSY
 @given(splits(), st.integers(1, 9))
 def test_project__weights_by_ratio__same_hash(split: tuple[JsonObject, list[list[int]]], factor: int) -> None:
     body, _ = split
