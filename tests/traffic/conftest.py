@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from meshes.models import Route as StoredRoute
 from meshes.services import sync_cluster
 from meshui.lib.queue import drain
 from tests.people import as_actor
+from tests.servers import Process
 from traffic.models import Change
 from traffic.services.apply import start_change
 from traffic.services.approve import approve_change, submit_change
@@ -23,6 +25,7 @@ from traffic.types import Proposal, Seen, Wanted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from accounts.models import User
     from clusters.models import Cluster
@@ -140,6 +143,27 @@ class Way:
         """The whole way."""
         self.to_approved(*percents)
         return self.start()
+
+
+@pytest.fixture
+def work(product_environment: dict[str, str], tmp_path: Path) -> Callable[..., int]:
+    """`work(way, "after_send")` runs a worker that is killed there; its exit code (-9). `work(way, "")`: to the end.
+
+    `nth`: at the nth pass of that point.
+    """
+    count = 0
+
+    def run(way: Way, hook: str, nth: int = 1) -> int:
+        nonlocal count
+        count += 1
+        env = {**product_environment, "MESHUI_LEASE_SECONDS": "1", "MESHUI_HEARTBEAT_SECONDS": "0.2"}
+        if hook:
+            env["MESHUI_CRASHPOINT"] = f"{hook}:SIGKILL:{nth}"
+        command = [sys.executable, "-m", "tests.traffic.worker_process", str(way.now().pk)]
+        process = Process(command, log=tmp_path / f"worker{count}.log", env=env)
+        return process.wait(90)
+
+    return run
 
 
 @pytest.fixture

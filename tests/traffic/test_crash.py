@@ -5,14 +5,12 @@ Rows 11, 12, 13, 14 and 27 of the failure matrix, with a real process and a real
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
 from audit.ledger import verify_chain
 from tests.people import as_actor
-from tests.servers import Process
 from tests.traffic.conftest import Way, weights
 from traffic.models import Lease, TargetStep
 from traffic.services.hold import pause_change
@@ -21,7 +19,6 @@ from traffic.types import State
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from playground.cluster import EmulatedCluster
 
@@ -39,27 +36,9 @@ HOOKS = (
 )
 
 
-@pytest.fixture
-def work(product_environment: dict[str, str], tmp_path: Path) -> Callable[[Way, str], int]:
-    """`work(way, "after_send")` runs a worker that is killed there; its exit code (-9). `work(way, "")`: to the end."""
-    count = 0
-
-    def run(way: Way, hook: str) -> int:
-        nonlocal count
-        count += 1
-        env = {**product_environment, "MESHUI_LEASE_SECONDS": "1", "MESHUI_HEARTBEAT_SECONDS": "0.2"}
-        if hook:
-            env["MESHUI_CRASHPOINT"] = f"{hook}:SIGKILL:1"
-        command = [sys.executable, "-m", "tests.traffic.worker_process", str(way.now().pk)]
-        process = Process(command, log=tmp_path / f"worker{count}.log", env=env)
-        return process.wait(90)
-
-    return run
-
-
 @pytest.mark.parametrize("hook", HOOKS)
 def test_rows11_14__killed_at_the_hook__right_end_and_one_write(
-    hook: str, way: Callable[..., Way], work: Callable[[Way, str], int], eu_west: EmulatedCluster
+    hook: str, way: Callable[..., Way], work: Callable[..., int], eu_west: EmulatedCluster
 ) -> None:
     moving = way(eu_west)
     moving.to_approved(75, 25)
@@ -82,7 +61,7 @@ def test_rows11_14__killed_at_the_hook__right_end_and_one_write(
 
 @pytest.mark.parametrize("hook", ["before_intent", "after_intent", "after_send", "after_outcome"])
 def test_row27__killed_during_rollback__snapshot_comes_back(
-    hook: str, way: Callable[..., Way], work: Callable[[Way, str], int], eu_west: EmulatedCluster
+    hook: str, way: Callable[..., Way], work: Callable[..., int], eu_west: EmulatedCluster
 ) -> None:
     moving = way(eu_west)
     moving.to_approved(75, 25)

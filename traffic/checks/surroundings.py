@@ -73,9 +73,14 @@ def missing_in(backends: Iterable[Backend], services: Mapping[tuple[str, str], J
 
 
 def subsets_in(bodies: Iterable[JsonObject]) -> Subsets:
-    """The subsets that these DestinationRules define; other kinds are left out."""
-    rules, _ = sound([body for body in bodies if body.get("kind") == "DestinationRule"], DestinationRule)
+    """The subsets that these DestinationRules define; other kinds are left out. One still to be made has no uid."""
+    rules, _ = sound([_born(body) for body in bodies if body.get("kind") == "DestinationRule"], DestinationRule)
     return Subsets(rules)
+
+
+def _born(body: JsonObject) -> JsonObject:
+    metadata = cast("JsonObject", body.get("metadata") or {})
+    return cast("JsonObject", {**body, "metadata": {"uid": "still to be made", **metadata}})
 
 
 def undefined_in(backends: Iterable[Backend], subsets: Subsets) -> frozenset[str]:
