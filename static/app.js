@@ -136,8 +136,19 @@
     all("[data-preset]", editor).forEach((button) => button.setAttribute("aria-pressed", Number(button.dataset.preset) === valueOf(target)));
     const bar = one(".sbar.full", editor);
     if (bar) paintBar(bar, shares);
-    const moved = rows.filter((row, i) => shares[i] !== liveOf(row)).map((row) => `${row.dataset.name} ${asPercent(liveOf(row))} → ${asPercent(valueOf(row))}`);
-    all("[data-split-sum]", editor.closest("form") ?? editor).forEach((place) => { place.textContent = moved.join(", "); });
+    saySum(editor, rows, shares);
+    sayMoves(editor.closest("form") ?? editor);
+  }
+  /* the sum below one editor, the consequence of all editors of a form, and in how many places */
+  function saySum(editor, rows, shares) {
+    const place = editor.nextElementSibling;
+    if (!place?.matches("[data-split-says]")) return;
+    place.textContent = `${rows.map((row, i) => `${row.dataset.name} ${asPercent(shares[i])}`).join(", ")}: ${place.dataset.together} ${asPercent(shares.reduce((a, b) => a + b, 0))}.`;
+  }
+  function sayMoves(form) {
+    const moved = all("[data-split] .bk", form).filter((row) => valueOf(row) !== liveOf(row)).map((row) => `${row.dataset.name} ${"new" in row.dataset ? "–" : asPercent(liveOf(row))} → ${asPercent(valueOf(row))}`);
+    all("[data-split-sum]", form).forEach((place) => { place.textContent = moved.join(", ") || (place.dataset.nothing ?? ""); });
+    all("[data-picked]", form).forEach((place) => { place.textContent = all("input[name=route]:checked", form).length; });
   }
   function startEditors(root = document) { all("[data-split]", root).forEach(paint); }
 
@@ -169,6 +180,7 @@
   });
   document.addEventListener("change", (event) => {
     if (event.target.matches?.("[data-keys-on]")) return keep("keys", event.target.checked ? "on" : "off");
+    if (event.target.matches?.("input[name=route]")) return sayMoves(event.target.form);
     const field = event.target.closest?.("[data-split] .stp input");
     if (!field) return undefined;
     const row = field.closest(".bk"), value = parsed(field.value);
@@ -189,6 +201,7 @@
     if (!step || (isText && /Left|Right/.test(event.key))) return false;
     if (event.shiftKey) step /= 100;
     setShare(editor, row, valueOf(row) + step);
+    input.dispatchEvent(new Event("change", { bubbles: true }));
     return true;
   }
 

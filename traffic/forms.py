@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from traffic.types import Wanted
 
 MAX_DIGEST = 64
+NONE = "\u2013"
 
 
 class SeenForm(forms.Form):
@@ -199,6 +200,13 @@ class SplitForm(ProposalForm):
         """The rules, in order; one without a choice has no rows and stays as it is."""
         return [self._rule(index, rule) for index, rule in enumerate(self.draft.route.rules)]
 
+    def moves(self) -> str:
+        """What moves, in one line: `v1 90 % → 75 %, v2 10 % → 25 %`; empty: nothing."""
+        rows = [row for rule in self.rules() for row in rule.rows if row.shown_bp != row.live_bp]
+        return ", ".join(
+            f"{row.name} {NONE if row.is_new else percent(row.live_bp)} → {percent(row.shown_bp)}" for row in rows
+        )
+
     @property
     def can_split(self) -> bool:
         """Whether any rule has a choice."""
@@ -245,6 +253,7 @@ class SplitForm(ProposalForm):
                 note=labels or key,
                 error=" ".join(map(str, self.errors.get(name, []))) if self.is_bound else "",
                 is_new=key not in before,
+                new_words="" if self.draft.live else gettext("shared as it comes until now"),
                 remove=f"remove:{index}:{number}",
             )
 

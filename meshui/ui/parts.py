@@ -50,7 +50,7 @@ class Step:
 class SplitRow:
     """One backend of a split form. `text` is what stands in its field; `live_bp` what the cluster has now.
 
-    `remove`: what its remove button posts as `do`; empty: it has none.
+    `remove`: what its remove button posts as `do`; empty: it has none. `new_words`: what is said of one that is new.
     """
 
     name: str
@@ -62,6 +62,7 @@ class SplitRow:
     prefix: str = ""
     is_new: bool = False
     remove: str = ""
+    new_words: str = ""
 
     @property
     def field(self) -> str:

@@ -24,7 +24,7 @@ def check_of(finding_id: str) -> Check | None:
 
 
 @register.filter
-def quiet_checks(findings: Iterable[Any]) -> int:
-    """How many checks said nothing."""
+def quiet_checks(findings: Iterable[Any]) -> list[Check]:
+    """The checks that said nothing, in the order of their ids."""
     spoken = {finding["id"] if isinstance(finding, dict) else finding.id for finding in findings}
-    return len(BY_ID.keys() - spoken)
+    return [BY_ID[check_id] for check_id in sorted(BY_ID.keys() - spoken)]

@@ -30,6 +30,10 @@ if TYPE_CHECKING:
 
 BEFORE_APPROVAL: Final = frozenset({State.DRAFT, State.PLANNING})
 MODES: Final = ("unified", "split", "neutral")
+AGAIN: Final = frozenset(
+    {State.FAILED, State.REJECTED, State.EXPIRED, State.CANCELLED, State.PARTIAL, State.ROLLED_BACK}
+)
+"""Ends after which the same may still be wanted."""
 RANK: Final = {"block": 0, "warn": 1}
 
 
@@ -52,6 +56,7 @@ def board_of(user: User, change: Change, params: Mapping[str, str]) -> dict[str,
     votes = list(selectors.list_votes(change))
     editors = selectors.list_editors(change)
     related = selectors.list_related(user, change)
+    standing = standing_of(change, steps)
     cards = cards_of(targets, is_sound=plan is not None and plan.is_sound)
     stamp = stamp_of(change, steps, [selectors.stamp_of_vote(vote) for vote in votes])
     return {
@@ -62,8 +67,9 @@ def board_of(user: User, change: Change, params: Mapping[str, str]) -> dict[str,
         "pulse": pulse_of(change),
         "is_running": is_running(change),
         "is_moved_under_reader": _is_moved(change, params),
-        "standing": standing_of(change, steps),
-        "voided": voided_of(change, votes),
+        "standing": standing,
+        "voided": None if standing and change.state == State.IN_REVIEW else voided_of(change, votes),
+        "can_age": change.state not in TERMINAL and not steps,
         "cards": cards,
         "card": _chosen(cards, params.get("target", "")),
         "mode": params.get("mode") if params.get("mode") in MODES else MODES[0],
@@ -259,6 +265,7 @@ def _places(change: Change) -> dict[str, Any]:
         "mesh_kinds": sorted({target.mesh_kind for target in targets}),
         "first_target": targets[0] if targets else None,
         "service_url": _service_url_of(targets),
+        "again_url": f"{_service_url_of(targets)}split/" if change.state in AGAIN else "",
         "reason_lines": [line for line in change.reason.splitlines() if line.strip()],
     }
 

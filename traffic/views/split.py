@@ -106,6 +106,8 @@ class SplitPage(PageView, ActionView):
         desired = self.desired(drafting, form)
         return {
             "rules": form.rules() if isinstance(form, SplitForm) else [],
+            "moves": form.moves() if isinstance(form, SplitForm) else "",
+            "picked": len(checked),
             "options": choices_of(drafting.draft.route, main.extras),
             "chips": self.bench.chips(checked, desired or drafting.draft.route, "end" if self.is_end else "set"),
             "previews": self.previews(desired, checked),
@@ -121,7 +123,7 @@ class SplitPage(PageView, ActionView):
     def desired(self, drafting: Drafting, form: ProposalForm) -> Route | None:
         """What a preview is shown of: of a form that was sent what it says, else of a draft that differs from live."""
         if form.is_bound:
-            return None if form.errors else form.cleaned_data.get("desired")
+            return None if form.non_field_errors() else form.cleaned_data.get("desired")
         is_other = self.is_end or (drafting.draft.route != self.bench.live and not drafting.draft.texts)
         return drafting.draft.route if is_other else None
 

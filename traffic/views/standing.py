@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from django.utils.translation import gettext, gettext_lazy, ngettext
 
-from traffic.types import State, StepState
+from traffic.types import STEP_GOOD, State, StepState
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -31,7 +31,7 @@ NEXT: Final[dict[str, str | _StrPromise]] = {
     State.ROLLING_BACK: gettext_lazy("What was recorded before this change is being restored."),
     State.APPLIED: gettext_lazy("It is applied: every target was read back as written."),
     State.ROLLED_BACK: gettext_lazy("It is over: every target is as it was before."),
-    State.FAILED: gettext_lazy("It is over: nothing was written."),
+    State.FAILED: gettext_lazy("It is over: nothing was written. Mend what refused it, then propose it again."),
     State.REJECTED: gettext_lazy("It is over: it was rejected. A new proposal can take up the reason."),
     State.PARTIAL: gettext_lazy("It is over, and its clusters differ. A new proposal brings them together."),
     State.EXPIRED: gettext_lazy("It is over: it waited too long. Propose it again if it is still wanted."),
@@ -102,6 +102,11 @@ class Voided:
         """`2 approvals are void`."""
         return ngettext("%(n)d approval is void", "%(n)d approvals are void", self.count) % {"n": self.count}
 
+    @property
+    def mend(self) -> str:
+        """What to do about it."""
+        return gettext("It has to be approved anew: ask for it once the plan is there.")
+
 
 def standing_of(change: Change, steps: Sequence[TargetStep]) -> Standing | None:
     """What a reader must know first; None: nothing beyond the state."""
@@ -113,14 +118,36 @@ def standing_of(change: Change, steps: Sequence[TargetStep]) -> Standing | None:
             return Standing("warn", gettext("Planning did not end"), change.state_cause)
         return Standing("crit", gettext("The plan has errors: nothing can be approved"), change.state_cause)
     tone, words = HEADS.get(change.state, ("", ""))
-    return Standing(tone, str(words), _why(change), tuple(_todo(change, steps))) if tone else None
+    return (
+        Standing(tone, _head(change, steps) or str(words), _why(change), tuple(_todo(change, steps))) if tone else None
+    )
+
+
+def _head(change: Change, steps: Sequence[TargetStep]) -> str:
+    """Of a run that stands still: how far it came, or that it waits for a person. Empty: the word of its state."""
+    applied = [step for step in steps if step.direction == "apply"]
+    if change.state == State.PAUSED and applied:
+        good = sum(step.state in STEP_GOOD for step in applied)
+        return gettext("Paused: %(n)d of %(total)d objects are as this change wants them") % {
+            "n": good,
+            "total": len(applied),
+        }
+    if change.state == State.ROLLING_BACK and any(
+        step.state in NEXT_OF and step.direction != "apply" for step in steps
+    ):
+        return gettext("Rolling back needs a person: not every target could be restored")
+    return ""
 
 
 def _in_review(change: Change) -> Standing | None:
     if change.current_plan is None:
-        return Standing("warn", gettext("It moved since it was planned: every approval is void"), change.state_cause)
+        wait = gettext("It is being planned again. Wait for the new plan, then approve that one.")
+        head = gettext("It moved since it was planned: every approval is void")
+        return Standing("warn", head, change.state_cause, (wait,))
     if change.state_cause and change.state_cause != change.reason:
-        return Standing("warn", gettext("It was planned again: every earlier approval is void"), change.state_cause)
+        read = gettext("Whoever approves reads the new plan below and decides on that one.")
+        head = gettext("It was planned again: every earlier approval is void")
+        return Standing("warn", head, change.state_cause, (read,))
     return None
 
 

@@ -109,6 +109,17 @@ class Workbench:
         """The route of `main` as it is now; None: there is none."""
         return self.main.live
 
+    @property
+    def first_versions(self) -> list[str]:
+        """The versions that a new split begins with: not the service itself where two others are there."""
+        itself = (self.main.root.service, self.main.root.namespace)
+        own = [
+            version
+            for version, backend in self.main.extras.items()
+            if backend.kind == "subset" or (backend.service, backend.namespace) != itself
+        ]
+        return own if len(own) > 1 else list(self.main.extras)
+
     def choices(self) -> list[tuple[str, str]]:
         """What the form takes: every place."""
         return [(spot.value, spot.cluster.slug) for spot in self.spots]
