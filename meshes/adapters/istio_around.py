@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from meshes.adapters import gateway_kinds, gateway_rivals, istio_delegates, nearby
+from meshes.adapters.gateway_shapes import GatewayRoute
 from meshes.adapters.istio_kinds import resources
 from meshes.adapters.istio_read import outline_of, split_host
 from meshes.adapters.istio_start import destinations_of
 from meshes.adapters.natives import name_of, namespace_of
+from meshes.adapters.shapes import sound
 from meshes.types import Around
 
 if TYPE_CHECKING:
@@ -41,7 +43,8 @@ def around(reader: Reader, route: Route, ref: ObjectRef | None) -> Around:
 
 
 def _routes(reader: Reader, served: frozenset[str], spaces: list[str]) -> list[JsonObject]:
-    return [body for kind in gateway_kinds.resources(served) for body in nearby.everywhere(reader, kind, spaces)]
+    found = [body for kind in gateway_kinds.resources(served) for body in nearby.everywhere(reader, kind, spaces)]
+    return sound(found, GatewayRoute)[0]
 
 
 def _is(ref: ObjectRef | None, body: JsonObject) -> bool:

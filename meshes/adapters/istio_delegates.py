@@ -6,12 +6,12 @@ A followed rule is named `<rule>/<its rule>` and has an extra that names the del
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
 from meshes.adapters import istio_read
 from meshes.adapters.base import Problem, UnreadableRouteError
 from meshes.adapters.edits import refused, same_rules
-from meshes.adapters.natives import name_of, namespace_of
+from meshes.adapters.natives import dicts, name_of, namespace_of
 from meshes.types import Match
 
 if TYPE_CHECKING:
@@ -33,11 +33,11 @@ def by_name(bodies: Iterable[JsonObject]) -> Bodies:
 
 def targets_of(body: JsonObject) -> dict[int, tuple[str, str]]:
     """Rule index → the (namespace, name) that it delegates to."""
-    http = cast("list[dict[str, Any]]", cast("dict[str, Any]", body.get("spec") or {}).get("http") or [])
+    spec = body.get("spec")
     return {
-        index: (str(rule["delegate"].get("namespace") or namespace_of(body)), str(rule["delegate"].get("name") or ""))
-        for index, rule in enumerate(http)
-        if rule.get("delegate")
+        index: (str(rule[FIELD].get("namespace") or namespace_of(body)), str(rule[FIELD].get("name") or ""))
+        for index, rule in enumerate(dicts(spec.get("http") if isinstance(spec, dict) else None))
+        if rule.get(FIELD) and isinstance(rule[FIELD], dict)
     }
 
 

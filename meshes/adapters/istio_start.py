@@ -12,7 +12,7 @@ from meshes.adapters.base import MANAGED_BY
 from meshes.adapters.edits import fresh_backends, refused
 from meshes.adapters.istio_read import scope_of, split_host
 from meshes.adapters.istio_subsets import destination_rules, rule_ref, subset_writes
-from meshes.adapters.natives import is_ours, labels_of, name_of, namespace_of, titled, uid_of
+from meshes.adapters.natives import dicts, is_ours, labels_of, name_of, namespace_of, titled, uid_of
 from meshes.types import NativeWrite, Rendered
 
 if TYPE_CHECKING:
@@ -66,7 +66,9 @@ def _decides_in(namespace: str, body: JsonObject) -> bool:
     if body.get("kind") != "VirtualService":
         return namespace_of(body) == namespace
     scope = scope_of(_spec(body), namespace_of(body))
-    return scope == "producer" or namespace in scope.removeprefix("consumer(").removesuffix(")").split(",")
+    if not scope.startswith("consumer("):
+        return scope == "producer"
+    return namespace in scope.removeprefix("consumer(").removesuffix(")").split(",")
 
 
 def ambient_losses(route: Route, around: Around) -> Iterator[Loss]:
@@ -101,7 +103,8 @@ def end(live: LiveRoute, around: Around) -> Rendered:
 
 
 def _spec(body: JsonObject) -> dict[str, Any]:
-    return cast("dict[str, Any]", body.get("spec") or {})
+    found = body.get("spec")
+    return found if isinstance(found, dict) else {}
 
 
 def _virtual_services(around: Around) -> list[JsonObject]:
@@ -112,12 +115,12 @@ def _virtual_services(around: Around) -> list[JsonObject]:
 def destinations_of(body: JsonObject) -> Iterator[tuple[str, str]]:
     """The services whose subsets it names, in whatever protocol."""
     for field in ("http", "tcp", "tls"):
-        for rule in _spec(body).get(field) or []:
+        for rule in dicts(_spec(body).get(field)):
             for destination in _leads_to(rule):
-                if destination.get("subset"):
+                if isinstance(destination, dict) and destination.get("subset"):
                     yield split_host(str(destination.get("host") or ""), namespace_of(body))
 
 
-def _leads_to(rule: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    yield from (entry.get("destination") or {} for entry in (*(rule.get("route") or []), *(rule.get("mirrors") or [])))
-    yield rule.get("mirror") or {}
+def _leads_to(rule: dict[str, Any]) -> Iterator[object]:
+    yield from (entry.get("destination") for entry in (*dicts(rule.get("route")), *dicts(rule.get("mirrors"))))
+    yield rule.get("mirror")

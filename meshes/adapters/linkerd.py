@@ -6,6 +6,7 @@ whether it took a route. Only fields of Gateway API 1.2.1 are written: a route w
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 from clusters.clients import ObjectRef, Resource
@@ -22,6 +23,7 @@ from meshes.adapters import (
 from meshes.adapters.base import Capabilities, Problem, Read
 from meshes.adapters.edits import refused
 from meshes.adapters.gateway_kinds import LINKERD
+from meshes.adapters.gateway_shapes import GatewayRoute
 from meshes.adapters.natives import name_of, namespace_of, titled, uid_of
 from meshes.adapters.shapes import Anything, sound
 from meshes.types import Around, LiveRoute, Rendered, Root
@@ -114,7 +116,7 @@ class LinkerdAdapter:
             if kind == PROFILES:
                 profiles = nearby.within(reader, kind, places)
             else:
-                routes += nearby.everywhere(reader, kind, places)
+                routes += sound(nearby.everywhere(reader, kind, places), GatewayRoute)[0]
         rivals = gateway_rivals.by_parent(routes).get((root.namespace, root.service), [])
         rivals = [body for body in rivals if ref is None or gateway_kinds.ref_of(body) != ref]
         companions = (*profiles, *nearby.namespaces_of(reader, places))
@@ -135,7 +137,10 @@ class LinkerdAdapter:
         shadows = list(linkerd_shadows.losses(desired, live, around))
         if live is None:
             return self._start(desired, around, shadows)
-        return Rendered((), tuple(shadows)) if shadows else gateway_write.change(desired, live, around)
+        if any(loss.moves_requests for loss in shadows):
+            return Rendered((), tuple(shadows))
+        rendered = gateway_write.change(desired, live, around)
+        return replace(rendered, losses=(*rendered.losses, *shadows))
 
     def _start(self, desired: Route, around: Around, shadows: list[Loss]) -> Rendered:
         ref = self.new_ref(desired, around.served or frozenset({f"{gateway_kinds.GROUP}/v1"}))

@@ -1,4 +1,4 @@
-"""What switches a route of Linkerd off: ServiceProfiles, a GRPCRoute of the same Service, opaque ports. Pure.
+"""What switches a route of Linkerd off: ServiceProfiles, a GRPCRoute of its Service, opaque and skipped ports. Pure.
 
 Traps 14 and 15 of mesh-reference §12: such a route is stored and accepted, and moves no request.
 """
@@ -11,14 +11,16 @@ from meshes.adapters.edits import refused
 from meshes.adapters.gateway_kinds import is_route
 from meshes.adapters.gateway_rivals import beside
 from meshes.adapters.natives import annotations_of, name_of, namespace_of, titled
+from meshes.types import Loss
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from meshes.types import Around, LiveRoute, Loss, Root, Route
+    from meshes.types import Around, LiveRoute, Root, Route
     from meshui.lib.jsontypes import JsonObject
 
 OPAQUE = "config.linkerd.io/opaque-ports"
+SKIPPED = "config.linkerd.io/skip-outbound-ports"
 OPAQUE_PROTOCOL = "linkerd.io/opaque"
 DEFAULT_OPAQUE = "25,587,3306,4444,5432,6379,9300,11211"
 """What Linkerd takes for opaque where nobody says otherwise."""
@@ -56,6 +58,7 @@ def losses(route: Route, live: LiveRoute | None, around: Around) -> Iterator[Los
             if is_route(body) and namespace_of(body) == route.root.namespace:
                 yield refused("root", f"{titled(body)} decides for this service already. Change that one.")
     yield from _opaque_losses(route.root, around)
+    yield from _skipped_losses(route.root, around)
 
 
 def grpc_words(body: JsonObject) -> str:
@@ -90,6 +93,18 @@ def _opaque_losses(root: Root, around: Around) -> Iterator[Loss]:
             yield refused("root.port", text)
 
 
+def _skipped_losses(root: Root, around: Around) -> Iterator[Loss]:
+    """Clients that go past their own proxy: what the route says is not for them."""
+    service = around.services.get((root.namespace, root.service))
+    ports = [root.port] if root.port else [int(port.get("port") or 0) for port in _ports(service or {})]
+    for body in around.companions:
+        told = annotations_of(body).get(SKIPPED, "") if body.get("kind") == "Namespace" else ""
+        for number in ports:
+            if _is_listed(number, told):
+                text = f"Pods of namespace {name_of(body)} skip port {number} ({SKIPPED}): the route is not for them."
+                yield Loss("root.port", text)
+
+
 def _ports(service: JsonObject) -> list[dict[str, Any]]:
     return cast("dict[str, Any]", service.get("spec") or {}).get("ports") or []
 
@@ -97,10 +112,13 @@ def _ports(service: JsonObject) -> list[dict[str, Any]]:
 def _is_opaque(port: dict[str, Any], number: int, opaque: str) -> bool:
     if port.get("appProtocol"):
         return str(port["appProtocol"]) == OPAQUE_PROTOCOL
-    for part in opaque.split(","):
+    return port.get("name") in {part.strip() for part in opaque.split(",")} or _is_listed(number, opaque)
+
+
+def _is_listed(number: int, ports: str) -> bool:
+    """Whether `25,8000-8100` holds it."""
+    for part in ports.split(","):
         first, _, last = part.strip().partition("-")
-        if part.strip() == port.get("name"):
-            return True
         if first.isdigit() and int(first) <= number <= int(last if last.isdigit() else first):
             return True
     return False

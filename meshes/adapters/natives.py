@@ -61,6 +61,11 @@ def is_ours(body: Mapping[str, Any]) -> bool:
     return labels_of(body).get(MANAGED_BY[0]) == MANAGED_BY[1]
 
 
+def dicts(value: object) -> list[dict[str, Any]]:
+    """The objects of a list; what is no list, and what in it is no object, is left out."""
+    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
+
+
 def milliseconds(duration: object) -> int | None:
     """`1m30s` → 90000; absent → None."""
     if not duration:
