@@ -145,23 +145,26 @@ class Way:
         return self.start()
 
 
+def worker_of(way: Way, environment: dict[str, str], log: Path, crash: str = "", *, starts: bool = False) -> Process:
+    """A worker process for the change of `way`, with short leases; `crash` arms a crash point."""
+    env = {**environment, "MESHUI_LEASE_SECONDS": "1", "MESHUI_HEARTBEAT_SECONDS": "0.2", "MESHUI_CRASHPOINT": crash}
+    command = [sys.executable, "-m", "tests.traffic.worker_process", str(way.now().pk)]
+    return Process([*command, *([str(way.author.pk)] if starts else [])], log=log, env=env)
+
+
 @pytest.fixture
 def work(product_environment: dict[str, str], tmp_path: Path) -> Callable[..., int]:
     """`work(way, "after_send")` runs a worker that is killed there; its exit code (-9). `work(way, "")`: to the end.
 
-    `nth`: at the nth pass of that point.
+    `nth`: at the nth pass of that point; `starts`: the author starts the change first.
     """
     count = 0
 
-    def run(way: Way, hook: str, nth: int = 1) -> int:
+    def run(way: Way, hook: str, nth: int = 1, *, starts: bool = False) -> int:
         nonlocal count
         count += 1
-        env = {**product_environment, "MESHUI_LEASE_SECONDS": "1", "MESHUI_HEARTBEAT_SECONDS": "0.2"}
-        if hook:
-            env["MESHUI_CRASHPOINT"] = f"{hook}:SIGKILL:{nth}"
-        command = [sys.executable, "-m", "tests.traffic.worker_process", str(way.now().pk)]
-        process = Process(command, log=tmp_path / f"worker{count}.log", env=env)
-        return process.wait(90)
+        log = tmp_path / f"worker{count}.log"
+        return worker_of(way, product_environment, log, f"{hook}:SIGKILL:{nth}" if hook else "", starts=starts).wait(90)
 
     return run
 

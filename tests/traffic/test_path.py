@@ -68,7 +68,7 @@ def test_path__every_step__has_its_event_in_order(way: Callable[..., Way], eu_we
     ]
 
 
-def test_path__edited_after_approval__refused_with_both_states_and_planned_again(
+def test_row06__routing_edited_after_approval__refused_with_both_states_and_planned_again(
     way: Callable[..., Way], eu_west: EmulatedCluster
 ) -> None:
     moving = way(eu_west)
@@ -88,7 +88,9 @@ def test_path__edited_after_approval__refused_with_both_states_and_planned_again
     assert event.outcome == "success"
 
 
-def test_path__only_metadata_touched_after_approval__goes_on(way: Callable[..., Way], eu_west: EmulatedCluster) -> None:
+def test_row06__only_metadata_touched_after_approval__goes_on(
+    way: Callable[..., Way], eu_west: EmulatedCluster
+) -> None:
     moving = way(eu_west)
     moving.to_approved(75, 25)
     eu_west.edit(
@@ -101,7 +103,7 @@ def test_path__only_metadata_touched_after_approval__goes_on(way: Callable[..., 
     assert weights(eu_west) == [75, 25]
 
 
-def test_path__deleted_and_made_anew__refused(way: Callable[..., Way], eu_west: EmulatedCluster) -> None:
+def test_row06__deleted_and_made_anew__refused(way: Callable[..., Way], eu_west: EmulatedCluster) -> None:
     moving = way(eu_west)
     moving.to_approved(75, 25)
     body = eu_west.get("VirtualService", "checkout", "shop")

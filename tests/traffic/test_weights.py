@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any, cast
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from meshes.adapters.registry import adapter_for
 from meshes.types import FULL
+from playground import south, worlds
 from traffic.weights import WeightError, distribute, parse_percent
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from meshui.lib.jsontypes import JsonObject
 
 
 @pytest.mark.parametrize(
@@ -40,3 +49,37 @@ def test_distribute__any_shares__sums_exactly_and_zero_stays_zero(shares: list[i
 def test_distribute__all_zero__refused() -> None:
     with pytest.raises(WeightError, match="All weights are zero"):
         distribute(FULL, [0, 0])
+
+
+def _virtual_service(weights: list[int]) -> JsonObject:
+    shares = {f"v{place}": weight for place, weight in enumerate(weights)}
+    return worlds.virtual_service("shop", "checkout", ["checkout"], [worlds.split("checkout", shares)])
+
+
+def _http_route(weights: list[int]) -> JsonObject:
+    shares = {f"checkout-v{place}": weight for place, weight in enumerate(weights)}
+    return south.http_route("checkout", [south.split(shares)])
+
+
+WAYS = [("istio", _virtual_service), ("istio", _http_route), ("linkerd", _http_route)]
+
+
+@pytest.mark.parametrize(("mesh", "native"), WAYS)
+@given(weights=st.lists(st.integers(0, 100), min_size=2, max_size=4).filter(any), factor=st.integers(2, 50))
+def test_row34__the_same_shares_in_another_sum__one_hash_in_every_mesh(
+    mesh: str, native: Callable[[list[int]], JsonObject], weights: list[int], factor: int
+) -> None:
+    adapter = adapter_for(mesh)
+    moved = [weights[0] + 1, *weights[1:]]
+    bodies = [_stored(native(each)) for each in (weights, [factor * weight for weight in weights], moved)]
+    ref = adapter.live(bodies[0]).ref
+
+    once, again, other = (adapter.project(ref, body).hash for body in bodies)
+
+    assert once == again
+    assert (once == other) is (len([w for w in weights if w]) == 1 and weights[0] > 0)
+
+
+def _stored(body: JsonObject) -> JsonObject:
+    metadata: dict[str, Any] = {"uid": "1", "resourceVersion": "1", "generation": 1}
+    return {**body, "metadata": {**cast("dict[str, Any]", body["metadata"]), **metadata}}
