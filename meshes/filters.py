@@ -1,4 +1,4 @@
-"""What the list of services can be narrowed by, all of it in the URL."""
+"""What the lists of the inventory can be narrowed by, all of it in the URL."""
 
 from __future__ import annotations
 
@@ -8,10 +8,13 @@ from django.utils.translation import gettext_lazy as _
 from django_filters import CharFilter, ChoiceFilter, FilterSet
 
 from accounts.selectors import signed_in
-from meshes.models import Service
+from meshes.adapters.registry import all_adapters
+from meshes.models import Mesh, Namespace, Route, Service, Workload
 from meshes.selectors import in_cluster, split_now
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from django.db.models import QuerySet
 
 
@@ -43,3 +46,106 @@ class ServiceFilter(FilterSet):  # type: ignore[misc]  # django-filter has no ty
     def split_now(self, rows: QuerySet[Service], _name: str, _value: str) -> QuerySet[Service]:
         """Some route splits it."""
         return split_now(rows, signed_in(self.request))
+
+
+class GoneFilter(FilterSet):  # type: ignore[misc]  # as above
+    """By name, and whether it is still there: what is gone is asked for by name."""
+
+    q = CharFilter(method="named", label=_("Name"))
+    state = ChoiceFilter(
+        method="in_state",
+        choices=[("gone", _("Gone")), ("all", _("There or gone"))],
+        label=_("State"),
+        empty_label=_("There now"),
+    )
+
+    def filter_queryset(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """Without what is gone, unless it is asked for."""
+        rows: QuerySet[Any] = super().filter_queryset(queryset)
+        return rows if self.form.cleaned_data.get("state") else rows.filter(gone_at=None)
+
+    def named(self, rows: QuerySet[Any], _name: str, value: str) -> QuerySet[Any]:
+        """The name holds `value`."""
+        return rows.filter(name__icontains=value[:100])
+
+    def in_state(self, rows: QuerySet[Any], _name: str, value: str) -> QuerySet[Any]:
+        """Gone alone, or all."""
+        return rows.exclude(gone_at=None) if value == "gone" else rows
+
+
+class GoneNamespaceFilter(GoneFilter):
+    """Namespaces, by who gives their pods a proxy, too."""
+
+    injection = ChoiceFilter(
+        choices=[("injected", _("Get a proxy")), ("ambient", _("Ambient")), ("none", _("Get no proxy"))],
+        label=_("New pods"),
+        empty_label=_("All new pods"),
+    )
+
+    class Meta:
+        model = Namespace
+        fields: tuple[str, ...] = ()
+
+
+class GoneServiceFilter(GoneFilter):
+    """Services, by namespace, too."""
+
+    namespace = CharFilter(field_name="namespace", label=_("Namespace"))
+
+    class Meta:
+        model = Service
+        fields: tuple[str, ...] = ()
+
+
+class GoneWorkloadFilter(GoneServiceFilter):
+    """Workloads, by kind, too."""
+
+    kind = ChoiceFilter(
+        choices=[(kind, kind) for kind in ("Deployment", "StatefulSet", "DaemonSet")],
+        label=_("Kind"),
+        empty_label=_("All kinds"),
+    )
+
+    class Meta:
+        model = Workload
+        fields: tuple[str, ...] = ()
+
+
+class GoneRouteFilter(GoneServiceFilter):
+    """Routes, by what they do and how well they could be read, too."""
+
+    show = ChoiceFilter(
+        method="shown",
+        choices=[("split", _("Split now")), ("odd", _("With problems")), ("unread", _("Could not be read"))],
+        label=_("What"),
+        empty_label=_("All routes"),
+    )
+
+    class Meta:
+        model = Route
+        fields: tuple[str, ...] = ()
+
+    def shown(self, rows: QuerySet[Route], _name: str, value: str) -> QuerySet[Route]:
+        """Those that split, those with problems, those that the model has no words for."""
+        if value == "split":
+            return rows.filter(is_split=True)
+        return rows.filter(projection_hash="") if value == "unread" else rows.exclude(problems=[])
+
+
+class MeshFilter(GoneFilter):
+    """Meshes, by product and cluster; by name is by trust domain."""
+
+    kind = ChoiceFilter(
+        choices=lambda: [(adapter.kind, adapter.label) for adapter in all_adapters()],
+        label=_("Product"),
+        empty_label=_("All products"),
+    )
+    cluster = CharFilter(field_name="cluster__slug", label=_("Cluster"))
+
+    class Meta:
+        model = Mesh
+        fields: tuple[str, ...] = ()
+
+    def named(self, rows: QuerySet[Any], _name: str, value: str) -> QuerySet[Any]:
+        """The trust domain holds `value`."""
+        return rows.filter(trust_domain__icontains=value[:100])

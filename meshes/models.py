@@ -57,7 +57,7 @@ class Mesh(ReadRow):
 
 
 class ControlPlane(ReadRow):
-    """One control plane: a revision in a namespace."""
+    """One control plane: a revision in a namespace. `tags`: other names that namespaces call it by."""
 
     SCOPE: ClassVar[ScopeColumns] = ScopeColumns(
         environment="cluster__environment", cluster="cluster__slug", mesh="mesh__kind", namespace="namespace"
@@ -68,6 +68,7 @@ class ControlPlane(ReadRow):
     namespace = models.CharField(max_length=253)
     name = models.CharField(max_length=253)
     revision = models.CharField(max_length=63)
+    tags = models.JSONField(default=list)
     version = models.CharField(max_length=100)
     is_ready = models.BooleanField()
 
@@ -97,6 +98,7 @@ class Namespace(ReadRow):
     class Meta:
         ordering = ["name"]
         constraints = [models.UniqueConstraint(fields=["cluster", "uid"], name="namespace_uid")]
+        indexes = [models.Index(fields=["cluster", "name"], name="namespace_in_cluster")]
 
     def __str__(self) -> str:
         return self.name
@@ -119,7 +121,10 @@ class Service(ReadRow):
     class Meta:
         ordering = ["namespace", "name"]
         constraints = [models.UniqueConstraint(fields=["cluster", "uid"], name="service_uid")]
-        indexes = [models.Index(fields=["namespace", "name"], name="service_name")]
+        indexes = [
+            models.Index(fields=["namespace", "name"], name="service_name"),
+            models.Index(fields=["cluster", "name"], name="service_in_cluster"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.namespace}/{self.name}"
@@ -146,7 +151,10 @@ class Workload(ReadRow):
     class Meta:
         ordering = ["namespace", "name"]
         constraints = [models.UniqueConstraint(fields=["cluster", "uid"], name="workload_uid")]
-        indexes = [models.Index(fields=["cluster", "namespace"], name="workload_namespace")]
+        indexes = [
+            models.Index(fields=["cluster", "namespace"], name="workload_namespace"),
+            models.Index(fields=["cluster", "name"], name="workload_in_cluster"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.kind} {self.namespace}/{self.name}"
@@ -185,7 +193,10 @@ class Route(ReadRow):
     class Meta:
         ordering = ["cluster__slug", "namespace", "name"]
         constraints = [models.UniqueConstraint(fields=["cluster", "uid"], name="route_uid")]
-        indexes = [models.Index(fields=["root_namespace", "root_service"], name="route_root")]
+        indexes = [
+            models.Index(fields=["root_namespace", "root_service"], name="route_root"),
+            models.Index(fields=["cluster", "name"], name="route_in_cluster"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.kind} {self.namespace}/{self.name}"

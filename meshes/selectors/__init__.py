@@ -5,7 +5,19 @@ from meshes.selectors.alignment import AlignedCluster, AlignedRoute, AlignedServ
 from meshes.selectors.clusters import ClusterInventory, cluster_inventory
 from meshes.selectors.fleet import FleetRow, fleet_rows
 from meshes.selectors.freshness import MeshLine
+from meshes.selectors.inventory import (
+    ReadCluster,
+    list_namespaces,
+    list_routes,
+    list_services,
+    list_workloads,
+    read_cluster,
+    route_in_cluster,
+    route_lines,
+)
+from meshes.selectors.kinds import KindLine, kind_lines, of_kinds
 from meshes.selectors.members import Member, Members, Rows, members_of
+from meshes.selectors.meshes import MeshDetail, list_meshes, mesh_detail, mesh_rows, odd_clusters
 from meshes.selectors.routes import get_live, get_route, routes_for_service
 from meshes.selectors.served import served_by
 from meshes.selectors.services import ServiceLine, in_cluster, service_lines, services_list, split_now
@@ -17,9 +29,12 @@ __all__ = [
     "AlignedService",
     "ClusterInventory",
     "FleetRow",
+    "KindLine",
     "Member",
     "Members",
+    "MeshDetail",
     "MeshLine",
+    "ReadCluster",
     "Rows",
     "ServiceLine",
     "ServiceView",
@@ -30,7 +45,20 @@ __all__ = [
     "get_live",
     "get_route",
     "in_cluster",
+    "kind_lines",
+    "list_meshes",
+    "list_namespaces",
+    "list_routes",
+    "list_services",
+    "list_workloads",
     "members_of",
+    "mesh_detail",
+    "mesh_rows",
+    "odd_clusters",
+    "of_kinds",
+    "read_cluster",
+    "route_in_cluster",
+    "route_lines",
     "routes_for_service",
     "served_by",
     "service_lines",

@@ -12,6 +12,7 @@ from clusters.selectors import list_clusters
 from meshes.adapters.registry import adapter_for
 from meshes.models import CONNECTION, ControlPlane, Namespace, Route, Service, Sync
 from meshes.selectors.freshness import sync_word
+from meshes.selectors.kinds import kind_lines
 from meshes.types import Version
 from meshui.lib import clock
 from meshui.lib.errors import MissingError
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from accounts.models import User
     from clusters.models import Cluster
     from meshes.adapters.base import Capabilities
+    from meshes.selectors.kinds import KindLine
 
 MAX_ROWS = 50
 
@@ -53,6 +55,11 @@ class ClusterInventory:
     def problems(self) -> list[dict[str, str]]:
         """What could not be read of a kind that was listed."""
         return [problem for sync in self.syncs for problem in sync.problems]
+
+    @property
+    def kinds(self) -> list[KindLine]:
+        """Each kind with how it is kept up to date."""
+        return kind_lines(self.cluster, self.syncs)
 
     @property
     def errors(self) -> list[Sync]:

@@ -150,10 +150,11 @@ def service_view(user: User, scope: str, namespace: str, name: str) -> ServiceVi
 
 
 def _in_cluster(here: AlignedCluster) -> ServiceInCluster:
-    return ServiceInCluster(here, tuple(_route_view(row) for row in here.at.routes))
+    return ServiceInCluster(here, tuple(route_view(row) for row in here.at.routes))
 
 
-def _route_view(row: Route) -> RouteView:
+def route_view(row: Route) -> RouteView:
+    """One native object with its rules in words. No query."""
     neutral = row.route
     return RouteView(row, tuple(_rule_view(rule) for rule in neutral.rules) if neutral else ())
 

@@ -35,8 +35,8 @@ def keep(rows: Rows, stock: Stock, lister: Lister, moves: Mapping[Resource, Move
     found = {adapter.kind: adapter.detect(lister, bodies) for adapter in all_adapters()}
     has_moved = found != stock.detected
     if has_moved:
-        _store(rows, found, is_whole_known=all(stock.is_listed(resource) for resource in WORKLOADS))
         stock.detected = found
+        store(rows, stock)
     stock.mesh_problems = tuple(_problems(stock, found))
     return has_moved
 
@@ -81,8 +81,9 @@ def _places(stock: Stock) -> set[str]:
     return {plane.namespace for detected in found for mesh in detected.meshes for plane in mesh.control_planes}
 
 
-def _store(rows: Rows, found: Mapping[str, Detected], *, is_whole_known: bool) -> None:
+def store(rows: Rows, stock: Stock) -> None:
     """Meshes, then their control planes; one whose trust cannot be read now stays in the mesh it was in."""
+    found = stock.detected or {}
     planes = ControlPlane.objects.filter(cluster=rows.cluster, gone_at=None).select_related("mesh")
     before = {(plane.namespace, plane.name): plane.mesh for plane in planes}
     placed: dict[tuple[str, str], tuple[tuple[str, str], FoundControlPlane]] = {}
@@ -93,10 +94,12 @@ def _store(rows: Rows, found: Mapping[str, Detected], *, is_whole_known: bool) -
             meshes[kind, domain] = {"kind": kind, "trust_domain": domain, "trust_root": root}
             for plane in mesh.control_planes:
                 placed.setdefault((plane.namespace, plane.name), ((kind, domain), plane))
+    is_whole_known = all(stock.is_listed(resource) for resource in WORKLOADS)
     write = rows.replace if is_whole_known else rows.upsert_by
     write(MESHES, Mesh, meshes, key=("kind", "trust_domain"))
     kept = {(row.kind, row.trust_domain): row for row in Mesh.objects.filter(cluster=rows.cluster)}
-    wanted = {key: values.of_plane(plane, kept[mesh]) for key, (mesh, plane) in placed.items()}
+    tags = stock.tags
+    wanted = {key: values.of_plane(p, kept[mesh], tags.get(mesh[0], {})) for key, (mesh, p) in placed.items()}
     write(MESHES, ControlPlane, wanted, key=("namespace", "name"))
 
 

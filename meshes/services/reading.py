@@ -75,7 +75,10 @@ class Reading:
             self._end_rows(resource, moved)
         moved_meshes = meshed.keep(self.rows, self.stock, self.lister, moves, is_whole=is_whole)
         concerned = {r: m for r, m in moves.items() if r not in (SERVICES, *WORKLOADS) or r in self._asked()}
+        tags = dict(self.stock.tags)
         Translator(self.rows, self.stock, concerned).keep(is_all=moved_meshes)
+        if self.stock.tags != tags and self.stock.detected is not None:
+            meshed.store(self.rows, self.stock)
 
     def wanted(self) -> tuple[Resource, ...]:
         """The kinds to know: those of every cluster, then those that adapters ask for in what is served."""

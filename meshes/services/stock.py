@@ -200,7 +200,7 @@ class RouteKeys(msgspec.Struct, gc=False, frozen=True):
 class Stock:
     """One cluster. `fence` of the lease under which it was last made whole: whoever reads next may build on it.
 
-    `detected`, `routes` and `injections` are what adapters, by kind, made of it last; the problems belong to them.
+    `detected`, `routes`, `injections` and `tags` are what adapters, by kind, made of it last, with the problems.
     """
 
     kinds: dict[Resource, KindStock] = field(default_factory=dict)
@@ -208,6 +208,7 @@ class Stock:
     detected: dict[str, Detected] | None = None
     routes: dict[str, dict[str, RouteKeys]] = field(default_factory=dict)
     injections: dict[str, Mapping[str, Injection]] = field(default_factory=dict)
+    tags: dict[str, Mapping[str, str]] = field(default_factory=dict)
     mesh_problems: tuple[Problem, ...] = ()
     route_problems: dict[Resource, tuple[Problem, ...]] = field(default_factory=dict)
     namespace_hashes: dict[str, str] = field(default_factory=dict)

@@ -48,6 +48,7 @@ class Translator:
         for adapter in all_adapters():
             for read in self._reads(adapter, is_all=is_all):
                 self.stock.injections[adapter.kind] = read.injections
+                self.stock.tags[adapter.kind] = read.tags
                 found.append((adapter, read))
         for adapter, read in found:
             self._gather(adapter, read)

@@ -8,7 +8,7 @@ from meshes.services.kinds import DAEMON_SETS, service_of, workload_of
 from meshui.lib.masking import masked_body
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from clusters.clients import Head, Resource, Slim
     from meshes.adapters.base import FoundControlPlane, Injection, MeshAdapter, ReadRoute
@@ -111,13 +111,14 @@ def of_namespace(head: Head, injection: Injection | None, injected_by: str) -> V
     }
 
 
-def of_plane(plane: FoundControlPlane, mesh: Mesh) -> Values:
-    """A control plane of `mesh`."""
+def of_plane(plane: FoundControlPlane, mesh: Mesh, tags: Mapping[str, str]) -> Values:
+    """A control plane of `mesh`, with those of `tags` (tag → revision) that stand for it."""
     return {
         "mesh": mesh,
         "namespace": plane.namespace,
         "name": plane.name,
         "revision": plane.revision[:63],
+        "tags": sorted(tag for tag, revision in tags.items() if revision == plane.revision),
         "version": plane.version.text[:100],
         "is_ready": plane.is_ready,
     }

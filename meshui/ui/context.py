@@ -50,6 +50,7 @@ GOVERN: Final = gettext_lazy("Govern")
 ENTRIES: Final = (
     Entry("f", gettext_lazy("Fleet"), "/", "layout-dashboard", "inventory.read"),
     Entry("k", gettext_lazy("Clusters"), "/clusters/", "server", "inventory.read"),
+    Entry("m", gettext_lazy("Meshes"), "/meshes/", "waypoints", "inventory.read"),
     Entry("s", gettext_lazy("Services"), "/services/", "box", "inventory.read"),
     Entry(
         "c", gettext_lazy("Change requests"), "/changes/", "git-pull-request", "inventory.read", gettext_lazy("Change")

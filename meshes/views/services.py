@@ -1,4 +1,4 @@
-"""Pages of the inventory: services over clusters, one service, and what was read of one cluster."""
+"""Pages of services over clusters: the list, one service, and what people correct of it."""
 
 from __future__ import annotations
 
@@ -10,12 +10,10 @@ from django.utils.translation import gettext
 
 from accounts.selectors import actor_of, signed_in
 from accounts.types import READ
-from clusters.selectors import get_cluster
 from meshes import selectors
 from meshes.filters import ServiceFilter
 from meshes.forms import AlignmentBoard, BackendForm, LinkForm, ReasonForm, VersionForm
 from meshes.models import Service
-from meshes.services import request_sync
 from meshes.services.alignment import (
     CORRECT,
     ServiceAt,
@@ -190,29 +188,3 @@ class ClusterIncludeView(AlignmentVerb):
         """It is the same service."""
         include_cluster(actor=actor_of(self.request), at=self.at())
         return self.done(gettext("It stands in the row of its name again."), scope="all")
-
-
-class ClusterInventoryView(PageView):
-    """/clusters/<slug>/inventory/: what was read of one cluster."""
-
-    needs = READ
-    page_template = "meshes/cluster_inventory.html"
-    partial = "inventory"
-
-    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        """The inventory."""
-        inventory = selectors.cluster_inventory(signed_in(self.request), kwargs["slug"])
-        return super().get_context_data(inventory=inventory, **kwargs)
-
-
-class ClusterSyncView(ActionView):
-    """POST /clusters/<slug>/sync/: read it now."""
-
-    needs = READ
-
-    def perform(self, data: dict[str, Any], **kwargs: Any) -> HttpResponse:
-        """Ask for the reading; its page shows what comes of it."""
-        cluster = get_cluster(signed_in(self.request), kwargs["slug"])
-        request_sync(actor=actor_of(self.request), cluster_id=cluster.pk)
-        said = gettext("%(cluster)s is being read.") % {"cluster": cluster.slug}
-        return go_to(self.request, reverse("clusters:cluster-detail", args=[cluster.slug]), said=said)
