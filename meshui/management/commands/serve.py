@@ -50,8 +50,9 @@ class Command(BaseCommand):
             held.enter_context(only_process_on(Path(database["NAME"])))
 
     def _greet(self, url: str) -> None:
-        self.stdout.write(f"MeshUI answers on {url} (Ctrl-C ends it).")
-        if is_unclaimed():
+        lines = [f"MeshUI answers on {url} (Ctrl-C ends it)."]
+        if is_unclaimed():  # asked before anything is said: whoever waits for the first line may make users at once
             path = reverse("accounts:first-administrator", args=[make_first_administrator_link(actor=SYSTEM)])
-            self.stdout.write(f"Nobody can sign in yet. This link makes the first administrator, once: {url}{path}")
+            lines.append(f"Nobody can sign in yet. This link makes the first administrator, once: {url}{path}")
+        self.stdout.write("\n".join(lines))
         self.stdout.flush()
