@@ -23,6 +23,7 @@ _CONTROLLERS = (
     "endpointslice-controller",
     "garbage-collector-controller",
     "serviceaccount-controller",
+    "serviceaccount-token-controller",  # without it no Secret of an account is filled
     "node-lifecycle-controller",  # without it the not-ready taint stays and nothing is scheduled
 )
 _NODE_STAGES = ("node-initialize.yaml", "node-heartbeat-with-lease.yaml")
