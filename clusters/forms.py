@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 ROLES = [("reader", _("Reading")), ("writer", _("Writing: dry runs and applies changes"))]
 PLAIN = {"autocapitalize": "none", "spellcheck": "false", "autocomplete": "off"}
-CANNOT = _("This connection cannot be taken. What is wrong with it stands above.")
+CANNOT = _("This connection cannot be taken: see what is wrong with it.")
 
 
 class SecretText(forms.Textarea):

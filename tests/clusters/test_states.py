@@ -163,6 +163,16 @@ def test_adopt__on_its_page__compares_asks_why_and_goes_on(client: Client, chang
     assert changed.found_uid == ""
 
 
+def test_adopt__nothing_changed__page_says_so_and_offers_no_form(client: Client, admin: User) -> None:
+    register("eu-west")
+    client.force_login(admin)
+
+    page = client.get("/clusters/eu-west/adopt/").content.decode()
+
+    assert "there is nothing to adopt" in page
+    assert 'name="reason"' not in page
+
+
 def test_remove__cluster__forgotten_at_once_and_its_history_stays(
     eu_west: EmulatedCluster, admin: User, django_capture_on_commit_callbacks: Callable[..., Any]
 ) -> None:
