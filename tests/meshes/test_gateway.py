@@ -12,6 +12,7 @@ from meshes.adapters.gateway_match import match_fault, match_of, native_match
 from meshes.adapters.gateway_read import route_of
 from meshes.adapters.gateway_rivals import sorted_out
 from meshes.adapters.gateway_status import verify
+from meshes.adapters.gateway_write import project
 from meshes.adapters.istio_match import match_fault as istio_fault
 from meshes.types import HeaderMatch, LiveRoute, Match, PathMatch, QueryMatch
 
@@ -202,3 +203,17 @@ def test_match__prefixes_of_both_worlds__are_never_each_other() -> None:
 @pytest.mark.parametrize("match", [Match(path=PathMatch("regex", "/a")), Match(methods=("GET",))])
 def test_match__of_http_in_a_route_of_grpc__refused(match: Match) -> None:
     assert match_fault(match, "grpc")
+
+
+def weighted(*weights: int | None) -> JsonObject:
+    """A route whose backends have these weights; None: it is not written."""
+    refs = [{"name": f"web-v{n}", "port": 8080} | ({} if w is None else {"weight": w}) for n, w in enumerate(weights)]
+    return route(rules=[{"backendRefs": refs}])
+
+
+def test_project__absent_weight__is_one_and_ratios_count() -> None:
+    bare = project(weighted(None, None)).hash
+
+    assert bare == project(weighted(1, 1)).hash == project(weighted(50, 50)).hash
+    assert bare != project(weighted(0, 0)).hash
+    assert project(weighted(None, 3)).hash == project(weighted(10, 30)).hash != project(weighted(0, 3)).hash
