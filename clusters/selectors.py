@@ -122,7 +122,8 @@ def rights_table(cluster: Cluster) -> list[RightsRow]:
 
 def excess(cluster: Cluster) -> list[str]:
     """What its credentials may do and MeshUI never needs."""
-    return [f"{row['label']} ({row['role']})" for row in cluster.access if row.get("state") == "excess"]
+    more = (row for row in cluster.access if row.get("state") == "excess")
+    return [f"{row['label'].replace('* *', 'everything')} ({row['role']})" for row in more]
 
 
 def wish_of(cluster: Cluster) -> Wish:
