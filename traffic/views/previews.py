@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from clusters.clients import ObjectRef
     from meshes.types import Finding, NativeWrite, Route
+    from meshui.lib.jsontypes import JsonObject
     from traffic.diff import RuleDiff
     from traffic.models import Change
     from traffic.selectors import Read
@@ -90,11 +91,29 @@ def _sketched(bench: Workbench, spot: Spot, desired: Route | None, read: Read) -
     if ref is None:
         text = gettext("%(mesh)s has no kind of object for this split there: install the resources of its routes.")
         return _Sketched(spot, action, wanted, nothing, None, text % {"mesh": spot.label})
-    around = Around(services=read.services.get(spot.cluster.pk, {}), served=served)
+    around = Around(services=read.services.get(spot.cluster.pk, {}), served=served, companions=_defined(spot.live))
     try:
         return _Sketched(spot, action, wanted, rendering_of(spot, wanted, around), ref)
     except UnreadableRouteError as error:
         return _Sketched(spot, action, wanted, nothing, None, str(error))
+
+
+def _defined(live: Route | None) -> tuple[JsonObject, ...]:
+    """The subsets that were found defined when the route was read, as DestinationRules: their bodies are not kept."""
+    subsets: dict[tuple[str, str], dict[str, JsonObject]] = {}
+    for backend in (item.backend for rule in (live.rules if live else ()) for item in rule.backends):
+        if backend.subset and backend.labels:
+            known = subsets.setdefault((backend.service, backend.namespace), {})
+            known[backend.subset] = {"name": backend.subset, "labels": dict(backend.labels)}
+    return tuple(
+        {
+            "apiVersion": "networking.istio.io/v1",
+            "kind": "DestinationRule",
+            "metadata": {"name": service, "namespace": namespace, "uid": "as read"},
+            "spec": {"host": f"{service}.{namespace}.svc.cluster.local", "subsets": list(found.values())},
+        }
+        for (service, namespace), found in subsets.items()
+    )
 
 
 def _sketches(each: _Sketched, asked: Route) -> Iterator[Sketch]:
