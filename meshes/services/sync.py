@@ -12,7 +12,7 @@ from audit.services import about, record, verb
 from clusters.breaker import closed, is_failure, note_failure, note_success
 from clusters.clients import ClusterError
 from clusters.connect import reader_for
-from clusters.models import Cluster
+from clusters.models import Cluster, Health
 from meshes.errors import TooSoonError
 from meshes.models import Sync
 from meshes.services import stocks
@@ -21,7 +21,7 @@ from meshes.services.keeping import LostLeaseError
 from meshes.services.reading import Reading
 from meshes.services.rows import note_connection
 from meshui.lib.clock import db_now
-from meshui.lib.errors import DeniedError, MissingError, RefusedError
+from meshui.lib.errors import DeniedError, GoneError, MissingError, RefusedError
 from meshui.lib.leases import claim, free, runner_name
 from meshui.lib.queue import enqueue
 from meshui.lib.rights import may
@@ -46,7 +46,8 @@ MAX_RUNG = 200
 def request_sync(*, actor: Actor, cluster_id: UUID) -> Cluster:
     """Read the cluster now instead of when it is due.
 
-    Raises MissingError, DeniedError (needs inventory.read there), TooSoonError within 5 s of the last reading.
+    Raises MissingError, DeniedError (needs inventory.read there), TooSoonError within 5 s of the last reading,
+    GoneError where another cluster answers at its address.
     """
     cluster = Cluster.objects.filter(pk=cluster_id).first()
     if cluster is None:
@@ -54,6 +55,9 @@ def request_sync(*, actor: Actor, cluster_id: UUID) -> Cluster:
     about(cluster)
     if not may(actor, "inventory.read", [cluster.place]):
         raise DeniedError("You may not read this cluster.", mend="Ask an Access admin for a role there.")
+    if cluster.health == Health.IDENTITY_CHANGED:
+        text = f"Another cluster answers where {cluster.slug} was: it is not read."
+        raise GoneError(text, mend="Adopt it on the page of its connection, or mend its address.")
     if Sync.objects.filter(cluster=cluster, started_at__gt=db_now(plus=-PATIENCE_SECONDS)).exists():
         raise TooSoonError(f"{cluster.slug} was read a moment ago.", mend="Wait a few seconds and ask again.")
     Cluster.objects.filter(pk=cluster.pk).update(next_sync_at=db_now())
@@ -64,7 +68,10 @@ def request_sync(*, actor: Actor, cluster_id: UUID) -> Cluster:
 
 def due_syncs() -> QuerySet[Cluster]:
     """Clusters whose reading is due, whose breaker is closed and that nobody reads now, longest due first."""
-    return Cluster.objects.filter(free(), closed(), Q(next_sync_at__lte=db_now())).order_by("next_sync_at")
+    due = Cluster.objects.filter(free(), closed(), Q(next_sync_at__lte=db_now())).exclude(
+        health=Health.IDENTITY_CHANGED
+    )
+    return due.order_by("next_sync_at")
 
 
 def ring_due() -> int:
@@ -82,7 +89,8 @@ def sync_cluster(cluster_id: UUID | str) -> bool:
     """
     owner = runner_name()
     rows = Cluster.objects.filter(pk=cluster_id)
-    fence = claim(rows.filter(closed(), next_sync_at__lte=db_now()), owner=owner, seconds=LEASE_SECONDS)
+    due = rows.filter(closed(), next_sync_at__lte=db_now()).exclude(health=Health.IDENTITY_CHANGED)
+    fence = claim(due, owner=owner, seconds=LEASE_SECONDS)
     if fence is None:
         return False
     lease = Lease(rows, owner, fence, LEASE_SECONDS)

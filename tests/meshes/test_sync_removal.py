@@ -8,12 +8,13 @@ import pytest
 from zeal import zeal_ignore
 
 from clusters.connect import reader_for
-from clusters.models import Cluster
+from clusters.models import Cluster, Health
 from clusters.services import remove_cluster
 from meshes.models import WATCHING, ControlPlane, Mesh, Namespace, Route, Service, Sync, Workload
 from meshes.selectors import Rows, routes_for_service, services_list
-from meshes.services import sync, sync_cluster
+from meshes.services import due_syncs, request_sync, sync, sync_cluster
 from meshui.lib import clock
+from meshui.lib.errors import GoneError
 from tests.meshes.conftest import add, read
 from tests.people import as_actor
 
@@ -153,3 +154,19 @@ def test_add_cluster__removed_before__read_anew_and_its_rows_are_back(
     assert again.pk == cluster.pk
     assert set(Route.objects.filter(gone_at=None).values_list("pk", flat=True)) == before
     assert live() == [model.__name__ for model in MODELS]
+
+
+def test_request_sync__another_cluster_answers_there__refused_with_the_mend(
+    eu_west: EmulatedCluster, added: Callable[..., Cluster], admin: User
+) -> None:
+    cluster = added(eu_west)
+    Cluster.objects.filter(pk=cluster.pk).update(health=Health.IDENTITY_CHANGED)
+    eu_west.server.requests.clear()
+
+    with pytest.raises(GoneError, match="Another cluster answers") as refused:
+        request_sync(actor=as_actor(admin), cluster_id=cluster.pk)
+
+    assert "Adopt it" in refused.value.mend
+    assert read(cluster) is False
+    assert not list(due_syncs())
+    assert not eu_west.server.requests
