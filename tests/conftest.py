@@ -13,6 +13,8 @@ import redis
 from django.apps import apps
 from django.conf import settings as django_settings
 from django.db import connections
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 from zeal import zeal_context
 from zeal.constants import initialize_app_registry
 from zeal.patch import patch as watch_for_repeated_queries
@@ -37,6 +39,9 @@ if TYPE_CHECKING:
 
     from accounts.models import User
     from playground.apiserver.jsontypes import Json
+
+hypothesis_settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+hypothesis_settings.load_profile("suite")  # how busy the machine is decides nothing
 
 
 def is_postgres() -> bool:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from clusters.models import Cluster
     from tests.servers import Process
 
-PATIENCE = 30_000
+PATIENCE = 60_000
 QUICK = {"MESHUI_SWEEP_SECONDS": "0.2", "MESHUI_LEASE_SECONDS": "1", "MESHUI_HEARTBEAT_SECONDS": "0.2"}
 
 

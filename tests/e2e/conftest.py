@@ -74,7 +74,7 @@ def serve_site(product_environment: dict[str, str], tmp_path: Path) -> Iterator[
         log = tmp_path / f"serve{len(running)}.log"
         process = Process(command, log=log, env=product_environment | {"MESHUI_SITE_URL": url} | env)
         running.append(process)
-        process.wait_for_output(f"MeshUI answers on {url}", seconds=60)
+        process.wait_for_output(f"MeshUI answers on {url}", seconds=120)
         return Site(url, process)
 
     yield start
@@ -130,7 +130,7 @@ def new_page(browser: Browser, site: Site, watch: Watch) -> Iterator[Callable[..
 
     def open_page(**options: Any) -> Page:
         context = browser.new_context(base_url=site.url, **({"viewport": WIDE} | options))
-        context.set_default_timeout(15_000)
+        context.set_default_timeout(45_000)
         contexts.append(context)
         page = context.new_page()
         page.on("console", watch.on_console)
