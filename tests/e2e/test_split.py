@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from playwright.sync_api import Page
+    from playwright.sync_api import Page, Route
 
     from accounts.models import User
     from playground.cluster import EmulatedCluster
@@ -139,6 +139,22 @@ def test_split__two_meshes_by_keyboard__two_people_approve_and_both_are_read_bac
     assert "whether the mesh took it cannot be observed" in run
     expect(page.locator(".steps")).to_contain_text("L1: stored, read back")
     picture(page, "split-applied")
+
+
+def test_preview__edited_while_an_answer_is_on_its_way__shows_the_last_edit(
+    walk: Walk, both: list[EmulatedCluster]
+) -> None:
+    page = walk.open_split("checkout")
+    held: list[Route] = []
+    page.route("**/split/preview/", lambda route: held.append(route), times=1)  # noqa: PLW0108 - it marks what it calls
+    walk.share("checkout-v2", "25")
+    wait_until(lambda: bool(page.title() and held), what="the first question")
+
+    page.get_by_role("checkbox", name="eu-west").check()  # asks in 300 ms, and the first answer comes before
+    held[0].continue_()
+
+    for written in ("changes VirtualService shop/checkout", "changes HTTPRoute shop/checkout"):
+        expect(page.locator("#preview")).to_contain_text(written, timeout=PATIENCE)
 
 
 def choose_versions_by(walk: Walk) -> None:
