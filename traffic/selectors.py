@@ -11,12 +11,12 @@ from django.db.models import Count, Exists, F, Func, IntegerField, OuterRef, Pre
 from accounts.models import User
 from accounts.types import READ
 from audit.selectors import list_events
-from meshes.models import SERVED, BackendVersion, Mesh, Namespace, Service, Sync
+from meshes.models import SERVED, Mesh, Namespace, Service, Sync
 from meshes.models import Route as StoredRoute
 from meshui.lib.rights import in_scope
 from traffic.errors import ChangeMissingError
 from traffic.models import Change, ChangeTarget, Plan, PlanTarget, Revision, TargetStep, Vote
-from traffic.types import STEP_GOOD, TERMINAL, State
+from traffic.types import BEFORE_WRITE, STEP_GOOD, TERMINAL, State
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from meshui.lib.jsontypes import JsonObject
 
 OPEN = tuple(state for state in State if state not in TERMINAL)
-VOTED_ON = frozenset({State.IN_REVIEW, State.APPROVED, State.QUEUED})
 MOVING = (State.PLANNING, State.QUEUED, State.APPLYING, State.PAUSED, State.ROLLING_BACK)
 NEWS = tuple(
     f"traffic.change.{move}"
@@ -168,7 +167,7 @@ def get_moment(user: User, number: int) -> tuple[Change, list[TargetStep], list[
     change = in_scope(Change.objects.filter(number=number), user, READ).select_related("rollout").first()
     if change is None:
         raise ChangeMissingError
-    if change.state not in VOTED_ON:
+    if change.state not in BEFORE_WRITE:
         return change, list(list_steps(change)), []
     votes = Vote.objects.filter(change=change).only("voided_at", "revoked_at")
     return change, [], [stamp_of_vote(vote) for vote in votes]
@@ -190,17 +189,6 @@ def proposable(user: User, route_ids: Sequence[UUID]) -> frozenset[UUID]:
     """Those of these routes on which `user` may propose changes."""
     routes = StoredRoute.objects.filter(pk__in=route_ids)
     return frozenset(in_scope(routes, user, "change.propose").values_list("pk", flat=True))
-
-
-def corrections_in(at: Collection[tuple[UUID, str, str]]) -> dict[tuple[UUID, str, str], dict[str, str]]:
-    """Of services `at` (cluster, namespace, name): the versions that people said, by key of the backend. One query."""
-    rows = BackendVersion.objects.filter(
-        cluster__in={cluster for cluster, _, _ in at}, service__in={name for _, _, name in at}
-    )
-    found: dict[tuple[UUID, str, str], dict[str, str]] = {}
-    for row in rows:
-        found.setdefault((row.cluster_id, row.namespace, row.service), {})[row.backend_key] = row.version
-    return found
 
 
 @dataclass(frozen=True, slots=True)

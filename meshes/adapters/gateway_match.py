@@ -91,7 +91,10 @@ def match_fault(match: Match, protocol: str) -> str:
     if any(header.is_inverted for header in match.headers):
         return "The Gateway API has no match by the absence of a header."
     if {*(h.type for h in match.headers), *(q.type for q in match.query)} - {"exact", "regex"}:
-        return "The Gateway API compares headers and query parameters whole or by a regular expression alone."
+        return (
+            "The Gateway API compares headers and query parameters whole or by a regular expression alone: "
+            "write a prefix as one."
+        )
     try:
         is_same = normal(match_of(native_match(match, protocol), protocol)) == normal(match)
     except (ValueError, KeyError, TypeError, AttributeError):

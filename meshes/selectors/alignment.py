@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from accounts.types import READ
 from meshes.alignment import Side, misfits, versions_of
-from meshes.models import BackendVersion, Namespace, Sync
+from meshes.models import Namespace, Sync
+from meshes.selectors.corrections import corrections_at, versions_said
 from meshes.selectors.freshness import meshes_by_cluster, sync_word
 from meshes.selectors.members import EVERYWHERE, members_of
 from meshes.selectors.readiness import readiness_of_all
@@ -18,18 +18,16 @@ from meshui.lib.rights import in_scope
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-    from uuid import UUID
 
     from accounts.models import User
     from clusters.models import Cluster
     from meshes.alignment import Misfit, VersionFound
     from meshes.models import Route
+    from meshes.selectors.corrections import Corrections
     from meshes.selectors.freshness import MeshLine
     from meshes.selectors.members import Member, Members
     from meshes.selectors.readiness import Readiness
     from meshes.types import Backend, Rule
-
-    Corrections = Mapping[str, BackendVersion]
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +153,7 @@ class _Context:
             Sync.objects.filter(cluster__in=clusters).values_list("cluster_id", "resource", "error", "succeeded_at")
         )
         self.failed = {cluster for cluster, _, error, _ in syncs if error}
-        self.corrections = _corrections(members)
+        self.corrections = corrections_at({(m.cluster.pk, m.namespace, m.name) for m in members})
         self.spare = Spare(user, members, seen=found.seen)
         routes = [(member.cluster, row, row.route) for member in members for row in member.routes]
         readable = [(cluster, row, route) for cluster, row, route in routes if route is not None]
@@ -185,24 +183,11 @@ class _Context:
         if route is None:
             return AlignedRoute(row, None)
         said = self.corrections.get((member.cluster.pk, member.namespace, member.name), {})
-        corrected = {key: correction.version for key, correction in said.items()}
+        corrected = versions_said(said)
         found = versions_of(route, selectors=self.spare.selectors(member.cluster), corrected=corrected)
         versions = {key: version.version for key, version in found.items()}
         extras = self.spare.beside(member, row, versions.values())
         return AlignedRoute(row, Side(route, versions, extras), found, said, self.ready.get(row.pk))
-
-
-def _corrections(members: Sequence[Member]) -> dict[tuple[UUID, str, str], dict[str, BackendVersion]]:
-    """Of services that may be seen: what was said of them is the same for everybody."""
-    rows = BackendVersion.objects.filter(
-        cluster__in=[member.cluster for member in members],
-        namespace__in={member.namespace for member in members},
-        service__in={member.name for member in members},
-    )
-    found: dict[tuple[UUID, str, str], dict[str, BackendVersion]] = defaultdict(dict)
-    for row in rows:
-        found[row.cluster_id, row.namespace, row.service][row.backend_key] = row
-    return found
 
 
 def _against(base: str, clusters: Sequence[AlignedCluster]) -> list[AlignedCluster]:

@@ -37,6 +37,16 @@ class KindLine:
     interval: float
     is_listed: bool
 
+    @property
+    def plural(self) -> str:
+        """`httproutes`."""
+        return self.sync.resource.partition(".")[0]
+
+    @property
+    def group(self) -> str:
+        """`gateway.networking.k8s.io`; empty: none."""
+        return self.sync.resource.partition(".")[2]
+
 
 def kind_lines(cluster: Cluster, syncs: Iterable[Sync]) -> list[KindLine]:
     """One for each of `syncs`, which are rows of `cluster`. No query."""

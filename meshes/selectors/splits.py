@@ -6,37 +6,44 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from meshes.alignment import versions_of
-from meshes.models import BackendVersion, Service
+from meshes.models import Service
 from meshes.selectors.alignment import in_order
+from meshes.selectors.corrections import corrections_at, versions_said
 from meshes.selectors.members import named
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
     from uuid import UUID
 
     from meshes.alignment import VersionFound
     from meshes.models import Route
+    from meshes.selectors.corrections import At
     from meshes.types import Backend, WeightedBackend
     from meshes.types import Route as NeutralRoute
 
     Shares = tuple[tuple[str, int], ...]
     Selectors = Mapping[tuple[str, str], Mapping[str, str]]
-    At = tuple[UUID, str, str]
 
 
 def shares_by_version(routes: Iterable[Route]) -> dict[UUID, Shares]:
     """Of those of `routes` that split: version and share of their first rule that does, v1 first. Two queries."""
     split = {route.pk: route for route in routes if route.is_split}
     read = {pk: neutral for pk, route in split.items() if (neutral := route.route) is not None}
-    selectors, corrected = _selectors(split, read), _corrected(split.values())
+    selectors = _selectors(split, read)
+    corrected = corrections_at({_at(row) for row in split.values()})
     found: dict[UUID, Shares] = {}
     for pk, neutral in read.items():
         row = split[pk]
-        said = corrected.get((row.cluster_id, row.root_namespace, row.root_service), {})
+        said = versions_said(corrected.get(_at(row), {}))
         versions = versions_of(neutral, selectors=selectors.get(row.cluster_id, {}), corrected=said)
         rule = next(rule for rule in neutral.rules if len(rule.backends) > 1)
         found[pk] = _shares(rule.backends, versions)
     return found
+
+
+def _at(row: Route) -> At:
+    """The service whose requests it shares."""
+    return row.cluster_id, row.root_namespace, row.root_service
 
 
 def _shares(backends: Iterable[WeightedBackend], versions: Mapping[str, VersionFound]) -> Shares:
@@ -66,14 +73,3 @@ def _selectors(split: Mapping[UUID, Route], read: Mapping[UUID, NeutralRoute]) -
     for cluster, namespace, name, selector in rows.values_list("cluster_id", "namespace", "name", "selector"):
         found[cluster][namespace, name] = selector
     return dict(found)
-
-
-def _corrected(routes: Collection[Route]) -> dict[At, dict[str, str]]:
-    """What people said of the backends of these routes' services, by backend key."""
-    at = {(route.root_namespace, route.root_service) for route in routes}
-    clusters = {route.cluster_id for route in routes}
-    rows = BackendVersion.objects.filter(named(at, "namespace", "service"), cluster__in=clusters).order_by()
-    found: dict[At, dict[str, str]] = defaultdict(dict)
-    for row in rows:
-        found[row.cluster_id, row.namespace, row.service][row.backend_key] = row.version
-    return found

@@ -301,6 +301,19 @@ def test_inventory__something_failed__said_with_the_age_and_the_rest_is_shown(
     assert "Istio 1.31.0" in page
 
 
+@pytest.mark.parametrize(
+    ("read_there", "said"), [([], "Looked for in all namespaces"), (["shop"], "in the namespaces that are read alone")]
+)
+def test_inventory__no_mesh_found__says_where_it_was_looked_for(
+    client: Client, viewer: User, read_there: list[str], said: str
+) -> None:
+    where = rows.cluster("eu-west")
+    Cluster.objects.filter(pk=where.pk).update(only_namespaces=read_there)
+    client.force_login(viewer)
+
+    assert said in text_of(client.get("/clusters/eu-west/inventory/"))
+
+
 def test_inventory__ten_or_two_hundred_routes__as_many_queries(client: Client, viewer: User) -> None:
     client.force_login(viewer)
     where = rows.cluster("eu-west")

@@ -139,6 +139,12 @@ class Way:
         self.to_review(*percents)
         return self.approve()
 
+    def to_halt(self, cluster: EmulatedCluster) -> Change:
+        """Approved and started; on `cluster`, not the only one, somebody else writes in the moment of our write."""
+        self.to_approved(80, 20)
+        cluster.server.faults.call(meddle(cluster, 5, 5), "PATCH")
+        return self.start()
+
     def to_applied(self, *percents: float) -> Change:
         """The whole way."""
         self.to_approved(*percents)

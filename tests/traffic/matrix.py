@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from django.db import connections
@@ -36,23 +37,18 @@ def swept(met: Callable[[], bool]) -> Callable[[], bool]:
 
 def side_by_side(*acts: Callable[[], object]) -> list[BaseException]:
     """Each in a thread of its own, let go at one moment; what they raised."""
-    gate, raised = threading.Barrier(len(acts)), []
+    gate = threading.Barrier(len(acts))
 
     def run(act: Callable[[], object]) -> None:
         try:
             gate.wait(10)
             act()
-        except Exception as error:  # noqa: BLE001 - handed to the test
-            raised.append(error)
         finally:
             connections.close_all()
 
-    threads = [threading.Thread(target=run, args=(act,)) for act in acts]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
-    return list(raised)
+    with ThreadPoolExecutor(len(acts)) as pool:
+        ended = [pool.submit(run, act) for act in acts]
+    return [error for each in ended if (error := each.exception()) is not None]
 
 
 def sent(cluster: EmulatedCluster) -> int:

@@ -15,7 +15,7 @@ from meshui.lib.clock import read_db_now
 from meshui.lib.queue import drain
 from tests.meshes.conftest import read
 from tests.people import as_actor
-from tests.traffic.conftest import Way, meddle, set_weights, weights
+from tests.traffic.conftest import Way, set_weights, weights
 from traffic.models import Change, Lease
 from traffic.services.age import age_changes
 from traffic.services.apply import advance
@@ -107,9 +107,7 @@ def test_age__what_has_written_and_waits_too_long__is_held_never_expired(
     way: Callable[..., Way], eu_west: EmulatedCluster, us_east: EmulatedCluster
 ) -> None:
     moving = way(eu_west, us_east)
-    moving.to_approved(80, 20)
-    us_east.server.faults.call(meddle(us_east, 5, 5), "PATCH")
-    moving.start()
+    moving.to_halt(us_east)
     resume_change(actor=as_actor(moving.author), seen=moving.seen())
     drain()
     waiting = moving.now().state

@@ -14,7 +14,7 @@ from meshui.lib.errors import GoneError
 from meshui.lib.queue import drain
 from playground.apiserver.faults import on
 from tests.people import as_actor
-from tests.traffic.conftest import Way, meddle, set_weights, weights
+from tests.traffic.conftest import Way, set_weights, weights
 from traffic.errors import ChangeGoneError, DeniedError, InvalidChangeError, StaleChangeError
 from traffic.models import Lease, TargetStep
 from traffic.services.apply import advance
@@ -182,9 +182,7 @@ def test_resume__a_target_was_changed_meanwhile__rest_planned_again_and_decided_
     way: Callable[..., Way], eu_west: EmulatedCluster, us_east: EmulatedCluster
 ) -> None:
     moving = way(eu_west, us_east)
-    moving.to_approved(80, 20)
-    us_east.server.faults.call(meddle(us_east, 5, 5), "PATCH")
-    paused = moving.start()
+    paused = moving.to_halt(us_east)
 
     resume_change(actor=as_actor(moving.author), seen=moving.seen())
     drain()
@@ -207,9 +205,7 @@ def test_roll_back__while_the_rest_is_planned_again__everything_written_goes_bac
     way: Callable[..., Way], eu_west: EmulatedCluster, us_east: EmulatedCluster
 ) -> None:
     moving = way(eu_west, us_east)
-    moving.to_approved(80, 20)
-    us_east.server.faults.call(meddle(us_east, 5, 5), "PATCH")
-    moving.start()
+    moving.to_halt(us_east)
     resume_change(actor=as_actor(moving.author), seen=moving.seen())
 
     roll_back_running(actor=as_actor(moving.author), seen=moving.seen())
@@ -292,9 +288,7 @@ def test_deny__what_has_written__is_held_and_not_rejected(
     way: Callable[..., Way], eu_west: EmulatedCluster, us_east: EmulatedCluster
 ) -> None:
     moving = way(eu_west, us_east)
-    moving.to_approved(80, 20)
-    us_east.server.faults.call(meddle(us_east, 5, 5), "PATCH")
-    moving.start()
+    moving.to_halt(us_east)
     resume_change(actor=as_actor(moving.author), seen=moving.seen())
     drain()
     seen: Any = moving.seen()

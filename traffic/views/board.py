@@ -13,7 +13,7 @@ from django.utils.translation import gettext, ngettext
 
 from meshui.ui.parts import Step
 from traffic import policy, selectors
-from traffic.types import STEP_GOOD, TERMINAL, State
+from traffic.types import BEFORE_WRITE, STEP_GOOD, TERMINAL, State
 from traffic.views.progress import run_of
 from traffic.views.standing import is_running, next_words, pulse_of, standing_of, voided_of
 from traffic.views.targets import cards_of, conflicts_in_run, conflicts_since
@@ -119,7 +119,7 @@ def stamp_of(change: Change, steps: Sequence[TargetStep], votes: Sequence[str]) 
     """Equal as long as nothing that the page shows of the votes, or of the run, has moved."""
     cause = change.rollout.phase_cause if hasattr(change, "rollout") else ""
     parts = [str(change.version), str(change.current_plan_id), cause]
-    if change.state in selectors.VOTED_ON:
+    if change.state in BEFORE_WRITE:
         parts += sorted(votes)
     else:
         parts += [f"{step.pk} {step.state} {step.error}" for step in steps]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from django.utils.translation import gettext
 
 from meshes.alignment import Side, versions_of
+from meshes.selectors.corrections import corrections_at, versions_said
 from meshes.selectors.members import members_of
 from meshes.selectors.spare import Spare
 from meshes.types import Root, Route
@@ -163,12 +164,12 @@ class _Near:
 
     def __init__(self, user: User, members: Sequence[Member]) -> None:
         self.spare = Spare(user, members)
-        self._said = selectors.corrections_in({(m.cluster.pk, m.namespace, m.name) for m in members})
+        self._said = corrections_at({(m.cluster.pk, m.namespace, m.name) for m in members})
         self._meshes = selectors.meshes_in({m.cluster.pk for m in members if not m.routes})
 
     def corrected(self, member: Member) -> dict[str, str]:
         """The versions that people said, by key of the backend."""
-        return self._said.get((member.cluster.pk, member.namespace, member.name), {})
+        return versions_said(self._said.get((member.cluster.pk, member.namespace, member.name), {}))
 
     def mesh_of(self, member: Member) -> tuple[str, str]:
         """The mesh that would hold a split of this service, or why that cannot be said."""
