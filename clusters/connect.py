@@ -92,6 +92,13 @@ def forget(cluster_id: object) -> None:
             _transports.pop(key).close()
 
 
+def forget_all() -> None:
+    """Drop every pool: nothing more is asked of any cluster by this process for now."""
+    with _lock:
+        while _transports:
+            _transports.popitem()[1].close()
+
+
 def resealed(credential: Credential) -> bytes:
     """Its content under the first key. Raises UnavailableError where no key opens it."""
     opened = _opened(credential)

@@ -99,6 +99,16 @@ def still_state() -> Iterator[None]:
     discard_rung()
 
 
+@pytest.fixture(autouse=True)
+def no_connection_left() -> Iterator[None]:
+    """No test leaves pools to clusters of its own behind: a process may have a thousand open files."""
+    yield
+    if apps.ready:
+        from clusters.connect import forget_all  # noqa: PLC0415 - pure modules are tested without Django, too
+
+        forget_all()
+
+
 def discard_rung() -> None:
     """Forget what was rung and not run."""
     from meshui.lib import queue  # noqa: PLC0415 - the module, not the name: its queue is private

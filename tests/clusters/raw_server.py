@@ -7,7 +7,7 @@ import ipaddress
 import socket
 import ssl
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -109,4 +109,6 @@ def raw_server(context: ssl.SSLContext, answer: Callable[[ssl.SSLSocket, RawServ
         yield server
     finally:
         server.stopping.set()
+        with suppress(OSError):
+            listener.shutdown(socket.SHUT_RDWR)  # else the thread in accept() stays
         listener.close()
