@@ -109,6 +109,11 @@ def raw_server(context: ssl.SSLContext, answer: Callable[[ssl.SSLSocket, RawServ
         yield server
     finally:
         server.stopping.set()
-        with suppress(OSError):
-            listener.shutdown(socket.SHUT_RDWR)  # else the thread in accept() stays
-        listener.close()
+        _end(listener)
+
+
+def _end(listener: socket.socket) -> None:
+    """Closed, and nobody waits in its accept() any more."""
+    with suppress(OSError):
+        listener.shutdown(socket.SHUT_RDWR)
+    listener.close()

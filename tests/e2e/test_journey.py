@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from accounts.models import User
     from playground.cluster import EmulatedCluster
-    from tests.e2e.conftest import Site
+    from tests.e2e.conftest import Site, Watch
 
 ARMED = [{"MESHUI_CRASHPOINT": f"{hook}:SIGKILL:1"} for hook in ("after_intent", "after_send")]
 
@@ -66,8 +66,9 @@ def test_journey__edited_between_approval_and_start__nothing_written(
 
 @pytest.mark.parametrize("site", ARMED, indirect=True, ids=["after_intent", "after_send"])
 def test_journey__process_killed_in_the_write__next_one_ends_it_once(
-    journey: way.Journey, site: Site, serve_site: Callable[..., Site], pair: list[EmulatedCluster]
+    journey: way.Journey, site: Site, serve_site: Callable[..., Site], pair: list[EmulatedCluster], watch: Watch
 ) -> None:
+    watch.allow(way.SERVER_IS_DEAD)
     way.check_killed_worker_writes_once(journey, pair, site.process, lambda: serve_site(**way.QUICK))
 
 

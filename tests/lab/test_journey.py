@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from accounts.models import User
     from lab.cluster import Cluster
     from lab.sessions import Lab
-    from tests.e2e.conftest import Site
+    from tests.e2e.conftest import Site, Watch
 
 pytestmark = [pytest.mark.lab, pytest.mark.django_db(transaction=True)]
 ARMED = [{"MESHUI_CRASHPOINT": f"{hook}:SIGKILL:1"} for hook in ("after_intent", "after_send")]
@@ -77,5 +77,7 @@ def test_journey__process_killed_in_the_write__next_one_ends_it_once(
     site: Site,
     serve_site: Callable[..., Site],  # noqa: F811 - the fixture
     pair: list[Cluster],
+    watch: Watch,  # noqa: F811 - the fixture
 ) -> None:
+    watch.allow(way.SERVER_IS_DEAD)
     way.check_killed_worker_writes_once(journey, pair, site.process, lambda: serve_site(**way.QUICK))
