@@ -7,7 +7,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 RUN_STAMP := $(VENV)/run-$(shell cat requirements.txt | cksum | cut -d' ' -f1)
 DEV_STAMP := $(VENV)/dev-$(shell cat requirements.txt requirements-dev.txt | cksum | cut -d' ' -f1)
-PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --require-hashes
+# The lists name every package; --no-deps keeps pip from looking for others (it meets a newer release through an extra
+# such as coverage[toml] and then refuses it for want of a hash). `pip check` judges the lists afterwards.
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --require-hashes --no-deps
 
 .PHONY: help venv lock demo run check test test-fast lab test-lab bench clean
 
@@ -40,6 +42,7 @@ $(RUN_STAMP): requirements.txt | $(BIN)/python
 $(DEV_STAMP): requirements.txt requirements-dev.txt $(RUN_STAMP)
 	@echo "Installing the tools of check and test ..."
 	@$(PIP) -r requirements.txt -r requirements-dev.txt
+	@wrong=$$($(BIN)/python -m pip --disable-pip-version-check check) || { echo "$$wrong" >&2; exit 1; }
 	@rm -f $(VENV)/dev-* && touch $@
 
 lock:
