@@ -74,8 +74,9 @@ COVERAGE_FLOOR := $(shell cat tests/coverage_floor 2>/dev/null)
 test: $(DEV_STAMP)
 	$(BIN)/python -m tests.chromium --install
 	rm -f .coverage .coverage.*
-	$(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-report= $(ARGS)
-	MESHUI_TEST_DATABASE=postgres $(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-append --cov-report= -m "not lab and (services or commits)" $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile --durations 15 --cov --cov-report= -m "not lab and not e2e" $(ARGS)
+	$(BIN)/python -m pytest -n 2 --durations 15 -m "not lab and e2e" $(ARGS)
+	MESHUI_TEST_DATABASE=postgres $(BIN)/python -m pytest -n 2 --durations 15 -m "not lab and (services or commits) and (not e2e or journey)" $(ARGS)
 	$(BIN)/coverage report --skip-covered --fail-under=$(COVERAGE_FLOOR)
 
 lab:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from accounts.models import User
     from playground.cluster import EmulatedCluster
+    from tests.e2e.conftest import Site
 
 
 @pytest.fixture
@@ -35,6 +36,12 @@ def two(transactional_db: None, eu_west: EmulatedCluster, ap_south: EmulatedClus
     Sync.objects.filter(cluster=first, resource__startswith="virtualservices").update(watch_error=refused)
     Namespace.objects.filter(cluster=first, name="default").update(gone_at=clock.now())
     return first
+
+
+@pytest.fixture
+def site(two: Cluster, serve_site: Callable[..., Site]) -> Site:
+    """A MeshUI that starts when everything was read: its worker does not take a cluster away from this test."""
+    return serve_site()
 
 
 @pytest.mark.parametrize("look", [("light", NARROW), ("dark", NARROW)])

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from playground.cluster import EmulatedCluster
     from tests.e2e.conftest import Site, Watch
 
+pytestmark = pytest.mark.journey
 ARMED = [{"MESHUI_CRASHPOINT": f"{hook}:SIGKILL:1"} for hook in ("after_intent", "after_send")]
 
 

@@ -81,10 +81,11 @@ def test_grant__service_account__may_do_what_was_granted_and_no_more(lab: Lab) -
 
 @pytest.mark.lab
 @pytest.mark.parametrize("index", [0, 1])
-def test_deploy_shop__called_twice__pods_ready_and_endpoint_slices_there(lab: Lab, index: int) -> None:
+def test_deploy_shop__called_twice__pods_ready_and_what_is_missing_made_anew(lab: Lab, index: int) -> None:
     cluster = lab.clusters[index]
 
     deploy_shop(cluster)
+    cluster.delete("VirtualService", "checkout", SHOP)
     deploy_shop(cluster)
 
     assert all(is_available(item) for item in cluster.list("Deployment", SHOP))
