@@ -11,7 +11,7 @@ DEV_STAMP := $(VENV)/dev-$(shell cat requirements.txt requirements-dev.txt | cks
 # such as coverage[toml] and then refuses it for want of a hash). `pip check` judges the lists afterwards.
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --require-hashes --no-deps
 
-.PHONY: help venv lock demo run check test test-fast lab test-lab bench clean
+.PHONY: help venv lock demo run check test test-fast lab test-lab matrix bench clean
 
 help:
 	@echo "make demo      three emulated clusters, people, changes: MeshUI with something in it"
@@ -20,6 +20,7 @@ help:
 	@echo "make check     format, lint, types, layers, templates, migrations, deployment"
 	@echo "make lab       build the real Kubernetes and Istio servers (needs Go)"
 	@echo "make test-lab  the tests that run on them"
+	@echo "make matrix    each row of the failure matrix twenty times (RUNS=200 for a night)"
 	@echo "make bench     the performance table"
 	@echo "make lock      compile requirements*.in (needs uv)"
 	@echo "make clean     remove caches; the virtual environment stays"
@@ -86,6 +87,10 @@ lab:
 test-lab: $(DEV_STAMP)
 	$(BIN)/python -m tests.chromium --install
 	$(BIN)/python -m pytest -m lab $(ARGS)
+
+RUNS ?= 20
+matrix: $(DEV_STAMP)
+	MESHUI_TEST_RUNS=$(RUNS) MESHUI_TEST_DATABASE=postgres $(BIN)/python -m pytest -n 2 -m "not lab" -k test_row $(ARGS)
 
 bench: $(DEV_STAMP)
 	$(BIN)/python -m bench sync

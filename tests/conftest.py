@@ -61,6 +61,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.commits)
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """With MESHUI_TEST_RUNS=20 each row of the failure matrix runs twenty times (`make matrix`)."""
+    runs = int(os.environ.get("MESHUI_TEST_RUNS", "1"))
+    if runs > 1 and metafunc.function.__name__.startswith("test_row"):
+        metafunc.fixturenames.append("run_number")
+        metafunc.parametrize("run_number", range(1, runs + 1))
+
+
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None) -> None:
     """SQLite: the file that subprocesses find too, without fsync. PostgreSQL: as pytest-django has it."""
@@ -97,6 +105,19 @@ def still_state() -> Iterator[None]:
     yield
     clock.shift_for_tests(dt.timedelta())
     discard_rung()
+
+
+@pytest.fixture(autouse=True)
+def no_network_in_transactions(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """No connection to anywhere is opened while a transaction is open: others would wait for its locks."""
+    if not apps.ready:
+        yield []
+        return
+    from tests.no_network import watch_sockets  # noqa: PLC0415 - pure modules are tested without Django, too
+
+    found = watch_sockets(monkeypatch)
+    yield found
+    assert found == [], found[0]
 
 
 @pytest.fixture(autouse=True)

@@ -11,10 +11,11 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from clusters import clients, kube_lists
 from clusters.clients import Head, Heads, Page
 from clusters.slims import slim_of
 from meshes.models import Route, Service, Sync
-from meshes.services import stocks
+from meshes.services import kinds, stocks
 from meshes.services.fetching import Moved, refresh
 from meshes.services.kinds import SERVICES
 from meshes.services.stock import KindStock
@@ -232,3 +233,17 @@ def test_memory__five_thousand_services_listed_and_listed_again__within_25_mb() 
 
     assert len(kind.held) == 5_000
     assert max(first, again) <= 25 * 1024 * 1024
+
+
+def _structs(module: Any) -> list[type[msgspec.Struct]]:
+    """Those that the module defines."""
+    found = [each for each in vars(module).values() if isinstance(each, type) and issubclass(each, msgspec.Struct)]
+    return [each for each in found if each.__module__ == module.__name__]
+
+
+@pytest.mark.parametrize("module", [clients, kube_lists, kinds], ids=lambda module: module.__name__)
+def test_structs_of_lists__never_walked_by_the_garbage_collector(module: Any) -> None:
+    structs = _structs(module)
+
+    assert structs
+    assert [each.__name__ for each in structs if each.__struct_config__.gc] == []
