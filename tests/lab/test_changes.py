@@ -11,9 +11,11 @@ from audit.ledger import verify_chain
 from clusters.models import Cluster
 from lab.client import ApiError
 from lab.samples import accept, deploy_shop, is_available, shop_objects
+from meshes.models import Mesh
 from meshes.models import Route as StoredRoute
 from meshes.types import Backend, Root, Route
 from meshui.lib.queue import drain
+from playground.injector import LINKERD_VERSION
 from playground.south import ap_south
 from tests.journey import add_by_verb
 from tests.meshes.conftest import read
@@ -143,6 +145,18 @@ def shares(pair: Pair) -> tuple[list[int], list[int]]:
     route = pair[0].get("VirtualService", "checkout", PLACE)["spec"]["http"][-1]["route"]
     rule = pair[1].get(HTTP, "checkout", PLACE)["spec"]["rules"][-1]
     return [each["weight"] for each in route], [each["weight"] for each in rule["backendRefs"]]
+
+
+def test_discovery__linkerd_on_a_real_server__found_with_version_trust_and_weights(moving: Way, pair: Pair) -> None:
+    mesh = Mesh.objects.get(kind="linkerd", gone_at=None)
+    plane = mesh.control_planes.get()
+    linkerd = moving.routes[1]
+
+    assert mesh.cluster.slug == pair[1].name
+    assert (mesh.trust_domain, len(mesh.trust_root)) == ("cluster.local", 64)
+    assert (plane.namespace, plane.version, plane.is_ready) == ("linkerd", LINKERD_VERSION, True)
+    assert linkerd.mesh_kind == "linkerd"
+    assert [backend.weight_bp for backend in linkerd.backends.all()][-2:] == [9000, 1000]
 
 
 def test_change__both_meshes_at_once__moved_verified_and_rolled_back(moving: Way, pair: Pair) -> None:
