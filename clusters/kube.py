@@ -11,8 +11,6 @@ import json
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlencode
 
-from kubernetes.client import ApiClient, Configuration
-
 from clusters.clients import BadAnswerError, GuardedCreate, GuardedPatch, OutcomeUnknownError
 from clusters.kube_lists import KubeReader, decoded
 
@@ -61,6 +59,9 @@ class KubeWriter:
     def __init__(self, transport: Transport, *, field_manager: str) -> None:
         self._reader = KubeReader(transport)
         self._field_manager = field_manager
+        # Here, not on top: the package takes half the time that a process needs to start, and few processes write.
+        from kubernetes.client import ApiClient, Configuration  # noqa: PLC0415
+
         configuration = Configuration(host=transport.endpoint.url)
         configuration.proxy = None  # Configuration takes HTTPS_PROXY by itself
         configuration.no_proxy = None
