@@ -20,8 +20,9 @@ class Needs:
     is_open: ClassVar[bool] = False
     request: HttpRequest
 
-    def require(self) -> None:
-        """Refuse whoever has `needs` nowhere; where they have it decides what they see. Raises DeniedError."""
-        if self.needs and not rights.has(self.request.user, self.needs):
+    def require(self, verb: str = "") -> None:
+        """Refuse whoever has `verb` (else `needs`) nowhere; where they have it decides what they see: DeniedError."""
+        needed = verb or self.needs
+        if needed and not rights.has(self.request.user, needed):
             message = gettext("This needs the right “%(verb)s”, which no grant of yours carries.")
-            raise DeniedError(message % {"verb": self.needs}, mend=gettext("Ask an Access admin for it."))
+            raise DeniedError(message % {"verb": needed}, mend=gettext("Ask an Access admin for it."))

@@ -131,7 +131,7 @@ def _read_cursor(model: type[Model], order: Sequence[str], text: str) -> list[An
             return []
         pairs = zip(order, values, strict=True)
         return [_as_column(model, column.removeprefix("-"), value) for column, value in pairs]
-    except (binascii.Error, ValueError, ValidationError, TypeError):
+    except (binascii.Error, ValueError, ValidationError, TypeError, OverflowError, RecursionError):
         return []
 
 
@@ -139,6 +139,8 @@ def _as_column(model: type[Model], path: str, value: Any) -> Any:
     """`value` as the column has it; annotations keep the plain value of JSON."""
     if not isinstance(value, str | int | float | bool):
         raise TypeError("a cursor holds plain values")
+    if "\0" in str(value).encode().decode():  # which fails for a lone surrogate; PostgreSQL refuses both
+        raise ValueError("a cursor holds text")
     names = path.split("__")
     for name in names[:-1]:
         model = cast("type[Model]", model._meta.get_field(name).related_model)  # noqa: SLF001 - Django's public way
