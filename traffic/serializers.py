@@ -114,7 +114,7 @@ class PlanTargetSerializer(Face):
     error_code = serializers.CharField()
 
 
-class RuleSerializer(Face):
+class ApprovalRuleSerializer(Face):
     """How many approvals are needed, and for what."""
 
     name = serializers.CharField()
@@ -130,7 +130,7 @@ class PlanSerializer(Face):
     created_at = serializers.DateTimeField(source="plan.created_at")
     expires_at = serializers.DateTimeField(source="plan.expires_at")
     policy = serializers.CharField(source="plan.policy")
-    rules = RuleSerializer(source="plan.rules", many=True)
+    rules = ApprovalRuleSerializer(source="plan.rules", many=True)
     findings = FindingSerializer(source="plan.findings", many=True)
     targets = PlanTargetSerializer(many=True)
 
