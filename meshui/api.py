@@ -29,6 +29,7 @@ class SchemaView(ApiView):
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("schema/", SchemaView.as_view(), name="schema"),
+    path("", include("accounts.api")),
     path("", include("clusters.api")),
     path("", include("meshes.api")),
     path("", include("traffic.api")),

@@ -18,7 +18,7 @@ from traffic.api import VERBS
 from traffic.models import Change
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from django.test import Client
 
@@ -62,8 +62,8 @@ TEXTS = (
     "x" * 3000,
 )
 CURSORS: tuple[Any, ...] = (
-    ["\0", "\0"], ["\ud800", 1], [HUGE], [HUGE, HUGE], [1e308, "x"], [True], [None], [[1]], {"a": 1}, "x", ["a", "b", "c"],
-    [float("inf")], [float("nan"), 1], [-HUGE, "00000000-0000-0000-0000-000000000000"],
+    ["\0", "\0"], ["\ud800", 1], [HUGE], [HUGE, HUGE], [1e308, "x"], [True], [None], [[1]], {"a": 1}, "x",
+    ["a", "b", "c"], [float("inf")], [float("nan"), 1], [-HUGE, "00000000-0000-0000-0000-000000000000"],
 )  # fmt: skip
 
 
@@ -81,9 +81,9 @@ def api(client: Client, author: User, person: Callable[..., User]) -> Api:
     return Api(client, person("maria", ["author", "approver", "executor", "auditor"]))
 
 
-def ask(api: Api, method: str, at: str, body: bytes = b"", **headers: str) -> int:
+def ask(api: Api, method: str, at: str, body: bytes = b"", headers: Mapping[str, str] | None = None) -> int:
     """The status that is answered; a failure is raised by the client, and a refusal is a problem."""
-    answer = api.client.generic(method, at, body, content_type="application/json", headers=headers)
+    answer = api.client.generic(method, at, body, content_type="application/json", headers=headers or {})
     assert answer.status_code < 500, (method, at, body[:200], answer.content)
     if answer.status_code >= 400:
         assert answer["Content-Type"] == "application/problem+json"
@@ -103,7 +103,7 @@ def test_body__hostile__refused_everywhere(api: Api) -> None:
         for name, body in BODIES.items():
             if name in {"nothing", "list", "null"} and not at.endswith("changes/"):
                 continue
-            status = ask(api, "POST", at, body, **{"If-Match": etag, "Idempotency-Key": name.replace(" ", "-")})
+            status = ask(api, "POST", at, body, {"If-Match": etag, "Idempotency-Key": name.replace(" ", "-")})
             assert status in {400, 413, 422}, (at, name, status)
 
     change.refresh_from_db()
@@ -114,7 +114,7 @@ def test_body__hostile__refused_everywhere(api: Api) -> None:
 def test_body__no_object__422(api: Api, body: bytes) -> None:
     change = Change.objects.get()
     for verb in VERBS:
-        assert ask(api, "POST", f"/api/v1/changes/{change.number}/{verb}/", body, **{"If-Match": change.etag}) == 422
+        assert ask(api, "POST", f"/api/v1/changes/{change.number}/{verb}/", body, {"If-Match": change.etag}) == 422
 
 
 def test_body__other_media_types__415(api: Api) -> None:
@@ -177,8 +177,8 @@ def test_header__hostile__never_fails(api: Api, name: str) -> None:
         "W/",
     ):
         headers = {"If-Match": '"1-"'} | {name: text}
-        ask(api, "GET", f"/api/v1/changes/{number}/", **headers)
-        assert 400 <= ask(api, "POST", f"/api/v1/changes/{number}/start/", b"{}", **headers) < 500
+        ask(api, "GET", f"/api/v1/changes/{number}/", headers=headers)
+        assert 400 <= ask(api, "POST", f"/api/v1/changes/{number}/start/", b"{}", headers) < 500
 
 
 JSON = st.recursive(
