@@ -129,17 +129,20 @@ class VerbView(ApiView):
     body_class: ClassVar[type[Body] | None] = EmptyBody
 
     def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """404 comes first, then 428, 412 and 422; the verb then says 412, 409 or 403 under its lock."""
+        """404 comes first, then 428, 412 and 422; the verb then says 412, 409 or 403 under its lock.
+
+        What is sent again under its key is answered before anything is compared: the plan may have moved since.
+        """
         user, number = signed_in(request), kwargs["number"]
         now = selectors.seen_now(user, number)
-        try:
-            seen, data = seen_by(request, now), self.body_of(request)
-            once = once_of(request, data) if self.takes_key else None
-            if selectors.earlier_result(user, once) is None:
-                number = self.act(actor_of(request), seen, data, once) or number
-        except StaleError as stale:
-            stale.mend = AGAIN
-            raise
+        once = once_of(request, self.body_of(request)) if self.takes_key else None
+        if selectors.earlier_result(user, once) is None:
+            try:
+                seen = seen_by(request, now)
+                number = self.act(actor_of(request), seen, self.body_of(request), once) or number
+            except StaleError as stale:
+                stale.mend = AGAIN
+                raise
         return answer_with(user, number, 200 if number == kwargs["number"] else 201)
 
     def act(self, actor: Actor, seen: Seen, data: dict[str, Any], once: Once | None) -> int:

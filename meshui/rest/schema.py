@@ -13,7 +13,7 @@ from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, inline_seri
 from rest_framework import serializers
 
 from meshui.rest import problems
-from meshui.rest.serializers import ProblemSerializer
+from meshui.rest.serializers import Body, ProblemSerializer
 from meshui.rest.views import LIMIT, MAX_LIMIT, ApiListView
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ ADDRESS: Final = re.compile(r"^(?:(?:GET|POST) )?/\S*: ")
 IN_SCHEMA: Final = {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": LIMIT}
 IF_MATCH: Final = OpenApiParameter(
     "If-Match",
-    str,
+    {"type": "string", "pattern": '^"[1-9][0-9]{0,9}-[0-9a-f]{0,64}"$'},
     OpenApiParameter.HEADER,
     required=True,
     description="The ETag of the change as you read it: the verb is about that version and that plan, or refuses.",
@@ -100,6 +100,10 @@ class Schema(AutoSchema):
             found[304] = OpenApiResponse(None, description="It still has that ETag.")
         refused = OpenApiResponse(ProblemSerializer, description="Refused; nothing was changed.")
         return found | {(code, problems.MEDIA_TYPE): refused for code in self._problems()}
+
+    def _postprocess_serializer_schema(self, schema: Any, serializer: Any, direction: Any) -> Any:
+        made = super()._postprocess_serializer_schema(schema, serializer, direction)  # type: ignore[no-untyped-call]  # spectacular's
+        return made | {"additionalProperties": False} if isinstance(serializer, Body) else made
 
     @property
     def _is_second(self) -> bool:

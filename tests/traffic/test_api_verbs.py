@@ -34,9 +34,9 @@ def several_requests() -> Iterator[None]:
         yield
 
 
-def etag(change: Change, digest: str = DIGEST) -> str:
-    """As the change answers it."""
-    return f'"{change.version}-{digest}"'
+def etag(change: Change) -> str:
+    """As the change answers it while its first plan is in force."""
+    return f'"{change.version}-{DIGEST}"'
 
 
 def post(api: Api, change: Change, verb: str, body: Any = None, **headers: str) -> Any:
@@ -233,6 +233,21 @@ def test_start__again_under_the_same_key__first_result(client: Client, author: U
     assert (first.status_code, second.status_code, other.status_code) == (200, 200, 422)
     assert first["ETag"] == second["ETag"]
     assert IdempotencyKey.objects.get().number == change.number
+
+
+def test_start__again_under_the_same_key_after_a_new_plan__first_result(
+    client: Client, author: User, approver: User
+) -> None:
+    change = approved(author, approver)
+    api = Api(client, author)
+    read = etag(change)
+    post(api, change, "start", Idempotency_Key="k-1")
+    make_plan(change, digest="a" * 64)
+
+    again = post(api, change, "start", If_Match=read, Idempotency_Key="k-1")
+    without = post(api, change, "start", If_Match=read)
+
+    assert (again.status_code, without.status_code) == (200, 412)
 
 
 def test_start__refused__gives_the_key_back(client: Client, author: User, approver: User) -> None:
