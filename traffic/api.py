@@ -126,7 +126,7 @@ class VerbView(ApiView):
     serializer_class = ChangeDetailSerializer
     has_etag = True
     is_conditional = True
-    body_class: ClassVar[type[Body] | None] = EmptyBody
+    body_class: ClassVar[type[Body]] = EmptyBody
 
     def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """404 comes first, then 428, 412 and 422; the verb then says 412, 409 or 403 under its lock.

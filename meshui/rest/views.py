@@ -44,7 +44,7 @@ class ApiView(Needs, APIView):
     tag: ClassVar[str] = ""
     is_hidden: ClassVar[bool] = False
     serializer_class: ClassVar[type[Face]]
-    body_class: ClassVar[type[Body] | None] = None
+    body_class: ClassVar[type[Body]]
     query: ClassVar[tuple[str, ...]] = ()
     has_etag: ClassVar[bool] = False
     is_conditional: ClassVar[bool] = False
@@ -69,8 +69,6 @@ class ApiView(Needs, APIView):
 
     def body_of(self, request: Request) -> dict[str, Any]:
         """What was sent, checked for shape. Raises ValidationError, ParseError, UnsupportedMediaType."""
-        if self.body_class is None:
-            return {}
         body = self.body_class(data=request.data)
         body.is_valid(raise_exception=True)
         return dict(body.validated_data)

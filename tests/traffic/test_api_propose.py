@@ -11,6 +11,7 @@ from zeal import zeal_ignore
 from accounts.services import grant_role
 from audit.selectors import list_events
 from audit.types import SYSTEM
+from meshes.models import SERVED, Mesh, Service, Sync
 from meshes.types import Match, PathMatch, Rule
 from meshui.lib import clock
 from meshui.lib.errors import InvalidError
@@ -247,3 +248,31 @@ def test_keys__after_a_day__forgotten_by_the_sweep(author: User, route: Route) -
 
     assert selectors.earlier_result(author, once) is None
     assert not IdempotencyKey.objects.exists()
+
+
+def test_propose__route_without_words__422_says_so(client: Client, author: User, route: Route) -> None:
+    type(route).objects.update(neutral=None)
+
+    answer = Api(client, author).post("changes/", asked())
+
+    assert answer.status_code == 422
+    assert "has no words" in answer.json()["detail"]
+
+
+def test_propose__no_split_yet__one_begins_between_the_named_versions(client: Client, author: User) -> None:
+    cluster = make_cluster()
+    read = {"content_hash": "", "read_at": clock.now()}
+    Mesh.objects.create(cluster=cluster, kind="istio", trust_domain="cluster.local", **read)
+    Sync.objects.create(cluster=cluster, resource=SERVED, found=["networking.istio.io/v1"], started_at=clock.now())
+    for name in ("checkout", "checkout-v1", "checkout-v2"):
+        row = {"cluster": cluster, "namespace": "shop", "name": name, "uid": name}
+        Service.objects.create(**row, ports=[{"name": "http", "port": 80}], selector={"app": name}, **read)
+    api = Api(client, author)
+
+    made = api.post("changes/", asked())
+    other = api.post("changes/", asked(shares={"v1": 5000, "v7": 5000}))
+
+    assert made.status_code == 201, made.content
+    assert [(target["action"], target["cluster"]) for target in made.json()["targets"]] == [("start", "eu-west")]
+    assert [item["weight_bp"] for item in made.json()["desired"][0]["backends"]] == [7500, 2500]
+    assert (other.status_code, "v1" in other.json()["mend"]) == (422, True)

@@ -295,3 +295,25 @@ def test_roll_back__applied__201_and_the_change_that_restores(client: Client, au
     assert made["restores"] == change.number
     assert answer["Location"] == f"/api/v1/changes/{made['number']}/"
     assert answer["ETag"] == made["etag"] != etag(change)
+
+
+@pytest.mark.parametrize(
+    ("state", "verb", "after"),
+    [
+        (State.PAUSED, "accept-partial", "partial"),
+        (State.PAUSED, "roll-back", "rolling_back"),
+        (State.ROLLING_BACK, "recheck", "rolling_back"),
+        (State.ROLLING_BACK, "accept-partial", "partial"),
+    ],
+)
+def test_verb__of_a_run_that_has_written__moves_it(
+    client: Client, author: User, approver: User, state: State, verb: str, after: str
+) -> None:
+    api = Api(client, author)
+    change = approved(author, approver)
+    post(api, change, "start")
+    change = in_state(change, state, has_writes=True)
+
+    answer = post(api, change, verb, {} if verb == "recheck" else {"reason": "It is well."})
+
+    assert (answer.status_code, answer.json()["state"]) == (200, after)
