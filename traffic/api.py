@@ -14,7 +14,7 @@ from meshui.lib.errors import StaleError
 from meshui.rest.serializers import Body, EmptyBody
 from meshui.rest.views import ApiDetailView, ApiListView, ApiView
 from traffic import selectors
-from traffic.conditions import AGAIN, is_unchanged, once_of, seen_by
+from traffic.conditions import AGAIN, is_unchanged, once_of, require_plan, seen_by
 from traffic.filters import ChangeFilter
 from traffic.models import Change
 from traffic.proposals import AskedShares, proposal_of
@@ -120,13 +120,17 @@ class ChangeDetailView(ApiDetailView):
 
 
 class VerbView(ApiView):
-    """POST /api/v1/changes/<n>/<verb>/ with If-Match: the change as it is then, with its new ETag."""
+    """POST /api/v1/changes/<n>/<verb>/ with If-Match: the change as it is then, with its new ETag.
+
+    `compares_plan`: the verb itself refuses another plan than the one that was read.
+    """
 
     tag = "changes"
     serializer_class = ChangeDetailSerializer
     has_etag = True
     is_conditional = True
     body_class: ClassVar[type[Body]] = EmptyBody
+    compares_plan: ClassVar[bool] = False
 
     def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """404 comes first, then 428, 412 and 422; the verb then says 412, 409 or 403 under its lock.
@@ -139,6 +143,8 @@ class VerbView(ApiView):
         if selectors.earlier_result(user, once) is None:
             try:
                 seen = seen_by(request, now)
+                if not self.compares_plan:
+                    require_plan(seen, now)
                 number = self.act(actor_of(request), seen, self.body_of(request), once) or number
             except StaleError as stale:
                 stale.mend = AGAIN
@@ -165,6 +171,7 @@ class ChangeSubmitView(VerbView):
     """POST /api/v1/changes/<n>/submit/: Ask for approval of the plan."""
 
     needs = "change.submit"
+    compares_plan = True
 
     def act(self, actor: Actor, seen: Seen, data: dict[str, Any], once: Once | None) -> int:
         """C5."""
@@ -176,6 +183,7 @@ class ChangeApproveView(VerbView):
     """POST /api/v1/changes/<n>/approve/: Approve the plan; never one's own."""
 
     needs = "change.vote"
+    compares_plan = True
     body_class = CommentBody
 
     def act(self, actor: Actor, seen: Seen, data: dict[str, Any], once: Once | None) -> int:
@@ -190,6 +198,7 @@ class ChangeDenyView(VerbView):
     """POST /api/v1/changes/<n>/deny/: Reject the change, and say why."""
 
     needs = "change.vote"
+    compares_plan = True
     body_class = CommentBody
 
     def act(self, actor: Actor, seen: Seen, data: dict[str, Any], once: Once | None) -> int:
@@ -204,6 +213,7 @@ class ChangeRevokeView(VerbView):
     """POST /api/v1/changes/<n>/revoke/: Take back one's own approval before anything was written."""
 
     needs = "change.vote"
+    compares_plan = True
     body_class = ReasonBody
 
     def act(self, actor: Actor, seen: Seen, data: dict[str, Any], once: Once | None) -> int:
@@ -216,6 +226,7 @@ class ChangeStartView(VerbView):
     """POST /api/v1/changes/<n>/start/: Start an approved change; it begins as soon as every target is free."""
 
     needs = "change.execute"
+    compares_plan = True
     takes_key = True
 
     def act(self, actor: Actor, seen: Seen, data: dict[str, Any], once: Once | None) -> int:

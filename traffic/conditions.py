@@ -24,10 +24,10 @@ AGAIN: Final = "Read the change again and send its ETag as If-Match."
 
 
 def seen_by(request: Request, now: Seen) -> Seen:
-    """What the reader saw, of the change that stands as `now`; the verb looks again under its lock.
+    """What the reader saw of the change that stands as `now`; the verb compares, under its lock.
 
-    Raises PreconditionRequiredError without If-Match, StaleError for one of another plan, ParseError for what is no
-    entity tag.
+    Raises PreconditionRequiredError without If-Match, StaleError for what was never an ETag of a change, ParseError for
+    what is no entity tag.
     """
     given = request.headers.get("If-Match", "").strip()
     if not given or given == "*":
@@ -38,10 +38,16 @@ def seen_by(request: Request, now: Seen) -> Seen:
     found = [Seen(now.change_id, int(tag["version"]), tag["digest"]) for tag in map(OURS.fullmatch, parts) if tag]
     if not found:
         raise StaleError("This change never had that ETag.", mend=AGAIN)
-    seen = now if now in found else found[0]
-    if seen.digest != now.digest:
+    return now if now in found else found[0]
+
+
+def require_plan(seen: Seen, now: Seen) -> None:
+    """For verbs that compare the version alone: raise StalePlanError for an ETag of it with another plan.
+
+    An older version is left to the verb, which records what it refuses.
+    """
+    if seen.version >= now.version and seen.digest != now.digest:
         raise StalePlanError(seen=seen.digest, current=now.digest)
-    return seen
 
 
 def is_unchanged(request: Request, etag: str) -> bool:

@@ -45,7 +45,6 @@ class ApiView(Needs, APIView):
     is_hidden: ClassVar[bool] = False
     serializer_class: ClassVar[type[Face]]
     body_class: ClassVar[type[Body]]
-    query: ClassVar[tuple[str, ...]] = ()
     has_etag: ClassVar[bool] = False
     is_conditional: ClassVar[bool] = False
     takes_key: ClassVar[bool] = False
@@ -65,7 +64,7 @@ class ApiView(Needs, APIView):
 
     def known_query(self) -> Sequence[str]:
         """The parameters that the URL may carry."""
-        return self.query
+        return ()
 
     def body_of(self, request: Request) -> dict[str, Any]:
         """What was sent, checked for shape. Raises ValidationError, ParseError, UnsupportedMediaType."""
@@ -95,7 +94,7 @@ class ApiListView(ApiView, Generic[M]):
     def known_query(self) -> Sequence[str]:
         """Paging and filters."""
         filters = () if self.filterset_class is None else tuple(self.filterset_class.base_filters)
-        return (*PAGING, *filters, *self.query)
+        return (*PAGING, *filters)
 
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """The page that the URL asks for."""

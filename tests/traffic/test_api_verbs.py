@@ -99,6 +99,19 @@ def test_verb__without_if_match__428_and_nothing_moves(
 
 
 @pytest.mark.parametrize("verb", VERBS)
+def test_verb__older_version__refusal_is_recorded(
+    client: Client, author: User, person: Callable[..., User], verb: str
+) -> None:
+    change = in_state(in_review(author, [make_route(make_cluster())]), State.IN_REVIEW, version=7)
+    api = Api(client, person("maria", EVERYTHING))
+
+    post(api, change, verb, If_Match=f'"6-{"a" * 64}"')
+
+    denied = list_events(outcome="denied").get()
+    assert (denied.object_name, denied.origin, denied.actor_name) == (str(change), "api", "maria")
+
+
+@pytest.mark.parametrize("verb", VERBS)
 @pytest.mark.parametrize(
     "stale", ['"6-{digest}"', '"7-' + "a" * 64 + '"', '"7-"', '"x"', 'W/"7-{digest}"'], ids=list("vdnow")
 )
