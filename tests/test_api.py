@@ -13,7 +13,6 @@ from zeal import zeal_ignore
 
 from meshui.lib.errors import UnavailableError
 from meshui.rest.views import ApiView, NothingView
-from meshui.urls import handler400, handler500
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -196,9 +195,19 @@ def test_problem__host_that_is_not_ours__400(client: Client) -> None:
     problem_of(answer)
 
 
-def test_handlers__outside_of_the_api__are_the_pages() -> None:
-    assert handler400 == "meshui.rest.problems.bad_request"
-    assert handler500 == "meshui.rest.problems.server_error"
+def test_failures__outside_of_the_api__are_pages(client: Client, viewer: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    client.force_login(viewer)
+    client.raise_request_exception = False
+
+    def get(*_: object, **__: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("clusters.views.pages.ClusterListView.get", get)
+
+    failed, foreign = client.get("/clusters/"), client.get("/clusters/", headers={"Host": "evil.example"})
+
+    assert (failed.status_code, foreign.status_code) == (500, 400)
+    assert failed["Content-Type"] == foreign["Content-Type"] == "text/html; charset=utf-8"
 
 
 @pytest.mark.parametrize("query", ["limit=0", "limit=201", "limit=x", "limit=%00", "cursor=nonsense", "colour=red"])
