@@ -55,12 +55,12 @@ class ApiView(Needs, APIView):
     posts_etag: ClassVar[bool] = False
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        """Who asks, then what the URL says, then whether they may look at all."""
+        """Who asks, then whether they may look at all, then what the URL asks for."""
         super().initial(request, *args, **kwargs)
         require_text(kwargs.values())
-        require_query(dict(request.query_params.lists()), self.known_query())
         if request.method in SAFE:
             self.require()
+        require_query(dict(request.query_params.lists()), self.known_query())
 
     def known_query(self) -> Sequence[str]:
         """The parameters that the URL may carry."""
