@@ -168,10 +168,27 @@ STORAGES = {
 WHITENOISE_USE_FINDERS = not IS_PRODUCTION
 WHITENOISE_AUTOREFRESH = False
 
+# Whoever asks the API may do so in one of these ways; each is asked in turn.
+API_AUTHENTICATION = ["meshui.rest.auth.SessionAuthentication"]
 REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework.authentication.SessionAuthentication"],
+    "DEFAULT_AUTHENTICATION_CLASSES": API_AUTHENTICATION,
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_SCHEMA_CLASS": "meshui.rest.schema.Schema",
+    "DEFAULT_PARSER_CLASSES": ["meshui.rest.reading.JSONParser"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "meshui.rest.reading.JsonAlone",
+    "DEFAULT_METADATA_CLASS": None,
+    "EXCEPTION_HANDLER": "meshui.rest.problems.answer",
+    "UNICODE_JSON": False,  # escapes: what was sent may be quoted in a problem, and a lone surrogate has no UTF-8
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "MeshUI",
+    "DESCRIPTION": "See, and safely change, traffic on every service mesh in every cluster (docs/api.md).",
+    "VERSION": "v1",
+    "OAS_VERSION": "3.1.0",
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    "ENUM_ADD_EXPLICIT_BLANK_NULL_CHOICE": False,
 }
 
 # The mesh adapters: kind → class. An unknown kind is an error, never a default.

@@ -8,9 +8,10 @@ urlpatterns = [
     path("", include("clusters.urls")),
     path("", include("meshes.urls")),
     path("", include("traffic.urls")),
+    path("api/v1/", include("meshui.api")),
     path("", include("meshui.ui.urls")),
 ]
-handler400 = "meshui.ui.refusals.bad_request"
+handler400 = "meshui.rest.problems.bad_request"
 handler403 = "meshui.ui.refusals.permission_denied"
 handler404 = "meshui.ui.refusals.page_not_found"
-handler500 = "meshui.ui.refusals.server_error"
+handler500 = "meshui.rest.problems.server_error"

@@ -15,7 +15,7 @@ from accounts.types import ROLES
 from audit.selectors import list_events
 from meshes.models import Mesh
 from meshui.lib.clock import now
-from meshui.ui.views import Declared
+from meshui.ui.needs import Needs
 from tests.people import make_person
 from tests.traffic.factories import DIGEST, make_change, make_cluster, make_plan, make_route
 
@@ -32,12 +32,12 @@ pytestmark = pytest.mark.django_db
 BEFORE_SIGN_IN = {"account_login", "accounts:first-administrator", "accounts:set-password"}
 OWN_BUSINESS = {"account_logout"}
 """What everybody who is signed in may do, and concerns nobody else."""
-SHOWS_ALL = {"audit:event-list", "ui:design"}
+SHOWS_ALL = {"audit:event-list", "api:event-list", "ui:design"}
 """Auditors read all of history; the page of components has examples of its own."""
 NOWHERE = UUID(int=7)
 WORDS = {"comment": "Fine.", "reason": "Because.", "version": "1", "digest": DIGEST, "name": "v2", "title": "Shift"}
 """What forms ask for, so that the verb behind is reached."""
-NOISE = re.compile(r"\b[A-Za-z0-9]{64}\b|Request <code>[^<]+</code>|(?<=for=\")[^\"]+")
+NOISE = re.compile(r"\b[A-Za-z0-9]{64}\b|Request <code>[^<]+</code>|(?<=for=\")[^\"]+|(?<=\"instance\":\")[^\"]+")
 """Tokens against forged forms, and the id of the request."""
 
 
@@ -87,11 +87,11 @@ class Place:
 def ids_of(**given: Any) -> dict[str, Any]:
     """Of what is known by an id, in URLs."""
     names = {
-        "mesh": ["meshes:mesh-detail/pk"],
+        "mesh": ["meshes:mesh-detail/pk", "api:mesh-detail/pk"],
         "route": ["meshes:route-detail/pk"],
         "user": ["accounts:person/user_id", "accounts:grant-revoke/user_id"],
         "grant": ["accounts:grant-revoke/grant_id"],
-        "seq": ["audit:event-detail/seq"],
+        "seq": ["audit:event-detail/seq", "api:event-detail/seq"],
     }
     return {name: value for key, value in given.items() for name in names[key]}
 
@@ -129,6 +129,12 @@ def nothing() -> Place:
     return Place("nowhere", "shop", 999, ids_of(mesh=NOWHERE, route=NOWHERE, user=NOWHERE, grant=NOWHERE, seq=999_999))
 
 
+def ask(client: Client, method: str, url: str) -> Any:
+    """Send the words along, but where a query that is not known is refused."""
+    is_strict = method == "get" and url.startswith("/api/")
+    return getattr(client, method)(url, {} if is_strict else WORDS)
+
+
 def without_names(response: HttpResponse, where: Place) -> str:
     """The answer, without what differs from one request to the next and what the URL itself said."""
     text = NOISE.sub("…", response.content.decode())
@@ -147,7 +153,7 @@ def test_routes__every_one__declares_who_may() -> None:
     undeclared = []
     for name, pattern in ROUTES.items():
         view = getattr(pattern.callback, "view_class", None)
-        declares = isinstance(view, type) and issubclass(view, Declared) and bool(view.needs) is not view.is_open
+        declares = isinstance(view, type) and issubclass(view, Needs) and bool(view.needs) is not view.is_open
         if not declares and name not in BEFORE_SIGN_IN | OWN_BUSINESS:
             undeclared.append(name)
 
@@ -156,10 +162,12 @@ def test_routes__every_one__declares_who_may() -> None:
 
 @pytest.mark.parametrize("method", ["get", "post"])
 def test_routes__nobody_signed_in__nothing_but_the_way_in(client: Client, ours: Place, method: str) -> None:
-    answers = {name: getattr(client, method)(ours.url(name), WORDS) for name in ROUTES if name not in BEFORE_SIGN_IN}
+    answers = {name: ask(client, method, ours.url(name)) for name in ROUTES if name not in BEFORE_SIGN_IN}
 
     asked = {name: (answer.status_code, answer.headers.get("Location", "")) for name, answer in answers.items()}
-    assert [name for name, (status, to) in asked.items() if status != 302 or not to.startswith("/sign-in/")] == []
+    pages = {name: found for name, found in asked.items() if not name.startswith("api:")}
+    assert [name for name, (status, to) in pages.items() if status != 302 or not to.startswith("/sign-in/")] == []
+    assert {asked[name][0] for name in asked.keys() - pages.keys()} == {401}
 
 
 @pytest.mark.parametrize("method", ["get", "post"])
@@ -168,7 +176,7 @@ def test_routes__no_grant_at_all__no_page_of_an_object(
 ) -> None:
     client.force_login(stranger)
 
-    answers = {name: getattr(client, method)(ours.url(name), WORDS) for name in ROUTES if concerns_an_object(name)}
+    answers = {name: ask(client, method, ours.url(name)) for name in ROUTES if concerns_an_object(name)}
 
     assert {name for name, answer in answers.items() if answer.status_code not in {403, 404, 405, 422}} == set()
     assert [name for name, answer in answers.items() if "checkout-v" in answer.content.decode()] == []
@@ -183,8 +191,8 @@ def test_s06_route__other_scope__answers_as_what_is_not_there(
     differs = []
 
     for name in filter(concerns_an_object, ROUTES):
-        there = getattr(client, method)(theirs.url(name), WORDS)
-        nowhere = getattr(client, method)(nothing.url(name), WORDS)
+        there = ask(client, method, theirs.url(name))
+        nowhere = ask(client, method, nothing.url(name))
         same = (there.status_code, without_names(there, theirs)) == (
             nowhere.status_code,
             without_names(nowhere, nothing),

@@ -9,6 +9,7 @@ __all__ = [
     "ChangeMissingError",
     "DeniedError",
     "InvalidChangeError",
+    "KeyReusedError",
     "LeaseLostError",
     "RefusedError",
     "StaleChangeError",
@@ -25,6 +26,15 @@ class ChangeMissingError(MissingError):
 
 class InvalidChangeError(InvalidError):
     """The proposal cannot stand as it is."""
+
+
+class KeyReusedError(InvalidError):
+    """Another request was sent under this key."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This Idempotency-Key was sent with another request.", mend="Take a new key for each new request."
+        )
 
 
 class StaleChangeError(StaleError):

@@ -13,10 +13,11 @@ from accounts.types import READ
 from audit.selectors import list_events
 from meshes.models import SERVED, Mesh, Namespace, Service, Sync
 from meshes.models import Route as StoredRoute
+from meshui.lib.canonical import sha256_hex
 from meshui.lib.rights import in_scope
-from traffic.errors import ChangeMissingError
-from traffic.models import Change, ChangeTarget, Plan, PlanTarget, Revision, TargetStep, Vote
-from traffic.types import BEFORE_WRITE, STEP_GOOD, TERMINAL, State
+from traffic.errors import ChangeMissingError, KeyReusedError
+from traffic.models import Change, ChangeTarget, IdempotencyKey, Plan, PlanTarget, Revision, TargetStep, Vote
+from traffic.types import BEFORE_WRITE, STEP_GOOD, TERMINAL, Seen, State
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -25,8 +26,10 @@ if TYPE_CHECKING:
 
     from audit.selectors import EventIndex
     from meshui.lib.jsontypes import JsonObject
+    from traffic.types import Once
 
 OPEN = tuple(state for state in State if state not in TERMINAL)
+RUNNING = (State.QUEUED, State.APPLYING, State.PAUSED, State.ROLLING_BACK)
 MOVING = (State.PLANNING, State.QUEUED, State.APPLYING, State.PAUSED, State.ROLLING_BACK)
 NEWS = tuple(
     f"traffic.change.{move}"
@@ -117,6 +120,44 @@ def change_id(user: User, number: int) -> UUID:
 def state_of(change_id: UUID) -> str:
     """The state of a change whose id the caller has from `change_id`. One query."""
     return Change.objects.values_list("state", flat=True).get(pk=change_id)
+
+
+def seen_now(user: User, number: int) -> Seen:
+    """The change with `number` as its ETag says it stands. Raises ChangeMissingError, also where out of scope."""
+    rows = in_scope(Change.objects.filter(number=number), user, READ)
+    found = rows.values_list("pk", "version", "current_plan__digest").first()
+    if found is None:
+        raise ChangeMissingError
+    pk, version, digest = found
+    return Seen(pk, version, digest or "")
+
+
+def is_told_by_etag(change: Change) -> bool:
+    """Whether all that is shown of `change` moves its version or plan: not while it runs, nor once people vote.
+
+    At most one query.
+    """
+    if change.state == State.IN_REVIEW:
+        return not Vote.objects.filter(change=change, plan=change.current_plan).exists()
+    return change.state not in RUNNING
+
+
+def hash_of_key(user_id: str, key: str) -> str:
+    """What is kept of an Idempotency-Key: everybody has their own."""
+    return sha256_hex({"user": user_id, "key": key})
+
+
+def result_in(kept: IdempotencyKey, once: Once) -> int | None:
+    """The number of the change that the request led to. Raises KeyReusedError if it asked for something else."""
+    if kept.body_hash != once.body_hash:
+        raise KeyReusedError
+    return kept.number
+
+
+def earlier_result(user: User, once: Once | None) -> int | None:
+    """The number of the change that this very request of `user` led to before. One query. Raises KeyReusedError."""
+    kept = IdempotencyKey.objects.filter(pk=hash_of_key(str(user.pk), once.key)).first() if once else None
+    return result_in(kept, once) if kept and once else None
 
 
 def list_plan_targets(plan: Plan) -> QuerySet[PlanTarget]:

@@ -118,3 +118,11 @@ class Seen:
     change_id: UUID
     version: int
     digest: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Once:
+    """A request that may be sent twice: the sender's key, and a hash of what is asked under it."""
+
+    key: str
+    body_hash: str

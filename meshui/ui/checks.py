@@ -1,4 +1,4 @@
-"""UI101: every view says which verb it needs, or that everybody signed in may open it."""
+"""UI101: every view, of a page or of the API, says which verb it needs, or that everybody signed in may open it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from django.core.checks import Error, register
 from django.urls import URLPattern, URLResolver, get_resolver
 
-from meshui.ui.views import Declared
+from meshui.ui.needs import Needs
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -28,11 +28,11 @@ def check_needs(app_configs: object, **kwargs: Any) -> list[Error]:
     ]
 
 
-def _views(patterns: Iterable[URLPattern | URLResolver]) -> Iterator[type[Declared]]:
+def _views(patterns: Iterable[URLPattern | URLResolver]) -> Iterator[type[Needs]]:
     for pattern in patterns:
         if isinstance(pattern, URLResolver):
             yield from _views(pattern.url_patterns)
         else:
             view = getattr(pattern.callback, "view_class", None)
-            if isinstance(view, type) and issubclass(view, Declared):
+            if isinstance(view, type) and issubclass(view, Needs):
                 yield view

@@ -59,19 +59,36 @@ def keyset_page(queryset: QuerySet[M], order: Sequence[str], params: QueryDict) 
 
     Columns of `order` are never null. A cursor that cannot be read gives the first page.
     """
-    size = page_size(params)
+    found = keyset_slice(queryset, order, after=params.get("after", ""), size=page_size(params))
+    return KeysetPage(
+        items=found.items,
+        total=queryset.count(),
+        is_first=found.is_first,
+        first_query=_query(params, ""),
+        next_query=_query(params, found.cursor) if found.cursor else "",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class KeysetSlice(Generic[M]):
+    """Rows after a cursor; `cursor` leads to those after them, empty at the end."""
+
+    items: list[M]
+    cursor: str
+    is_first: bool
+
+
+def keyset_slice(queryset: QuerySet[M], order: Sequence[str], *, after: str, size: int) -> KeysetSlice[M]:
+    """The `size` rows of `queryset` behind the cursor `after`. One query, of one row more.
+
+    Columns of `order` are never null, the last is unique. A cursor that cannot be read gives the first rows.
+    """
     rows = queryset.order_by(*order)
-    cursor = _read_cursor(queryset.model, order, params.get("after", ""))
+    cursor = _read_cursor(queryset.model, order, after)
     found = list((rows.filter(_after(order, cursor)) if cursor else rows)[: size + 1])
     items = found[:size]
     has_next = len(found) > size
-    return KeysetPage(
-        items=items,
-        total=queryset.count(),
-        is_first=not cursor,
-        first_query=_query(params, ""),
-        next_query=_query(params, _write_cursor(items[-1], order)) if has_next else "",
-    )
+    return KeysetSlice(items, _write_cursor(items[-1], order) if has_next else "", is_first=not cursor)
 
 
 def _after(order: Sequence[str], cursor: Sequence[Any]) -> Q:
@@ -114,7 +131,7 @@ def _read_cursor(model: type[Model], order: Sequence[str], text: str) -> list[An
             return []
         pairs = zip(order, values, strict=True)
         return [_as_column(model, column.removeprefix("-"), value) for column, value in pairs]
-    except (binascii.Error, ValueError, ValidationError, TypeError):
+    except (binascii.Error, ValueError, ValidationError, TypeError, OverflowError, RecursionError):
         return []
 
 
@@ -122,6 +139,8 @@ def _as_column(model: type[Model], path: str, value: Any) -> Any:
     """`value` as the column has it; annotations keep the plain value of JSON."""
     if not isinstance(value, str | int | float | bool):
         raise TypeError("a cursor holds plain values")
+    if "\0" in str(value).encode().decode():  # which fails for a lone surrogate; PostgreSQL refuses both
+        raise ValueError("a cursor holds text")
     names = path.split("__")
     for name in names[:-1]:
         model = cast("type[Model]", model._meta.get_field(name).related_model)  # noqa: SLF001 - Django's public way

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 from django.contrib.auth.mixins import LoginRequiredMixin
 from django.db.models import Model
 from django.shortcuts import get_object_or_404, render
-from django.utils.translation import gettext
 from django.views.generic import View
 
 from meshui.lib import rights
-from meshui.lib.errors import DeniedError, RefusedError
+from meshui.lib.errors import RefusedError
 from meshui.ui.htmx import is_partial, push_url, vary_on_htmx
+from meshui.ui.needs import Needs
 from meshui.ui.refusals import render_refusal
 from meshui.ui.tables import keyset_page, order_of
 
@@ -27,17 +27,8 @@ if TYPE_CHECKING:
 M = TypeVar("M", bound=Model)
 
 
-class Declared(LoginRequiredMixin, View):
-    """What every view declares. `needs` is a verb; a page for everybody signed in says `is_open = True` instead."""
-
-    needs: ClassVar[str] = ""
-    is_open: ClassVar[bool] = False
-
-    def require(self) -> None:
-        """Refuse whoever has `needs` nowhere; where they have it decides what they see. Raises DeniedError."""
-        if self.needs and not rights.has(self.request.user, self.needs):
-            message = gettext("This page needs the right “%(verb)s”, which no grant of yours carries.")
-            raise DeniedError(message % {"verb": self.needs}, mend=gettext("Ask an Access admin for it."))
+class Declared(LoginRequiredMixin, Needs, View):
+    """What every page declares."""
 
 
 class PageView(Declared):

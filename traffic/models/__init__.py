@@ -1,6 +1,6 @@
 """Rows of a change: what is wanted (change), what was approved (plan), what is done (run)."""
 
-from traffic.models.change import Change, ChangeNumber, ChangeTarget, Revision
+from traffic.models.change import Change, ChangeNumber, ChangeTarget, IdempotencyKey, Revision
 from traffic.models.plan import Plan, PlanTarget, Vote
 from traffic.models.run import Attempt, AttemptOutcome, Lease, Rollout, TargetStep
 
@@ -10,6 +10,7 @@ __all__ = [
     "Change",
     "ChangeNumber",
     "ChangeTarget",
+    "IdempotencyKey",
     "Lease",
     "Plan",
     "PlanTarget",

@@ -83,6 +83,11 @@ class Change(LeasedRow):
         return f"#{self.number} {self.title}"
 
     @property
+    def etag(self) -> str:
+        """`"<version>-<digest>"` (change-control §4.6); nothing after the dash while there is no plan."""
+        return f'"{self.version}-{self.current_plan.digest if self.current_plan else ""}"'
+
+    @property
     def places(self) -> list[Place]:
         """Where the targets are; two queries unless prefetched."""
         return [target.place for target in self.targets.all()]
@@ -107,6 +112,21 @@ class Change(LeasedRow):
             step=step,
             fence=fence,
         )
+
+
+class IdempotencyKey(models.Model):
+    """A request of the API that may be sent twice: hashes of its sender with the key, and of what was asked.
+
+    `number` is the change that it led to; a row without one is never committed.
+    """
+
+    key_hash = models.CharField(max_length=64, primary_key=True)
+    body_hash = models.CharField(max_length=64)
+    number = models.PositiveBigIntegerField(null=True)
+    created_at = models.DateTimeField(db_index=True)
+
+    def __str__(self) -> str:
+        return f"key of #{self.number}"
 
 
 class Revision(models.Model):

@@ -20,6 +20,7 @@ from traffic.errors import DeniedError
 from traffic.models import Change, Rollout, TargetStep
 from traffic.services.approve import get_planned, invalidate
 from traffic.services.leasing import release_all, reserve
+from traffic.services.once import first_result, keep_result
 from traffic.services.plan import make_rollout
 from traffic.services.reading import read_all
 from traffic.transitions import APPLIED, BEGIN, CONFLICT_FIRST, FAIL, PAUSE, QUEUE, ROLLED_BACK, SUPERSEDE, transition
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from audit.types import Actor
     from traffic.models import Plan
     from traffic.services.reading import TargetRead
-    from traffic.types import Seen
+    from traffic.types import Once, Seen
 
 ROLLOUT_LEASE_SECONDS = 60.0
 RETRY_SECONDS = 5
@@ -42,14 +43,16 @@ SEEN_LATER = frozenset({StepState.WRITTEN, StepState.UNKNOWN})
 
 
 @verb("traffic.change.queued")
-def start_change(*, actor: Actor, seen: Seen) -> Change:
+def start_change(*, actor: Actor, seen: Seen, once: Once | None = None) -> Change:
     """C12: an executor starts an approved change; the runner begins as soon as it can have every target.
 
-    Pressed twice by the same person on the same plan, it answers the run that there is.
+    Pressed twice by the same person on the same plan, or sent again as `once`, it answers the run that there is.
 
-    Raises StaleChangeError, StalePlanError, ChangeGoneError, DeniedError (no right, or an approval no longer counts).
+    Raises StaleChangeError, StalePlanError, ChangeGoneError, KeyReusedError, DeniedError (no right, or an approval no
+    longer counts).
     """
-    if (running := _started_already(actor, seen)) is not None:
+    if (running := first_result(actor, once) or _started_already(actor, seen)) is not None:
+        keep_result(actor, once, running)
         return running
     change, plan = get_planned(seen)
     user = policy.require_right(actor, "change.execute", change)
@@ -58,6 +61,7 @@ def start_change(*, actor: Actor, seen: Seen) -> Change:
     make_rollout(change, plan, executor_name=str(user), executor_id=str(user.pk))
     transition(change, QUEUE, actor=actor, digest=plan.digest)
     enqueue("traffic.tasks.advance_change", change.pk)
+    keep_result(actor, once, change)
     return change
 
 

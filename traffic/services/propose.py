@@ -20,6 +20,7 @@ from traffic.checks import weights_range, weights_sum, weights_zero
 from traffic.errors import ChangeMissingError, DeniedError, InvalidChangeError, StaleChangeError
 from traffic.models import Change, ChangeNumber, ChangeTarget, Revision
 from traffic.services.approve import void_votes
+from traffic.services.once import first_result, keep_result
 from traffic.transitions import EDIT, transition
 
 if TYPE_CHECKING:
@@ -28,17 +29,20 @@ if TYPE_CHECKING:
     from accounts.models import User
     from audit.types import Actor
     from clusters.clients import ObjectRef
-    from traffic.types import Kind, Proposal, Seen, Wanted
+    from traffic.types import Kind, Once, Proposal, Seen, Wanted
 
 MAX_TARGETS = 1000
 
 
 @verb("traffic.change.proposed")
-def propose_change(*, actor: Actor, proposal: Proposal) -> Change:
+def propose_change(*, actor: Actor, proposal: Proposal, once: Once | None = None) -> Change:
     """C1: a draft with its first revision. `actor` needs change.propose on every target.
 
-    Raises InvalidChangeError (with every blocking check in words), DeniedError.
+    `once`: asked again, it answers the change that there is. Raises InvalidChangeError (with every blocking check in
+    words), KeyReusedError, DeniedError.
     """
+    if (earlier := first_result(actor, once)) is not None:
+        return earlier
     user = policy.person_of(actor)
     targets = resolved(proposal)
     policy.require_right_at(actor, "change.propose", [target.place for target in targets])
@@ -47,6 +51,7 @@ def propose_change(*, actor: Actor, proposal: Proposal) -> Change:
     change = create_change(user, proposal, kind="route", restores=None)
     write_revision(change, proposal.desired, targets, user)
     record("traffic.change.proposed", actor=actor, target=change, reason=proposal.reason, move="C1")
+    keep_result(actor, once, change)
     return change
 
 

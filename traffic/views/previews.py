@@ -15,7 +15,7 @@ from traffic import selectors
 from traffic.diff import neutral_diff
 from traffic.services.facts import FactsTarget, Sketch, preview_findings
 from traffic.views.targets import WRITES, shown_yaml
-from traffic.views.workbench import rendering_of
+from traffic.workbench import rendering_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from traffic.models import Change
     from traffic.selectors import Read
     from traffic.types import Action
-    from traffic.views.workbench import Spot, Workbench
+    from traffic.workbench import Spot, Workbench
 
 
 @dataclass(frozen=True, slots=True)

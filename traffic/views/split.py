@@ -19,11 +19,11 @@ from traffic import selectors
 from traffic.forms import EndForm, ProposalForm, SplitForm, seen_in
 from traffic.services.plan import request_plan
 from traffic.services.propose import edit_change, propose_change
+from traffic.spots import Asked, asked_of_change, workbench_of
 from traffic.types import Seen
 from traffic.views.board import service_url
 from traffic.views.drafts import Drafting, choices_of, done, drafting_of
 from traffic.views.previews import previews_of
-from traffic.views.spots import Asked, asked_of_change, workbench_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,9 +33,9 @@ if TYPE_CHECKING:
     from audit.types import Actor
     from meshes.types import Route
     from traffic.models import Change
+    from traffic.spots import AskedOfChange
     from traffic.views.previews import TargetPreview
-    from traffic.views.spots import AskedOfChange
-    from traffic.views.workbench import Workbench
+    from traffic.workbench import Workbench
 
 
 class SplitPage(PageView, ActionView):

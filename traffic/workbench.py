@@ -178,6 +178,10 @@ class Workbench:
         """The place that posts `value`; the form took no other."""
         return next(spot for spot in self.spots if spot.value == value)
 
+    def version_of(self, key: str) -> str:
+        """What the version of a backend of the main route is called; else its key."""
+        return self._base_side.versions.get(key) or key
+
     def also(self, key: str) -> str:
         """What other places call the backend `key` of the main route, where they call it otherwise."""
         version = self._base_side.versions.get(key)

@@ -17,7 +17,7 @@ from meshui.lib.errors import MissingError
 from meshui.lib.rights import Place
 from traffic import edits, selectors
 from traffic.edits import Refusal
-from traffic.views.workbench import EVERYWHERE, Spot, Workbench
+from traffic.workbench import EVERYWHERE, Spot, Workbench
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

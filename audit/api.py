@@ -1,0 +1,63 @@
+"""/api/v1/audit/events/: history. Reading it is itself recorded, as on the pages."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.http import Http404
+from django.urls import URLPattern, URLResolver, path
+
+from audit import selectors
+from audit.filters import EventFilter, filters_of
+from audit.selectors import EventIndex
+from audit.serializers import EventDetailSerializer, EventSerializer
+from audit.services import record_log_read
+from meshui.lib import rights
+from meshui.rest.views import ApiDetailView, ApiListView
+
+if TYPE_CHECKING:
+    from django.db.models import QuerySet
+    from rest_framework.request import Request
+    from rest_framework.response import Response
+
+
+class EventListView(ApiListView[EventIndex]):
+    """/api/v1/audit/events/: Events, newest first; reads of the log itself only where they are asked for by action."""
+
+    needs = "audit.read"
+    tag = "audit"
+    filterset_class = EventFilter
+    serializer_class = EventSerializer
+    order = ("-seq",)
+
+    def get_queryset(self) -> QuerySet[EventIndex]:
+        """All events, or all but reads of the log."""
+        is_asked = self.request.GET.get("action") == selectors.READ
+        return selectors.list_events() if is_asked else selectors.list_without_reads()
+
+    def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """The list, once the read is recorded."""
+        record_log_read(actor=selectors.actor_of(request), what="list", narrowed=filters_of(request.query_params))
+        return super().get(request, *args, **kwargs)
+
+
+class EventDetailView(ApiDetailView):
+    """/api/v1/audit/events/<seq>/: One event as it stands in the chain."""
+
+    needs = "audit.read"
+    tag = "audit"
+    serializer_class = EventDetailSerializer
+
+    def get_object(self, **kwargs: Any) -> selectors.StoredEvent:
+        """The event, if it is in scope, once the read is recorded."""
+        rows = rights.in_scope(selectors.list_events(), self.request.user, self.needs)
+        if not rows.filter(seq=kwargs["seq"]).exists():
+            raise Http404
+        record_log_read(actor=selectors.actor_of(self.request), what=f"event {kwargs['seq']}")
+        return selectors.get_event(kwargs["seq"])
+
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("audit/events/", EventListView.as_view(), name="event-list"),
+    path("audit/events/<int:seq>/", EventDetailView.as_view(), name="event-detail"),
+]

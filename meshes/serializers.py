@@ -1,0 +1,189 @@
+"""What the API shows of the inventory: meshes, and services with their routes. Weights are basis points."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from meshes.selectors.serviceview import route_view
+from meshui.rest.serializers import Face
+
+if TYPE_CHECKING:
+    from meshes.selectors import AlignedCluster, AlignedRoute
+
+
+class ProblemOfReadingSerializer(Face):
+    """What could not be read, or is odd: where, and in words."""
+
+    where = serializers.CharField(default="")
+    message = serializers.CharField()
+
+
+class MeshSerializer(Face):
+    """One installation. `status`: ready, not_ready (some control plane), headless (none runs), gone."""
+
+    id = serializers.UUIDField(source="mesh.pk")
+    cluster = serializers.CharField(source="mesh.cluster.slug")
+    environment = serializers.CharField(source="mesh.cluster.environment")
+    kind = serializers.CharField(source="mesh.kind")
+    label = serializers.CharField()  # type: ignore[assignment]  # DRF takes it out of the class
+    trust_domain = serializers.CharField(source="mesh.trust_domain")
+    versions = serializers.ListField(child=serializers.CharField())
+    revisions = serializers.ListField(child=serializers.CharField())
+    status = serializers.CharField()
+    problem_count = serializers.IntegerField()
+    read_at = serializers.DateTimeField(source="mesh.read_at")
+    gone_at = serializers.DateTimeField(source="mesh.gone_at", allow_null=True)
+
+
+class ControlPlaneSerializer(Face):
+    """One control plane: a revision in a namespace, and the other names it goes by."""
+
+    namespace = serializers.CharField(source="row.namespace")
+    name = serializers.CharField(source="row.name")
+    revision = serializers.CharField(source="row.revision")
+    tags = serializers.ListField(child=serializers.CharField(), source="row.tags")
+    version = serializers.CharField(source="row.version")
+    is_ready = serializers.BooleanField(source="row.is_ready")
+    gone_at = serializers.DateTimeField(source="row.gone_at", allow_null=True)
+
+
+class InjectedSerializer(Face):
+    """How many namespaces give their new pods to a revision; `is_here` false: no control plane goes by that name."""
+
+    revision = serializers.CharField()
+    injection = serializers.CharField()
+    count = serializers.IntegerField()
+    is_here = serializers.BooleanField()
+
+
+class MeshDetailSerializer(Face):
+    """One installation, whole. `sync`: running, failed, never, stale or in_sync."""
+
+    mesh = MeshSerializer(source="row")
+    sync = serializers.CharField()
+    control_planes = ControlPlaneSerializer(source="planes", many=True)
+    injected = InjectedSerializer(many=True)
+    problems = ProblemOfReadingSerializer(many=True)
+
+
+class ShareSerializer(Face):
+    """A version and its share."""
+
+    version = serializers.CharField()
+    weight_bp = serializers.IntegerField()
+
+    def to_representation(self, instance: tuple[str, int]) -> dict[str, Any]:
+        """Of a pair."""
+        version, weight_bp = instance
+        return {"version": version, "weight_bp": weight_bp}
+
+
+class SplitSerializer(Face):
+    """How requests are shared, and the clusters where they are shared so."""
+
+    clusters = serializers.ListField(child=serializers.CharField())
+    shares = ShareSerializer(many=True)
+
+
+class ServiceSerializer(Face):
+    """One service, in however many clusters. `scope` is what its address begins with.
+
+    `splits`: one for each way it is split; more than one: its clusters differ.
+    """
+
+    scope = serializers.CharField()
+    namespace = serializers.CharField()
+    name = serializers.CharField()
+    ports = serializers.ListField(child=serializers.IntegerField())
+    clusters = serializers.ListField(child=serializers.CharField())
+    mesh_kinds = serializers.ListField(child=serializers.CharField())
+    route_count = serializers.IntegerField()
+    splits = SplitSerializer(many=True)
+
+
+class BackendSerializer(Face):
+    """A backend of a rule and its share; `native_weight` as the object has it, null: it has none."""
+
+    key = serializers.CharField(source="backend.key")
+    name = serializers.CharField(source="backend.name")
+    weight_bp = serializers.IntegerField()
+    native_weight = serializers.CharField(allow_null=True)
+
+
+class RuleSerializer(Face):
+    """One rule, in order: for requests that match one of `matches` (none: for all), shared among `backends`."""
+
+    name = serializers.CharField()
+    matches = serializers.ListField(child=serializers.CharField())
+    backends = BackendSerializer(many=True)
+    timeout_ms = serializers.IntegerField(allow_null=True)
+    extras = serializers.ListField(child=serializers.CharField())
+
+
+class MisfitSerializer(Face):
+    """What keeps a change of the base from being made here, too."""
+
+    where = serializers.CharField()
+    reason = serializers.CharField()
+
+
+class RouteSerializer(Face):
+    """One native object; `rules` empty where it could not be read, and `problems` say why.
+
+    `versions`: the version of each backend, by key. `is_base`: the others are held against it.
+    """
+
+    id = serializers.UUIDField(source="row.pk")
+    mesh_kind = serializers.CharField(source="row.mesh_kind")
+    group = serializers.CharField(source="row.group")
+    kind = serializers.CharField(source="row.kind")
+    namespace = serializers.CharField(source="row.namespace")
+    name = serializers.CharField(source="row.name")
+    read_at = serializers.DateTimeField(source="row.read_at")
+    is_base = serializers.BooleanField()
+    rules = serializers.SerializerMethodField()
+    versions = serializers.SerializerMethodField()
+    problems = ProblemOfReadingSerializer(source="row.problems", many=True)
+    misfits = MisfitSerializer(many=True)
+
+    @extend_schema_field(RuleSerializer(many=True))
+    def get_rules(self, route: AlignedRoute) -> Any:
+        """As the pages say them."""
+        return RuleSerializer(route_view(route.row).rules, many=True).data
+
+    @extend_schema_field(serializers.DictField(child=serializers.CharField()))
+    def get_versions(self, route: AlignedRoute) -> dict[str, str]:
+        """By key of the backend."""
+        return {key: found.version for key, found in route.found.items()}
+
+
+class ServiceInClusterSerializer(Face):
+    """The service in one cluster. `mesh_kind` empty: no mesh. `available`: versions that a split could begin with."""
+
+    cluster = serializers.CharField(source="cluster.slug")
+    environment = serializers.CharField(source="cluster.environment")
+    namespace = serializers.CharField(source="at.namespace")
+    name = serializers.CharField(source="at.name")
+    is_gone = serializers.BooleanField(source="at.is_gone")
+    mesh_kind = serializers.CharField()
+    sync = serializers.CharField()
+    last_synced_at = serializers.DateTimeField(source="cluster.last_synced_at", allow_null=True)
+    routes = RouteSerializer(many=True)
+    available = serializers.SerializerMethodField()
+
+    @extend_schema_field(serializers.ListField(child=serializers.CharField()))
+    def get_available(self, here: AlignedCluster) -> list[str]:
+        """Their names."""
+        return sorted(here.available)
+
+
+class ServiceDetailSerializer(Face):
+    """A service over the clusters of a scope, cluster by cluster, with the versions of all its routes."""
+
+    namespace = serializers.CharField()
+    name = serializers.CharField()
+    versions = serializers.ListField(child=serializers.CharField())
+    clusters = ServiceInClusterSerializer(many=True)
