@@ -21,7 +21,7 @@ class NetworkInTransactionError(AssertionError):
 
 def is_in_transaction() -> bool:
     """Whether the code under test has a transaction open in this thread; that of the test case itself is none."""
-    return any(not block._from_testcase for block in connection.atomic_blocks)
+    return any(not getattr(block, "_from_testcase", False) for block in connection.atomic_blocks)
 
 
 def watch_sockets(monkeypatch: pytest.MonkeyPatch) -> list[str]:
