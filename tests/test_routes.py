@@ -213,3 +213,13 @@ def test_s06_lists__other_scope__neither_rows_nor_counts(client: Client, ours: P
     shown = {name: answer.content.decode() for name, answer in answers.items() if answer.status_code == 200}
     assert "clusters:cluster-list" in shown
     assert [name for name, text in shown.items() if theirs.slug in text and name not in SHOWS_ALL] == []
+
+
+def test_routes__null_in_the_path__nothing_is_there(client: Client, author: User) -> None:
+    client.force_login(author)
+    named = [name for name, pattern in ROUTES.items() if "name" in pattern.pattern.converters]
+
+    answers = {name: client.get(Place("all", "shop", 1, {}).url(name).replace("checkout", "%00")) for name in named}
+
+    assert {answer.status_code for answer in answers.values()} <= {404, 405}
+    assert answers["meshes:service-detail"].status_code == 404

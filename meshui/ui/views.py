@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from django.contrib.auth.mixins import LoginRequiredMixin
 from django.db.models import Model
+from django.http import Http404
 from django.shortcuts import get_object_or_404, render
 from django.views.generic import View
 
@@ -22,13 +23,20 @@ if TYPE_CHECKING:
     from django.db.models import QuerySet
     from django.forms import BaseForm
     from django.http import HttpRequest, HttpResponse
+    from django.http.response import HttpResponseBase
     from django_filters import FilterSet
 
 M = TypeVar("M", bound=Model)
 
 
 class Declared(LoginRequiredMixin, Needs, View):
-    """What every page declares."""
+    """What every page declares. A path that holds what no name holds (NUL) is that of nothing: 404."""
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """As every view, for a path that a database can be asked for."""
+        if any("\0" in str(part) for part in kwargs.values()):
+            raise Http404
+        return super().dispatch(request, *args, **kwargs)
 
 
 class PageView(Declared):

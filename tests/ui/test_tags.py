@@ -79,6 +79,13 @@ def test_split_bar__three_backends__widths_are_attributes() -> None:
     assert html.count('aria-hidden="true"') == 2
 
 
+def test_split_bar__in_a_list__narrow_segments_hold_no_text() -> None:
+    html = drawn("{% split_bar live %}", live=[("a", 8900), ("b", 1100)])
+
+    assert ">89\u202f%<" in html
+    assert "11\u202f%" not in html
+
+
 def test_split_editor__rows__post_percent_text() -> None:
     rows = [SplitRow("v1", 9000, "66.67"), SplitRow("v2", 1000, "x", error="“x” is not a number.")]
 

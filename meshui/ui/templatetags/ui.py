@@ -188,9 +188,11 @@ def _share(basis_points: int) -> str:
 
 
 def _bar(shares: Sequence[tuple[str, int]], css: str) -> SafeString:
+    """A bar in a list is narrow: only wide segments hold their share, and its legend has them all."""
     segments, start = [], 0
+    least = {"thin": 10_001, "full": 600}.get(css, 1500)
     for number, (_, share) in enumerate(parts.gathered(shares, gettext("others"))):
-        text = wording.percent(share) if share >= 600 and css != "thin" else ""
+        text = wording.percent(share) if share >= least else ""
         segments.append(
             (parts.series_class(number), _share(start), _share(share), _share(start + share // 2), text),
         )
