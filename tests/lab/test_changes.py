@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -25,12 +26,16 @@ from tests.traffic.conftest import Way, work
 from tests.traffic.matrix import assert_invariant, swept
 from traffic import edits
 from traffic.models import Change, TargetStep
-from traffic.services.rollback import propose_rollback
+from traffic.services.apply import advance
+from traffic.services.hold import resume_change
+from traffic.services.rollback import propose_rollback, roll_back_running
 from traffic.types import TERMINAL, State, StepState, Wanted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from pytest_django import Settings
 
     from accounts.models import User
     from lab.cluster import Cluster as LabCluster
@@ -251,3 +256,120 @@ def test_row14__killed_between_two_objects_of_a_start__the_next_makes_the_rest_o
     outcomes = [a.outcome.outcome for step in TargetStep.objects.all() for a in step.attempts.all()]
     assert outcomes == ["written"] * 3
     assert verify_chain().is_intact
+
+
+def admission(kind: str, group: str, plural: str, **rules: Any) -> list[dict[str, Any]]:
+    """A policy of the API server itself about updates of that kind in the place of these tests, and its binding."""
+    api = {"apiVersion": "admissionregistration.k8s.io/v1"}
+    matched = {
+        "matchConstraints": {
+            "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": PLACE}},
+            "resourceRules": [
+                {"apiGroups": [group], "apiVersions": ["*"], "operations": ["UPDATE"], "resources": [plural]}
+            ],
+        }
+    }
+    binding: dict[str, Any] = {"policyName": "duo"}
+    if kind == "Validating":
+        binding["validationActions"] = ["Deny"]
+    return [
+        api | {"kind": f"{kind}AdmissionPolicy", "metadata": {"name": "duo"}, "spec": {**matched, **rules}},
+        api | {"kind": f"{kind}AdmissionPolicyBinding", "metadata": {"name": "duo"}, "spec": binding},
+    ]
+
+
+@contextmanager
+def in_force(
+    cluster: LabCluster, bodies: list[dict[str, Any]], kind: str, is_met: Callable[[Any], bool]
+) -> Iterator[None]:
+    """The policy, once a dry run of checkout is answered as it says."""
+    path = cluster.client.resource(kind).path(PLACE, "checkout")
+    patch: dict[str, Any] = {
+        "body": {"metadata": {"labels": {"probe": "yes"}}},
+        "content_type": "application/merge-patch+json",
+        "query": {"dryRun": "All"},
+    }
+    try:
+        for body in bodies:
+            cluster.client.create(body)
+        wait_until(lambda: is_met(cluster.request("PATCH", path, **patch)), seconds=60, what="the policy")
+        yield
+    finally:
+        for body in reversed(bodies):
+            cluster.delete(body["kind"], body["metadata"]["name"])
+
+
+def rest(moving: Way, state: State) -> Change:
+    """The change, once it stands there or has ended."""
+    wait_until(swept(lambda: moving.now().state in {*TERMINAL, state}), seconds=60, what=f"the change {state}")
+    return moving.now()
+
+
+def test_row15__the_api_server_denies_the_second_cluster__paused_by_its_words_and_rolled_back(
+    moving: Way, pair: Pair
+) -> None:
+    moving.to_approved(75, 25)
+    frozen = {"failurePolicy": "Fail", "validations": [{"expression": "false", "message": "frozen by the platform"}]}
+    policy = admission("Validating", "gateway.networking.k8s.io", "httproutes", **frozen)
+
+    with in_force(pair[1], policy, HTTP, lambda answer: answer.status == 422):
+        moving.start()
+        paused = rest(moving, State.PAUSED)
+        there = shares(pair)
+        roll_back_running(actor=as_actor(moving.author), seen=moving.seen(), reason="Frozen.")
+        conclude(moving, pair)
+
+    assert paused.state == State.PAUSED
+    assert "frozen by the platform" in paused.state_cause
+    assert there == ([75, 25], [90, 10])
+    assert moving.now().state == State.ROLLED_BACK, moving.now().state_cause
+    assert shares(pair) == ([90, 10], [90, 10])
+    assert_invariant()
+
+
+def test_row16__second_cluster_gone__the_first_stays_and_on_its_return_the_rest_is_written(
+    moving: Way, pair: Pair, settings: Settings
+) -> None:
+    settings.UNREACHABLE_WINDOW = 0
+    moving.to_approved(75, 25)
+    moving.start(runs=False)
+    advance(moving.now().pk)
+
+    pair[1].stop_api_server()
+    try:
+        drain()
+        paused = rest(moving, State.PAUSED)
+        first = pair[0].get("VirtualService", "checkout", PLACE)["spec"]["http"][-1]["route"]
+    finally:
+        pair[1].start_api_server()
+    resume_change(actor=as_actor(moving.author), seen=moving.seen())
+    conclude(moving, pair)
+
+    assert paused.state == State.PAUSED
+    assert [each["weight"] for each in first] == [75, 25]
+    assert moving.now().state == State.APPLIED, moving.now().state_cause
+    assert shares(pair) == ([75, 25], [75, 25])
+    assert_invariant()
+
+
+def test_row33__the_api_server_alters_our_patch__conflict_that_shows_what_is_stored(moving: Way, pair: Pair) -> None:
+    moving.to_approved(75, 25)
+    skew = '[JSONPatch{op: "replace", path: "/spec/http/0/route/0/weight", value: 60}]'
+    mutation = {"patchType": "JSONPatch", "jsonPatch": {"expression": skew}}
+    rules = {"failurePolicy": "Fail", "reinvocationPolicy": "Never", "mutations": [mutation]}
+    policy = admission("Mutating", "networking.istio.io", "virtualservices", **rules)
+
+    with in_force(
+        pair[0], policy, "VirtualService", lambda answer: answer.body["spec"]["http"][0]["route"][0]["weight"] == 60
+    ):
+        moving.start()
+        change = rest(moving, State.PAUSED)
+
+    step = TargetStep.objects.get(plan_target__mesh_kind="istio")
+    assert change.state == State.PAUSED
+    assert "stored something else than its dry run said" in change.state_cause
+    assert step.state == StepState.CONFLICT
+    assert step.conflict is not None
+    assert step.conflict["live"]["spec"]["http"][0]["route"][0]["weight"] == 60
+    assert [attempt.outcome.outcome for attempt in step.attempts.all()] == ["written"]
+    assert_invariant()
