@@ -1,7 +1,7 @@
 """Rows of the failure matrix (change-control §10), each with its number, after which the invariant is asserted.
 
 Rows 14 to 18, 28 and 33 are in test_matrix_faults, 11 to 14 and 27 in test_crash, 5 and 6 in test_path and test_age,
-34 in test_weights.
+34 in test_weights. On real servers: tests/lab/test_matrix.py and test_journey.py.
 """
 
 from __future__ import annotations
