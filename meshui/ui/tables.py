@@ -92,14 +92,19 @@ def keyset_slice(queryset: QuerySet[M], order: Sequence[str], *, after: str, siz
 
 
 def _after(order: Sequence[str], cursor: Sequence[Any]) -> Q:
-    """The rows behind the cursor: lexicographic, each column in its own direction."""
+    """The rows behind the cursor: lexicographic, each column in its own direction.
+
+    The bound on the first column says nothing new; it is what an index can be searched by.
+    """
     condition = Q(pk__in=[])
     equal = Q()
     for column, value in zip(order, cursor, strict=True):
         name = column.removeprefix("-")
         condition |= equal & Q(**{f"{name}__{'lt' if column.startswith('-') else 'gt'}": value})
         equal &= Q(**{name: value})
-    return condition
+    leading = order[0]
+    bound = Q(**{f"{leading.removeprefix('-')}__{'lte' if leading.startswith('-') else 'gte'}": cursor[0]})
+    return bound & condition
 
 
 def _write_cursor(row: Model, order: Sequence[str]) -> str:

@@ -1,0 +1,44 @@
+"""The guard of performance.md: the next page is found by an index, however many rows come before it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from django.db import connection
+from django.http import QueryDict
+from django.test.utils import CaptureQueriesContext
+
+from meshui.ui.tables import keyset_page
+from tests.traffic.factories import make_cluster, make_route, many_changes
+from traffic.selectors import list_changes
+
+if TYPE_CHECKING:
+    from accounts.models import User
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def plan_of(sql: str) -> str:
+    """How the database would answer it, if it may not read every row."""
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute("SET enable_seqscan = off")
+            cursor.execute("SET enable_bitmapscan = off")
+            cursor.execute("SET enable_sort = off")
+        cursor.execute(f"EXPLAIN {'QUERY PLAN ' if connection.vendor == 'sqlite' else ''}{sql}")
+        return "\n".join(" ".join(map(str, row)) for row in cursor.fetchall())
+
+
+def test_keyset__second_page_of_changes__searched_by_an_index(author: User) -> None:
+    many_changes(author, make_route(make_cluster()), 30)
+    first = keyset_page(list_changes(author), ("-number", "pk"), QueryDict("rows=25"))
+
+    with CaptureQueriesContext(connection) as captured:
+        second = keyset_page(list_changes(author), ("-number", "pk"), QueryDict(first.next_query.lstrip("?")))
+
+    (asked,) = [query["sql"] for query in captured if "LIMIT" in query["sql"] and '"number" <' in query["sql"]]
+    plan = plan_of(asked)
+    assert [change.number for change in second] == [5, 4, 3, 2, 1]
+    searched = "Index Cond: (number <=" if connection.vendor == "postgresql" else "(number<?)"
+    assert searched in plan.replace("traffic_change.", ""), plan
