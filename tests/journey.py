@@ -27,7 +27,10 @@ if TYPE_CHECKING:
     from tests.servers import Process
 
 PATIENCE = 60_000
-SERVER_IS_DEAD = r"net::ERR_(CONNECTION_|INCOMPLETE_CHUNKED)|htmx:error: (Failed to fetch|network error)"
+SERVER_IS_DEAD = (
+    r"net::ERR_(CONNECTION_|INCOMPLETE_CHUNKED|EMPTY_RESPONSE|SOCKET_NOT_CONNECTED|CONTENT_LENGTH)"
+    r"|htmx:error: (Failed to fetch|network error)"
+)
 """What a page that follows a change says in its console once the server was killed."""
 QUICK = {"MESHUI_SWEEP_SECONDS": "0.2", "MESHUI_LEASE_SECONDS": "1", "MESHUI_HEARTBEAT_SECONDS": "0.2"}
 
