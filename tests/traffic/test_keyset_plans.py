@@ -31,7 +31,7 @@ def plan_of(sql: str) -> str:
 
 
 def test_keyset__second_page_of_changes__searched_by_an_index(author: User) -> None:
-    many_changes(author, make_route(make_cluster()), 30)
+    made = many_changes(author, make_route(make_cluster()), 30)
     first = keyset_page(list_changes(author), ("-number", "pk"), QueryDict("rows=25"))
 
     with CaptureQueriesContext(connection) as captured:
@@ -39,6 +39,6 @@ def test_keyset__second_page_of_changes__searched_by_an_index(author: User) -> N
 
     (asked,) = [query["sql"] for query in captured if "LIMIT" in query["sql"] and '"number" <' in query["sql"]]
     plan = plan_of(asked)
-    assert [change.number for change in second] == [5, 4, 3, 2, 1]
+    assert [change.number for change in second] == sorted((change.number for change in made), reverse=True)[25:]
     searched = "Index Cond: (number <=" if connection.vendor == "postgresql" else "(number<?)"
     assert searched in plan.replace("traffic_change.", ""), plan
