@@ -12,7 +12,6 @@ from audit.filters import EventFilter, filters_of
 from audit.selectors import EventIndex
 from audit.serializers import EventDetailSerializer, EventSerializer
 from audit.services import record_log_read
-from meshui.lib import rights
 from meshui.rest.views import ApiDetailView, ApiListView
 
 if TYPE_CHECKING:
@@ -32,8 +31,7 @@ class EventListView(ApiListView[EventIndex]):
 
     def get_queryset(self) -> QuerySet[EventIndex]:
         """All events, or all but reads of the log."""
-        is_asked = self.request.GET.get("action") == selectors.READ
-        return selectors.list_events() if is_asked else selectors.list_without_reads()
+        return selectors.list_log(has_reads=self.request.GET.get("action") == selectors.READ)
 
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """The list, once the read is recorded."""
@@ -50,8 +48,7 @@ class EventDetailView(ApiDetailView):
 
     def get_object(self, **kwargs: Any) -> selectors.StoredEvent:
         """The event, if it is in scope, once the read is recorded."""
-        rows = rights.in_scope(selectors.list_events(), self.request.user, self.needs)
-        if not rows.filter(seq=kwargs["seq"]).exists():
+        if selectors.find_event(self.request.user, kwargs["seq"]) is None:
             raise Http404
         record_log_read(actor=selectors.actor_of(self.request), what=f"event {kwargs['seq']}")
         return selectors.get_event(kwargs["seq"])

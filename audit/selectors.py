@@ -13,6 +13,7 @@ from django.utils.translation import gettext
 from audit.models import Blob, Event, EventIndex
 from audit.types import GENESIS, link
 from meshui.lib.errors import MissingError
+from meshui.lib.rights import in_scope
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -32,11 +33,12 @@ __all__ = [
     "actor_of",
     "bodies_of",
     "facts_of",
+    "find_event",
     "get_blob",
     "get_event",
     "last_check",
     "list_events",
-    "list_without_reads",
+    "list_log",
 ]
 
 READ = "audit.log.read"
@@ -66,9 +68,14 @@ def list_events(**wanted: str | int) -> QuerySet[EventIndex]:
     return EventIndex.objects.filter(**columns).order_by("-seq")
 
 
-def list_without_reads() -> QuerySet[EventIndex]:
-    """Events but for reads of the log itself, which would drown the rest; newest first. One query."""
-    return EventIndex.objects.exclude(action=READ).order_by("-seq")
+def list_log(*, has_reads: bool) -> QuerySet[EventIndex]:
+    """All events, or all but reads of the log itself, which would drown the rest; newest first. One query."""
+    return list_events() if has_reads else list_events().exclude(action=READ)
+
+
+def find_event(user: object, seq: int) -> EventIndex | None:
+    """The event of that number if `user` may read it. Two queries."""
+    return in_scope(list_events(), user, "audit.read").filter(seq=seq).first()
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,6 @@ from audit import selectors
 from audit.filters import EventFilter, filters_of
 from audit.selectors import EventIndex
 from audit.services import check_log, record_log_read
-from meshui.lib import rights
 from meshui.ui.htmx import go_to
 from meshui.ui.views import ActionView, ObjectListView, PageView
 
@@ -37,7 +36,7 @@ class EventListView(ObjectListView[EventIndex]):
 
     def get_queryset(self) -> QuerySet[EventIndex]:
         """All events, or all but reads of the log."""
-        return selectors.list_events() if self.has_reads else selectors.list_without_reads()
+        return selectors.list_log(has_reads=self.has_reads)
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """The list, once the read is recorded."""
@@ -59,7 +58,7 @@ class EventDetailView(PageView):
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         """The event, if it is in scope, once the read is recorded. Raises Http404."""
         seq = kwargs["seq"]
-        row = rights.in_scope(selectors.list_events(), self.request.user, self.needs).filter(seq=seq).first()
+        row = selectors.find_event(self.request.user, seq)
         if row is None:
             raise Http404
         record_log_read(actor=selectors.actor_of(self.request), what=f"event {seq}")

@@ -93,7 +93,7 @@ def forget(cluster_id: object) -> None:
 
 
 def forget_all() -> None:
-    """Drop every pool: nothing more is asked of any cluster by this process for now."""
+    """Close every pool of this process."""
     with _lock:
         while _transports:
             _transports.popitem()[1].close()

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 OPEN = tuple(state for state in State if state not in TERMINAL)
 RUNNING = (State.QUEUED, State.APPLYING, State.PAUSED, State.ROLLING_BACK)
-MOVING = (State.PLANNING, State.QUEUED, State.APPLYING, State.PAUSED, State.ROLLING_BACK)
+MOVING = (State.PLANNING, *RUNNING)
 NEWS = tuple(
     f"traffic.change.{move}"
     for move in (

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from django.http import Http404
 from rest_framework import exceptions, negotiation, parsers
+
+from meshui.ui.needs import is_text
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -46,23 +47,11 @@ class JSONParser(parsers.JSONParser):
             raise exceptions.ParseError("JSON parse error - nested too deep") from error
 
 
-def require_text(names: Iterable[object]) -> None:
-    """Raise Http404 if a part of the path holds what no name holds: PostgreSQL refuses NUL, UTF-8 lone surrogates."""
-    if not all(_is_text(str(name)) for name in names):
-        raise Http404
-
-
 def require_query(params: Mapping[str, Sequence[str]], known: Collection[str]) -> None:
     """Raise BadQueryError for a parameter that is not one of `known`, or that is no text: nothing is guessed."""
     wrong = {name: ["There is no such parameter here."] for name in params if name not in known}
     wrong |= {
-        name: ["This is no text."]
-        for name, values in params.items()
-        if name in known and not all(map(_is_text, values))
+        name: ["This is no text."] for name, values in params.items() if name in known and not all(map(is_text, values))
     }
     if wrong:
         raise BadQueryError(wrong)
-
-
-def _is_text(text: str) -> bool:
-    return "\0" not in text and not any("\ud800" <= character <= "\udfff" for character in text)

@@ -10,8 +10,8 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from meshui.lib import rights
-from meshui.rest.reading import BadQueryError, require_query, require_text
-from meshui.ui.needs import Needs
+from meshui.rest.reading import BadQueryError, require_query
+from meshui.ui.needs import Needs, require_text
 from meshui.ui.tables import keyset_slice
 
 if TYPE_CHECKING:

@@ -4,13 +4,27 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
+from django.http import Http404
 from django.utils.translation import gettext
 
 from meshui.lib import rights
 from meshui.lib.errors import DeniedError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from django.http import HttpRequest
+
+
+def is_text(text: str) -> bool:
+    """Whether every database can be asked for it: PostgreSQL refuses NUL, UTF-8 lone surrogates."""
+    return "\0" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
+
+
+def require_text(names: Iterable[object]) -> None:
+    """Raise Http404 if a part of the path holds what no name holds."""
+    if not all(is_text(str(name)) for name in names):
+        raise Http404
 
 
 class Needs:

@@ -6,14 +6,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from django.contrib.auth.mixins import LoginRequiredMixin
 from django.db.models import Model
-from django.http import Http404
 from django.shortcuts import get_object_or_404, render
 from django.views.generic import View
 
 from meshui.lib import rights
 from meshui.lib.errors import RefusedError
 from meshui.ui.htmx import is_partial, push_url, vary_on_htmx
-from meshui.ui.needs import Needs
+from meshui.ui.needs import Needs, require_text
 from meshui.ui.refusals import render_refusal
 from meshui.ui.tables import keyset_page, order_of
 
@@ -30,12 +29,11 @@ M = TypeVar("M", bound=Model)
 
 
 class Declared(LoginRequiredMixin, Needs, View):
-    """What every page declares. A path that holds what no name holds (NUL) is that of nothing: 404."""
+    """What every page declares. A path that holds what no name holds is that of nothing: 404."""
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """As every view, for a path that a database can be asked for."""
-        if any("\0" in str(part) for part in kwargs.values()):
-            raise Http404
+        require_text(kwargs.values())
         return super().dispatch(request, *args, **kwargs)
 
 
