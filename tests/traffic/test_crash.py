@@ -9,13 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from audit.ledger import verify_chain
-from tests.people import as_actor
 from tests.traffic.conftest import Way, weights
-from traffic.models import Lease, TargetStep
-from traffic.services.hold import pause_change
-from traffic.services.rollback import roll_back_running
-from traffic.types import State
+from tests.traffic.matrix import generation
+from tests.traffic.rows import check_killed_at_the_hook, check_killed_during_rollback
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,39 +37,17 @@ def test_rows11_14__killed_at_the_hook__right_end_and_one_write(
     hook: str, way: Callable[..., Way], work: Callable[..., int], eu_west: EmulatedCluster
 ) -> None:
     moving = way(eu_west)
-    moving.to_approved(75, 25)
-    generation = eu_west.get("VirtualService", "checkout", "shop")["metadata"]["generation"]
-    moving.start(runs=False)
+    before = generation(eu_west)
 
-    assert work(moving, hook) == -9
-    assert work(moving, "") == 0
+    check_killed_at_the_hook(moving, work, hook)
 
-    change = moving.now()
-    assert change.state == State.APPLIED, change.state_cause
-    assert weights(eu_west) == [75, 25]
-    assert eu_west.get("VirtualService", "checkout", "shop")["metadata"]["generation"] == generation + 1
-    attempts = list(TargetStep.objects.get().attempts.all())
-    assert [attempt.outcome.outcome for attempt in attempts][-1] == "written"
-    assert all(hasattr(attempt, "outcome") for attempt in attempts)
-    assert not Lease.objects.filter(change__isnull=False).exists()
-    assert verify_chain().is_intact
+    assert (weights(eu_west), generation(eu_west)) == ([75, 25], before + 1)
 
 
 @pytest.mark.parametrize("hook", ["before_intent", "after_intent", "after_send", "after_outcome"])
 def test_row27__killed_during_rollback__snapshot_comes_back(
     hook: str, way: Callable[..., Way], work: Callable[..., int], eu_west: EmulatedCluster
 ) -> None:
-    moving = way(eu_west)
-    moving.to_approved(75, 25)
-    moving.start(runs=False)
-    work(moving, "after_outcome")  # written, and nobody there to conclude
-    pause_change(actor=as_actor(moving.author), seen=moving.seen())
-    roll_back_running(actor=as_actor(moving.author), seen=moving.seen())
+    check_killed_during_rollback(way(eu_west), work, hook)
 
-    assert work(moving, hook) == -9
-    assert work(moving, "") == 0
-
-    change = moving.now()
-    assert change.state == State.ROLLED_BACK, change.state_cause
     assert weights(eu_west) == [90, 10]
-    assert verify_chain().is_intact

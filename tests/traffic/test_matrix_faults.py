@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import signal
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from clusters.models import Cluster
-from lab.webhooks import mutating, refusing
-from meshui.lib.clock import db_now
+from lab.webhooks import refusing
 from meshui.lib.queue import drain
 from playground import worlds
 from playground.apiserver.faults import on
-from tests.conftest import discard_rung
 from tests.meshes.conftest import read
 from tests.people import as_actor
 from tests.servers import wait_until
-from tests.traffic.conftest import Way, weights, worker_of
+from tests.traffic.conftest import Way, weights
 from tests.traffic.matrix import assert_invariant, generation, sent, swept
-from traffic.models import Attempt, Change, Lease, TargetStep
+from tests.traffic.rows import ROUTES, check_altered_patch_is_a_conflict, check_late_patch_is_refused
+from traffic.models import Change
 from traffic.services.apply import advance
 from traffic.services.hold import resume_change
 from traffic.services.rollback import propose_rollback
@@ -35,8 +33,6 @@ if TYPE_CHECKING:
     from playground.cluster import EmulatedCluster
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-ROUTES = "virtualservices.networking.istio.io"
 
 
 def test_row14__killed_between_two_clusters__the_first_is_not_written_again(
@@ -115,24 +111,11 @@ def test_row18__worker_stopped_past_its_lease_then_let_go__its_late_patch_is_ref
     way: Callable[..., Way], eu_west: EmulatedCluster, product_environment: dict[str, str], tmp_path: Path
 ) -> None:
     moving = way(eu_west)
-    moving.to_approved(75, 25)
     before = generation(eu_west)
-    moving.start(runs=False)
-    discard_rung()
-    zombie = worker_of(moving, product_environment, tmp_path / "zombie.log", "before_send:SIGSTOP:1")
-    lapsed = Lease.objects.exclude(runner="").filter(runner_until__lt=db_now())
-    wait_until(lambda: Attempt.objects.exists() and lapsed.exists(), seconds=60, what="the lease to run out")
 
-    live = worker_of(moving, product_environment, tmp_path / "live.log").wait(90)
-    applied = moving.now().state
-    late = zombie.stop(signal.SIGCONT, seconds=90)
+    check_late_patch_is_refused(moving, product_environment, tmp_path)
 
-    assert (live, late) == (0, 0)
-    assert applied == State.APPLIED
-    assert generation(eu_west) == before + 1
-    assert weights(eu_west) == [75, 25]
-    assert [a.outcome.outcome for a in TargetStep.objects.get().attempts.all()] == ["not_applied", "written"]
-    assert_invariant()
+    assert (weights(eu_west), generation(eu_west)) == ([75, 25], before + 1)
 
 
 def test_row28__the_object_has_more_fields_by_now__weights_alone_go_back(
@@ -176,19 +159,4 @@ def _default_a_field(cluster: EmulatedCluster) -> None:
 def test_row33__a_webhook_alters_our_patch__conflict_that_shows_both(
     way: Callable[..., Way], eu_west: EmulatedCluster
 ) -> None:
-    moving = way(eu_west)
-    moving.to_approved(75, 25)
-    skew = [{"op": "replace", "path": "/spec/http/0/route/0/weight", "value": 60}]
-
-    with mutating(eu_west, ROUTES, patch=skew):
-        change = moving.start()
-
-    step = TargetStep.objects.get()
-    assert change.state == State.PAUSED
-    assert "stored something else than its dry run said" in change.state_cause
-    assert step.state == "conflict"
-    assert step.conflict is not None
-    assert step.conflict["live"]["spec"]["http"][0]["route"][0]["weight"] == 60
-    assert [a.outcome.outcome for a in step.attempts.all()] == ["written"]
-    assert change.has_writes
-    assert_invariant()
+    check_altered_patch_is_a_conflict(way(eu_west), eu_west)
