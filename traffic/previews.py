@@ -12,9 +12,9 @@ from meshes.adapters.registry import adapter_for
 from meshes.alignment import Misfit
 from meshes.types import Around, Rendered
 from traffic import selectors
+from traffic.cards import WRITES, shown_yaml
 from traffic.diff import neutral_diff
 from traffic.services.facts import FactsTarget, Sketch, preview_findings
-from traffic.views.targets import WRITES, shown_yaml
 from traffic.workbench import rendering_of
 
 if TYPE_CHECKING:
