@@ -78,6 +78,11 @@ class TargetCard:
     quantisation_error_bp: int
 
     @property
+    def op(self) -> str:
+        """What is done to the first of its objects."""
+        return self.objects[0].op
+
+    @property
     def error(self) -> str:
         """What its API server, or the reading of it, refused; empty: nothing."""
         return next((item.error for item in self.objects if item.error), "")
