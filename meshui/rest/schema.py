@@ -175,6 +175,8 @@ class Schema(AutoSchema):
         yield OpenApiParameter("cursor", str, description="Of the answer before: follow its `next`.")
         yield OpenApiParameter("limit", IN_SCHEMA, description="How many at once.")
         yield LINK
+        for name, said in view.more_query.items():
+            yield OpenApiParameter(name, str, description=said)
         for name, made in () if view.filterset_class is None else view.filterset_class.base_filters.items():
             yield _filter(name, made)
 

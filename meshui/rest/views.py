@@ -140,13 +140,15 @@ class ApiView(Needs, APIView):
 
 
 class ApiListView(ApiView, Generic[M]):
-    """Rows in keyset pages: `?limit=` up to 200, `?cursor=` of the answer before. `filterset_class` as on the page.
+    """Rows in keyset pages: `?limit=` up to 200, `?cursor=` of the answer before. `filterset_class` as on the page;
+    `more_query`: parameters besides, and what they do.
 
     The rows are narrowed to where the reader has `needs`, unless `is_scoped` says that the selector did so.
     """
 
     serializer_class: ClassVar[type[Face] | None]
     filterset_class: ClassVar[type[FilterSet] | None] = None
+    more_query: ClassVar[Mapping[str, str]] = {}
     order: ClassVar[Sequence[str]] = ("pk",)
     is_scoped: ClassVar[bool] = False
 
@@ -166,7 +168,7 @@ class ApiListView(ApiView, Generic[M]):
     def known_query(self) -> Sequence[str]:
         """Paging and filters."""
         filters = () if self.filterset_class is None else tuple(self.filterset_class.base_filters)
-        return (*PAGING, *filters)
+        return (*PAGING, *self.more_query, *filters)
 
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """The page that the URL asks for."""
