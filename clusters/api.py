@@ -9,7 +9,7 @@ from rest_framework.response import Response
 
 from accounts.selectors import actor_of, signed_in
 from clusters import selectors, services
-from clusters.bodies import AdoptBody, BecauseBody, CredentialBody, NamespacesBody, RegisterBody
+from clusters.bodies import AdoptBody, BecauseBody, CredentialBody, NamespacesBody, RegisterBody, opened
 from clusters.filters import ClusterFilter
 from clusters.models import Cluster
 from clusters.serializers import ClusterDetailSerializer, ClusterSerializer
@@ -49,9 +49,10 @@ class ClusterListView(ApiListView[Cluster]):
         services.count_intake(actor=actor)
         data = self.body_of(request)
         # The address is looked up before the verb: no network inside a transaction.
-        services.require_callable(actor=actor, kubeconfig=data["opened"], slug=data["slug"])
+        kubeconfig = opened(data)
+        services.require_callable(actor=actor, kubeconfig=kubeconfig, slug=data["slug"])
         named = (data["name"], data["slug"], data["environment"])
-        new = NewCluster(*named, data["opened"], data["writes"], tuple(data["namespaces"]))
+        new = NewCluster(*named, kubeconfig, data["writes"], tuple(data["namespaces"]))
         cluster = services.add_cluster(actor=actor, new=new)
         made = ClusterDetailSerializer(selectors.get_cluster(signed_in(request), cluster.slug)).data
         return Response(made, 201, headers={"Location": reverse("api:cluster-detail", args=[cluster.slug])})
@@ -146,8 +147,9 @@ class ClusterCredentialView(ClusterVerbView):
         """The address is looked up before the verb."""
         services.count_intake(actor=actor)
         data = self.body_of(self.request)
-        services.require_callable(actor=actor, kubeconfig=data["opened"], slug=cluster.slug)
-        services.replace_credential(actor=actor, cluster_id=cluster.pk, role=data["role"], kubeconfig=data["opened"])
+        kubeconfig = opened(data)
+        services.require_callable(actor=actor, kubeconfig=kubeconfig, slug=cluster.slug)
+        services.replace_credential(actor=actor, cluster_id=cluster.pk, role=data["role"], kubeconfig=kubeconfig)
 
 
 class ClusterRemoveView(ApiView):

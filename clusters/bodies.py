@@ -42,15 +42,17 @@ class OpenedBody(Body):
     in_cluster = serializers.BooleanField(required=False, default=False)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """Parsed into `opened`; its text is dropped."""
+        """One way in."""
         if sum(bool(attrs.get(way)) for way in WAYS) != 1:
             raise serializers.ValidationError({"kubeconfig": [ONE_WAY]})
-        given = {name: attrs.pop(name, None) for name in (*WAYS, "context")}
-        return attrs | {"opened": opened(given)}
+        return attrs
 
 
 def opened(given: dict[str, Any]) -> ParsedKubeconfig:
-    """The connection. Raises ValidationError with all faults by field, BadQueryError where a context must be named."""
+    """The connection that a body names.
+
+    Raises ValidationError with all faults by field, BadQueryError where a context must be named.
+    """
     way = next(way for way in WAYS if given.get(way))
     try:
         if way == "kubeconfig":

@@ -155,7 +155,7 @@ class ServiceUnlinkView(AlignmentVerbView):
 
 
 class ClusterExcludeView(AlignmentVerbView):
-    """POST /api/v1/services/<cluster>/<namespace>/<name>/alignment/exclude/: It is another service than its namesakes."""
+    """POST /api/v1/services/<cluster>/<namespace>/<name>/alignment/exclude/: It is no longer one with its namesakes."""
 
     body_class = SaidBody
 
