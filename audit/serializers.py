@@ -37,3 +37,15 @@ class EventDetailSerializer(Face):
     is_linked = serializers.BooleanField()
     text = serializers.CharField()
     body = serializers.DictField()
+
+
+class CheckedSerializer(Face):
+    """What the last check of the chain found; `first_bad_seq` 0: nothing is wrong."""
+
+    seq = serializers.IntegerField()
+    time = serializers.DateTimeField()
+    by = serializers.CharField()
+    is_intact = serializers.BooleanField()
+    reason = serializers.CharField()
+    checked = serializers.IntegerField()
+    first_bad_seq = serializers.IntegerField()

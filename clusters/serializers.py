@@ -43,8 +43,12 @@ class AccessSerializer(Face):
 
 
 class ClusterDetailSerializer(ClusterSerializer):
-    """A cluster with what its credentials may do, as last reviewed."""
+    """A cluster with what its credentials may do, as last reviewed.
 
+    `found_uid`: of another cluster that answers at its address; empty: it is the one that is meant.
+    """
+
+    found_uid = serializers.CharField()
     access_checked_at = serializers.DateTimeField(allow_null=True)
     access = serializers.SerializerMethodField()
 

@@ -187,3 +187,104 @@ class ServiceDetailSerializer(Face):
     name = serializers.CharField()
     versions = serializers.ListField(child=serializers.CharField())
     clusters = ServiceInClusterSerializer(many=True)
+
+
+class CorrectionSerializer(Face):
+    """What a person said of a backend."""
+
+    version = serializers.CharField()
+    reason = serializers.CharField()
+    said_by = serializers.CharField(source="corrected_by_name")
+    said_at = serializers.DateTimeField(source="corrected_at")
+
+
+class BackendVersionSerializer(Face):
+    """One backend and which version it is; `source` says by what: a label, a selector, its name, a person."""
+
+    backend_key = serializers.CharField(source="key")
+    version = serializers.CharField()
+    source = serializers.CharField()  # type: ignore[assignment]  # DRF takes it out of the class
+    correction = CorrectionSerializer(allow_null=True)
+
+
+class LinkSerializer(Face):
+    """What a person said of the service: shown under another name or, without one, apart from all of its name."""
+
+    to_namespace = serializers.CharField()
+    to_name = serializers.CharField()
+    is_apart = serializers.BooleanField()
+    reason = serializers.CharField()
+    said_by = serializers.CharField(source="linked_by_name")
+    said_at = serializers.DateTimeField(source="linked_at")
+
+
+class AlignmentSerializer(Face):
+    """A service of one cluster: its backends with their versions, and what people said of it."""
+
+    cluster = serializers.CharField()
+    namespace = serializers.CharField()
+    name = serializers.CharField()
+    can_correct = serializers.BooleanField()
+    backends = BackendVersionSerializer(many=True)
+    link = LinkSerializer(allow_null=True)
+
+
+class NamespaceThereSerializer(Face):
+    """A namespace and whether its new pods get a proxy: `injection`, by which mesh and revision, and why."""
+
+    name = serializers.CharField()
+    injection = serializers.CharField()
+    injection_reason = serializers.CharField()
+    injected_by = serializers.CharField()
+    revision = serializers.CharField()
+    read_at = serializers.DateTimeField()
+    gone_at = serializers.DateTimeField(allow_null=True)
+
+
+class PortSerializer(Face):
+    """A port of a Service."""
+
+    name = serializers.CharField(default="")
+    port = serializers.IntegerField()
+    protocol = serializers.CharField(default="")
+
+
+class ServiceThereSerializer(Face):
+    """A Service as it was read."""
+
+    namespace = serializers.CharField()
+    name = serializers.CharField()
+    ports = PortSerializer(many=True)
+    selector = serializers.DictField(child=serializers.CharField())
+    read_at = serializers.DateTimeField()
+    gone_at = serializers.DateTimeField(allow_null=True)
+
+
+class WorkloadThereSerializer(Face):
+    """A workload: its version, and how many of its pods are ready."""
+
+    kind = serializers.CharField()
+    namespace = serializers.CharField()
+    name = serializers.CharField()
+    version = serializers.CharField()
+    injection = serializers.CharField()
+    replicas = serializers.IntegerField()
+    ready = serializers.IntegerField()
+    read_at = serializers.DateTimeField()
+    gone_at = serializers.DateTimeField(allow_null=True)
+
+
+class RouteThereSerializer(Face):
+    """A native object that routes; its rules stand at its service (`root_namespace`, `root_service`)."""
+
+    id = serializers.UUIDField()
+    mesh_kind = serializers.CharField()
+    kind = serializers.CharField()
+    namespace = serializers.CharField()
+    name = serializers.CharField()
+    root_namespace = serializers.CharField()
+    root_service = serializers.CharField()
+    is_split = serializers.BooleanField()
+    problems = ProblemOfReadingSerializer(many=True)
+    read_at = serializers.DateTimeField()
+    gone_at = serializers.DateTimeField(allow_null=True)

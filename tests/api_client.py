@@ -31,6 +31,19 @@ class Api:
         text = json.dumps({} if body is None else body)
         return self.client.post(f"/api/v1/{at}", text, content_type="application/json", headers=_headers(headers))
 
+    def put(self, at: str, body: Any, **headers: str) -> Any:
+        """The answer to PUT /api/v1/…."""
+        return self._send("PUT", at, body, headers)
+
+    def patch(self, at: str, body: Any, **headers: str) -> Any:
+        """The answer to PATCH /api/v1/…."""
+        return self._send("PATCH", at, body, headers)
+
+    def _send(self, method: str, at: str, body: Any, headers: Mapping[str, str]) -> Any:
+        text = json.dumps(body)
+        url = f"/api/v1/{at}"
+        return self.client.generic(method, url, text, content_type="application/json", headers=_headers(headers))
+
     def walk(self, at: str) -> list[Any]:
         """Every item of a list, page by page."""
         found: list[Any] = []

@@ -50,12 +50,6 @@ def require_plan(seen: Seen, now: Seen) -> None:
         raise StalePlanError(seen=seen.digest, current=now.digest)
 
 
-def is_unchanged(request: Request, etag: str) -> bool:
-    """Whether If-None-Match names `etag`; compared weakly, as RFC 9110 has it."""
-    given = [part.strip().removeprefix("W/") for part in request.headers.get("If-None-Match", "").split(",")]
-    return etag in given or given == ["*"]
-
-
 def once_of(request: Request, data: dict[str, Any]) -> Once | None:
     """The Idempotency-Key with a hash of what was asked under it; None without one. Raises BadQueryError."""
     key = request.headers.get("Idempotency-Key")

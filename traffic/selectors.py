@@ -160,6 +160,21 @@ def earlier_result(user: User, once: Once | None) -> int | None:
     return result_in(kept, once) if kept and once else None
 
 
+def list_targets(change: Change) -> QuerySet[ChangeTarget]:
+    """Where the revision in force goes, with the clusters. One query."""
+    return ChangeTarget.objects.filter(change=change).select_related("cluster")
+
+
+def list_revisions(change: Change) -> QuerySet[Revision]:
+    """Every edit of `change`. One query."""
+    return Revision.objects.filter(change=change)
+
+
+def no_plan_targets() -> QuerySet[PlanTarget]:
+    """Of a change without a plan. No query."""
+    return PlanTarget.objects.none()
+
+
 def list_plan_targets(plan: Plan) -> QuerySet[PlanTarget]:
     """The targets of a plan, with their clusters. One query."""
     return PlanTarget.objects.filter(plan=plan).select_related("cluster")

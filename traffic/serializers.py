@@ -1,4 +1,4 @@
-"""What the API shows of changes and takes for them. Weights are basis points."""
+"""What the API shows of changes. Weights are basis points."""
 
 from __future__ import annotations
 
@@ -6,14 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from rest_framework import serializers
 
-from meshes.types import FULL, Route
-from meshui.rest.serializers import Body, Face
+from meshes.types import Route
+from meshui.rest.serializers import Face
 
 if TYPE_CHECKING:
     from meshui.lib.jsontypes import JsonObject
-
-MAX_CLUSTERS = 1000
-MAX_BACKENDS = 100
 
 
 class ChangeSerializer(Face):
@@ -189,38 +186,147 @@ class ChangeDetailSerializer(Face):
     steps = StepSerializer(many=True)
 
 
-class CommentBody(Body):
-    """A decision; who denies says why."""
+class MomentSerializer(Face):
+    """One event of a change: `words` follow the name of who did it."""
 
-    comment = serializers.CharField(max_length=4000, required=False, default="", allow_blank=True)
+    seq = serializers.IntegerField(source="event.seq")
+    time = serializers.DateTimeField(source="event.time")
+    action = serializers.CharField(source="event.action")
+    outcome = serializers.CharField(source="event.outcome")
+    who = serializers.CharField(source="moment.who")
+    words = serializers.CharField(source="moment.words")
+    detail = serializers.CharField(source="moment.detail")
+    cluster = serializers.CharField(source="event.cluster_name")
 
 
-class ReasonBody(Body):
-    """Why, where there is something to say."""
+class ShareDiffSerializer(Face):
+    """A backend of a rule; null: it is not there. `achieved_bp`: what the mesh holds, where the server said so."""
 
-    reason = serializers.CharField(max_length=2000, required=False, default="", allow_blank=True)
+    backend = serializers.CharField(source="key")
+    name = serializers.CharField()
+    before_bp = serializers.IntegerField(allow_null=True)
+    after_bp = serializers.IntegerField(allow_null=True)
+    achieved_bp = serializers.IntegerField(allow_null=True)
 
 
-class ProposeBody(Body):
-    """Shares of a service's requests in basis points, together 10000.
+class RuleDiffSerializer(Face):
+    """One rule, before and after; `matches_before` where it was for other requests."""
 
-    `shares` by version, name or key of each backend, as the first of `clusters` has them; `clusters` are slugs, or
-    `all` alone for wherever the service has a route; `rule` where several rules split.
+    rule = serializers.CharField(source="name")
+    matches = serializers.ListField(child=serializers.CharField())
+    matches_before = serializers.ListField(child=serializers.CharField())
+    is_new = serializers.BooleanField()
+    is_gone = serializers.BooleanField()
+    shares = ShareDiffSerializer(source="rows", many=True)
+
+
+class DiffSerializer(Face):
+    """One native object of the plan, as YAML before and after; `rules` of the object that holds the route alone.
+
+    `error`: what its API server refused. `losses` in words.
     """
 
-    namespace = serializers.CharField(max_length=253)
-    name = serializers.CharField(max_length=253)
-    clusters = serializers.ListField(
-        child=serializers.RegexField(r"\A[a-z0-9-]{1,63}\Z"), min_length=1, max_length=MAX_CLUSTERS
-    )
-    shares = serializers.DictField(child=serializers.IntegerField(min_value=0, max_value=FULL), allow_empty=False)
-    rule = serializers.CharField(max_length=253, required=False, default="", allow_blank=True)
-    title = serializers.CharField(max_length=200)
-    reason = serializers.CharField(max_length=4000)
-    ticket = serializers.CharField(max_length=100, required=False, default="", allow_blank=True)
+    cluster = serializers.CharField()
+    environment = serializers.CharField()
+    mesh_kind = serializers.CharField()
+    object = serializers.CharField(source="ref")
+    action = serializers.CharField()
+    op = serializers.CharField()
+    rules = RuleDiffSerializer(many=True)
+    before = serializers.CharField()
+    after = serializers.CharField()
+    losses = serializers.ListField(child=serializers.CharField())
+    quantisation_error_bp = serializers.IntegerField()
+    error = serializers.CharField()
+    is_tried = serializers.BooleanField()
 
-    def validate_shares(self, shares: dict[str, int]) -> dict[str, int]:
-        """Not more than any rule has."""
-        if len(shares) > MAX_BACKENDS:
-            raise serializers.ValidationError(f"No rule has more than {MAX_BACKENDS} backends.")
-        return shares
+
+class ThreeWaySerializer(Face):
+    """A backend: as planned from, as it is now, as the change wanted it."""
+
+    rule = serializers.CharField()
+    name = serializers.CharField()
+    planned_bp = serializers.IntegerField(allow_null=True)
+    live_bp = serializers.IntegerField(allow_null=True)
+    ours_bp = serializers.IntegerField(allow_null=True)
+
+
+class ConflictSerializer(Face):
+    """A target that somebody else changed; the bodies as YAML."""
+
+    cluster = serializers.CharField()
+    object = serializers.CharField(source="ref")
+    why = serializers.CharField()
+    rows = ThreeWaySerializer(many=True)
+    planned = serializers.CharField()
+    live = serializers.CharField()
+    ours = serializers.CharField()
+
+
+class ConflictsSerializer(Face):
+    """Every target of the change that somebody else changed."""
+
+    items = ConflictSerializer(many=True)
+
+
+class CurrentSerializer(Face):
+    """How a change stands now, for whoever was refused because it moved: `conflicts` as its page shows them."""
+
+    etag = serializers.CharField(source="change.etag")
+    version = serializers.IntegerField(source="change.version")
+    state = serializers.CharField(source="change.state")
+    state_cause = serializers.CharField(source="change.state_cause")
+    state_changed_at = serializers.DateTimeField(source="change.state_changed_at")
+    revision = serializers.IntegerField(source="change.current_revision.number", default=0)
+    desired = WeightsField(source="change.current_revision.desired", default=None, allow_null=True)
+    conflicts = ConflictSerializer(many=True)
+
+
+class RevisionSerializer(Face):
+    """One edit: who wanted what."""
+
+    number = serializers.IntegerField()
+    editor = serializers.CharField(source="editor_name")
+    created_at = serializers.DateTimeField()
+    intent_hash = serializers.CharField()
+    desired = WeightsField()
+
+
+class FoundSerializer(Face):
+    """What a check says of one place (docs/checks.md). `severity`: block or warn."""
+
+    id = serializers.CharField()
+    severity = serializers.CharField()
+    where = serializers.CharField()
+    message = serializers.CharField()
+
+
+class WriteSerializer(Face):
+    """One object that would be written, in its order; bodies as YAML, from what was last read."""
+
+    number = serializers.IntegerField()
+    words = serializers.CharField()
+    object = serializers.CharField(source="ref")
+    before = serializers.CharField()
+    after = serializers.CharField()
+
+
+class TargetPreviewSerializer(Face):
+    """What would be written to one place; `fault`: why nothing can be."""
+
+    cluster = serializers.CharField()
+    mesh_kind = serializers.CharField()
+    action = serializers.CharField()
+    fault = serializers.CharField()
+    rules = RuleDiffSerializer(many=True)
+    findings = FoundSerializer(many=True)
+    losses = LossSerializer(many=True)
+    quantisation_error_bp = serializers.IntegerField()
+    writes = WriteSerializer(many=True)
+
+
+class PreviewSerializer(Face):
+    """What a proposal would do, from what was last read; the dry run of its plan asks the clusters themselves."""
+
+    desired = WeightsField()
+    targets = TargetPreviewSerializer(many=True)

@@ -9,7 +9,7 @@ class RefusedError(Exception):
     """A request that was understood and refused; nothing was changed.
 
     `message` says what and where, `mend` how to go on; both are fit for the user. `status` is the HTTP answer,
-    `retryable` whether the same request may succeed later.
+    `retryable` whether the same request may succeed later; `more` is what the API says besides.
     """
 
     status: ClassVar[int] = 400
@@ -19,6 +19,7 @@ class RefusedError(Exception):
         super().__init__(message)
         self.message = message
         self.mend = mend
+        self.more: dict[str, object] = {}
 
     def __str__(self) -> str:
         return f"{self.message} {self.mend}".strip()

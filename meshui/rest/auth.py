@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework import authentication
 
+from meshui.lib.errors import DeniedError
+
 if TYPE_CHECKING:
     from drf_spectacular.openapi import AutoSchema
     from rest_framework.request import Request
@@ -18,6 +20,12 @@ class SessionAuthentication(authentication.SessionAuthentication):
     def authenticate_header(self, request: Request) -> str:
         """What makes the answer a 401."""
         return 'Session realm="MeshUI"'
+
+
+def require_session(request: Request) -> None:
+    """Raise DeniedError for whoever did not sign in on the pages: what opens clusters is for people alone."""
+    if not isinstance(request.successful_authenticator, authentication.SessionAuthentication):
+        raise DeniedError("This takes a person who is signed in, not a token.", mend="Do it on the pages.")
 
 
 class SessionScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]  # its __init_subclass__

@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
 MEDIA_TYPE: Final = "application/problem+json"
 PREFIX: Final = "/api/"
+PREFIX_OF_TYPES: Final = "urn:meshui:problem:"
 INVALID: Final = 422
+SOON: Final = 5
+"""Seconds until what was down may be asked again."""
 KINDS: Final = {
     400: "malformed",
     401: "not-signed-in",
@@ -61,8 +64,9 @@ def answer(error: Exception, context: Mapping[str, Any]) -> Response | None:
     """The EXCEPTION_HANDLER: a problem for everything that was refused; None for what failed, which Django reports."""
     request = context["request"]
     if isinstance(error, RefusedError):
-        headers = {"Retry-After": "5"} if error.retryable else {}
-        return _response(request, error.status, detail=error.message, mend=error.mend, headers=headers)
+        headers = {"Retry-After": str(getattr(error, "retry_after", SOON))} if error.retryable else {}
+        words = {"detail": error.message, "mend": error.mend, **error.more}
+        return _response(request, error.status, headers=headers, **words)
     if isinstance(error, exceptions.ValidationError):
         status = INVALID if type(error) is exceptions.ValidationError else error.status_code
         detail = "; ".join(f"{name}: {words}" if name else words for name, words in _lines(error.detail))
@@ -99,7 +103,7 @@ def _body(request: HttpRequest, status: int, *, detail: str = "", mend: str = ""
     words = refusals.WORDS.get(status)
     title = TITLES.get(status) or (words.title if words else HTTPStatus(status).phrase)
     return {
-        "type": f"urn:meshui:problem:{KINDS.get(status, 'failed')}",
+        "type": f"{PREFIX_OF_TYPES}{KINDS.get(status, 'failed')}",
         "title": str(title),
         "status": status,
         "detail": detail or (str(words.text) if words else ""),

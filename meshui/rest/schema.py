@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from functools import cache
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from drf_spectacular.generators import SchemaGenerator
@@ -19,7 +19,7 @@ from meshui.rest.views import LIMIT, MAX_LIMIT, ApiListView
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from meshui.rest.views import ApiView
+    from meshui.rest.views import ApiView, Write
 
 ADDRESS: Final = re.compile(r"^(?:(?:GET|POST) )?/\S*: ")
 IN_SCHEMA: Final = {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": LIMIT}
@@ -31,7 +31,7 @@ IF_MATCH: Final = OpenApiParameter(
     description="The ETag of the change as you read it: the verb is about that version and that plan, or refuses.",
 )
 IF_NONE_MATCH: Final = OpenApiParameter(
-    "If-None-Match", str, OpenApiParameter.HEADER, description="An ETag: 304 while the change still has it."
+    "If-None-Match", str, OpenApiParameter.HEADER, description="An ETag: 304 while what is read still has it."
 )
 KEY: Final = OpenApiParameter(
     "Idempotency-Key",
@@ -40,8 +40,27 @@ KEY: Final = OpenApiParameter(
     description="Of your choice, kept for 24 hours: the same request again answers the first result.",
 )
 ETAG: Final = OpenApiParameter(
-    "ETag", str, OpenApiParameter.HEADER, response=[200, 201], description='`"<version>-<digest of the plan>"`.'
+    "ETag",
+    str,
+    OpenApiParameter.HEADER,
+    response=[200, 201],
+    description='Of what is shown; of a change `"<version>-<digest of the plan>"`.',
 )
+LINK: Final = OpenApiParameter(
+    "Link", str, OpenApiParameter.HEADER, response=[200], description='`<…>; rel="next"`, as `next` says.'
+)
+LOCATION: Final = OpenApiParameter(
+    "Location", str, OpenApiParameter.HEADER, response=[201], description="Where what was made is."
+)
+RETRY: Final = OpenApiParameter(
+    "Retry-After",
+    int,
+    OpenApiParameter.HEADER,
+    response=[429, 503],
+    description="After how many seconds to try again.",
+)
+PEOPLE_ALONE: Final = "Takes a person who is signed in, never a token."
+SAID: Final = {200: "As it is now.", 201: "Made.", 204: "Done."}
 
 
 class Schema(AutoSchema):
@@ -57,10 +76,9 @@ class Schema(AutoSchema):
         return self.declared.is_hidden
 
     def get_operation_id(self) -> str:
-        """`change_list`, of ChangeListView; of a POST beside a GET what the view calls it."""
-        if self._is_second:
-            return self.declared.posts_as
-        return re.sub(r"(?<!^)(?=[A-Z])", "_", type(self.declared).__name__.removesuffix("View")).lower()
+        """`change_list`, of ChangeListView; of what is written beside it what the view calls it."""
+        name = self._write.name if self._write else ""
+        return name or re.sub(r"(?<!^)(?=[A-Z])", "_", type(self.declared).__name__.removesuffix("View")).lower()
 
     def get_tags(self) -> list[str]:
         """What the view says."""
@@ -69,13 +87,21 @@ class Schema(AutoSchema):
     def get_summary(self) -> str:
         """The first line of the docstring, without the address."""
         view = type(self.declared)
-        doc = (getattr(view, "post", view).__doc__ if self._is_second else view.__doc__) or ""
+        named = self._write is not None and bool(self._write.name)
+        doc = (getattr(view, self.method.lower(), view).__doc__ if named else view.__doc__) or ""
         return ADDRESS.sub("", doc.strip().partition("\n")[0])
 
     def get_description(self) -> str:  # type: ignore[override]  # AutoSchema's own has no path
-        """The rest of it, and the right that is needed."""
-        needs = self.declared.posts_needs if self._is_second else self.declared.needs
-        return f"Needs `{needs}`." if needs else "For everybody signed in."
+        """The rest of it, the right that is needed, and whether a token will do."""
+        needs = self._write.needs if self._write else self.declared.needs
+        said = f"Needs `{needs}`." if needs else "For everybody signed in."
+        return f"{said} {PEOPLE_ALONE}" if self._write and self.declared.sessions_only else said
+
+    def get_auth(self) -> list[dict[str, list[str]]]:
+        """The ways to sign in that this operation takes."""
+        found: list[dict[str, list[str]]] = super().get_auth()  # type: ignore[no-untyped-call]  # spectacular's
+        alone = self._write is not None and self.declared.sessions_only
+        return [each for each in found if not alone or "session" in each]
 
     def get_override_parameters(self) -> list[Any]:
         """Paging and filters of a list, the headers of conditions."""
@@ -83,54 +109,76 @@ class Schema(AutoSchema):
 
     def get_request_serializer(self) -> Any:
         """What is taken."""
-        return self.declared.body_class if self.method == "POST" else None
+        return self._write.body if self._write else None
 
     def get_response_serializers(self) -> Any:
         """What is shown, and every problem that may be answered."""
-        shown = self.declared.serializer_class
-        status = 201 if self._is_second else 200
-        if self._is_second:
-            shown = self.declared.posts_class
-        elif isinstance(self.declared, ApiListView):
-            shown = _page_of(shown)
-        found: dict[Any, Any] = {status: OpenApiResponse(shown, description="As it is now.")}
-        if self.method == "POST":
-            found |= {int(code): OpenApiResponse(shown, description=said) for code, said in self.declared.also.items()}
-        elif self.declared.has_etag:
-            found[304] = OpenApiResponse(None, description="It still has that ETag.")
+        found = self._written(self._write) if self._write else self._read()
         refused = OpenApiResponse(ProblemSerializer, description="Refused; nothing was changed.")
         return found | {(code, problems.MEDIA_TYPE): refused for code in self._problems()}
 
+    def _written(self, write: Write) -> dict[Any, Any]:
+        found: dict[Any, Any] = {write.status: OpenApiResponse(write.shows, description=SAID[write.status])}
+        return found | {int(code): OpenApiResponse(write.shows, description=said) for code, said in write.also.items()}
+
+    def _read(self) -> dict[Any, Any]:
+        shown = self.declared.serializer_class
+        if isinstance(self.declared, ApiListView):
+            return {200: OpenApiResponse(_page_of(shown), description=SAID[200])}
+        found: dict[Any, Any] = {200: OpenApiResponse(shown, description=SAID[200])}
+        return found | ({304: OpenApiResponse(None, description="It still has that ETag.")} if self._has_etag else {})
+
     def _postprocess_serializer_schema(self, schema: Any, serializer: Any, direction: Any) -> Any:
         made = super()._postprocess_serializer_schema(schema, serializer, direction)  # type: ignore[no-untyped-call]  # spectacular's
-        return made | {"additionalProperties": False} if isinstance(serializer, Body) else made
+        if not isinstance(serializer, Body):
+            return made
+        example = {"examples": [serializer.example]} if serializer.example else {}
+        return made | {"additionalProperties": False} | example
+
+    @cached_property
+    def _write(self) -> Write | None:
+        """What the method declares; None: it reads."""
+        return None if self.method == "GET" else self.declared.write_of(self.method)
 
     @property
-    def _is_second(self) -> bool:
-        return self.method == "POST" and bool(self.declared.posts_as)
+    def _has_etag(self) -> bool:
+        return self._write.has_etag if self._write else self.declared.has_etag
 
     def _problems(self) -> list[int]:
-        path = [404] if "{" in self.path or self._is_second else []
-        if self.method == "GET":
-            return [400, 401, 403, *path]
-        condition = [412, 428] if self.declared.is_conditional else []
-        return sorted({400, 401, 403, *path, 409, 413, 415, 422, 503, *condition})
+        path = [404] if "{" in self.path or (self._write and self._write.name) else []
+        if self._write is None:
+            return sorted({400, 401, 403, *path, 429})
+        condition = [412, 428] if self._write.is_conditional else []
+        more = self._write.problems
+        return sorted({400, 401, 403, *path, 409, 413, 415, 422, 429, 503, *condition, *more})
 
     def _parameters(self) -> Iterator[OpenApiParameter]:
-        view = self.declared
-        if self.method == "GET" and isinstance(view, ApiListView):
-            yield OpenApiParameter("cursor", str, description="Of the answer before: follow its `next`.")
-            yield OpenApiParameter("limit", IN_SCHEMA, description="How many at once.")
-            for name, made in () if view.filterset_class is None else view.filterset_class.base_filters.items():
-                yield _filter(name, made)
-        if self.method == "GET" and view.has_etag:
+        yield RETRY
+        if self._write:
+            yield from self._of_write(self._write)
+        elif isinstance(self.declared, ApiListView):
+            yield from self._of_list(self.declared)
+        elif self._has_etag:
             yield IF_NONE_MATCH
-        if self.method == "POST" and view.is_conditional:
-            yield IF_MATCH
-        if self.method == "POST" and view.takes_key:
-            yield KEY
-        if view.has_etag or (self._is_second and view.posts_etag):
+        if self._has_etag:
             yield ETAG
+
+    def _of_write(self, write: Write) -> Iterator[OpenApiParameter]:
+        if write.is_conditional:
+            yield IF_MATCH
+        if write.takes_key:
+            yield KEY
+        if 201 in {write.status, *write.also}:
+            yield LOCATION
+
+    def _of_list(self, view: ApiListView[Any]) -> Iterator[OpenApiParameter]:
+        yield OpenApiParameter("cursor", str, description="Of the answer before: follow its `next`.")
+        yield OpenApiParameter("limit", IN_SCHEMA, description="How many at once.")
+        yield LINK
+        for name, said in view.more_query.items():
+            yield OpenApiParameter(name, str, description=said)
+        for name, made in () if view.filterset_class is None else view.filterset_class.base_filters.items():
+            yield _filter(name, made)
 
 
 def _page_of(shown: Any) -> Any:

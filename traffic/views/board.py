@@ -13,11 +13,11 @@ from django.utils.translation import gettext, ngettext
 
 from meshui.ui.parts import Step
 from traffic import policy, selectors
+from traffic.cards import cards_of, conflicts_of
+from traffic.timeline import moments
 from traffic.types import BEFORE_WRITE, STEP_GOOD, TERMINAL, State
 from traffic.views.progress import run_of
 from traffic.views.standing import is_running, next_words, pulse_of, standing_of, voided_of
-from traffic.views.targets import cards_of, conflicts_in_run, conflicts_since
-from traffic.views.timeline import moments
 from traffic.views.verbs import Desk, reader
 
 if TYPE_CHECKING:
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
     from accounts.models import User
     from meshui.ui.parts import StepWord
-    from traffic.models import Change, ChangeTarget, Plan, PlanTarget, TargetStep, Vote
-    from traffic.views.targets import Conflict, TargetCard
+    from traffic.cards import TargetCard
+    from traffic.models import Change, ChangeTarget, Plan, TargetStep, Vote
 
 BEFORE_APPROVAL: Final = frozenset({State.DRAFT, State.PLANNING})
 MODES: Final = ("unified", "split", "neutral")
@@ -78,7 +78,7 @@ def board_of(user: User, change: Change, params: Mapping[str, str]) -> dict[str,
         "run": run_of(steps),
         "run_count": sum(step.direction == "apply" for step in steps),
         "good_count": sum(step.state in STEP_GOOD for step in steps if step.direction == "apply"),
-        "conflicts": _conflicts(change, targets, steps),
+        "conflicts": conflicts_of(change, targets, steps),
         "needed": needed(plan),
         "why_needed": why_needed(plan, cards),
         "approvals": approvals(change, votes, editors.values()),
@@ -240,17 +240,6 @@ def _findings(plan: Plan | None) -> list[dict[str, Any]]:
     if plan is None:
         return []
     return sorted(plan.findings, key=lambda finding: (RANK.get(finding["severity"], 2), finding["id"]))
-
-
-def _conflicts(change: Change, targets: Sequence[PlanTarget], steps: Sequence[TargetStep]) -> list[Conflict]:
-    in_run = conflicts_in_run(steps)
-    if in_run or change.state in TERMINAL or change.current_plan is None:
-        return in_run
-    if change.current_plan.number == 1:
-        return []
-    previous = selectors.previous_plan(change)
-    before = list(selectors.list_plan_targets(previous)) if previous else []
-    return conflicts_since(previous, before, targets)
 
 
 def _chosen(cards: Sequence[TargetCard], key: str) -> TargetCard | None:

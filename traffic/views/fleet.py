@@ -10,8 +10,8 @@ from meshes.selectors import fleet_rows
 from meshui.lib import rights
 from meshui.ui.views import PageView
 from traffic import selectors
+from traffic.timeline import moments
 from traffic.types import State
-from traffic.views.timeline import moments
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -17,13 +17,13 @@ from meshui.ui.htmx import go_to, is_partial, vary_on_htmx
 from meshui.ui.views import ActionView, PageView
 from traffic import selectors
 from traffic.forms import EndForm, ProposalForm, SplitForm, seen_in
+from traffic.previews import previews_of
 from traffic.services.plan import request_plan
 from traffic.services.propose import edit_change, propose_change
 from traffic.spots import Asked, asked_of_change, workbench_of
 from traffic.types import Seen
 from traffic.views.board import service_url
 from traffic.views.drafts import Drafting, choices_of, done, drafting_of
-from traffic.views.previews import previews_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from audit.types import Actor
     from meshes.types import Route
     from traffic.models import Change
+    from traffic.previews import TargetPreview
     from traffic.spots import AskedOfChange
-    from traffic.views.previews import TargetPreview
     from traffic.workbench import Workbench
 
 

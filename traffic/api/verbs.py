@@ -1,122 +1,26 @@
-"""/api/v1/changes/: reading them, proposing one, and every verb, each about the ETag that was read."""
+"""/api/v1/changes/<n>/<verb>/: every verb of a change, each about the ETag that was read."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from django.urls import URLPattern, URLResolver, path, reverse
-from rest_framework.response import Response
-
 from accounts.selectors import actor_of, signed_in
-from accounts.types import READ
-from meshui.lib.errors import StaleError
 from meshui.rest.serializers import Body, EmptyBody
-from meshui.rest.views import ApiDetailView, ApiListView, ApiView
+from meshui.rest.views import ApiView
 from traffic import selectors
-from traffic.conditions import AGAIN, is_unchanged, once_of, require_plan, seen_by
-from traffic.filters import ChangeFilter
-from traffic.models import Change
-from traffic.proposals import AskedShares, proposal_of
-from traffic.serializers import ChangeDetailSerializer, ChangeSerializer, CommentBody, ProposeBody, ReasonBody
+from traffic.api.faces import answer_with, told_what_is_now
+from traffic.bodies import CommentBody, ReasonBody
+from traffic.conditions import once_of, require_plan, seen_by
+from traffic.serializers import ChangeDetailSerializer
 from traffic.services import apply, approve, hold, plan, rollback
-from traffic.services.propose import propose_change
 from traffic.types import State
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from django.db.models import QuerySet
     from rest_framework.request import Request
+    from rest_framework.response import Response
 
-    from accounts.models import User
     from audit.types import Actor
-    from traffic.models import Plan, PlanTarget, TargetStep, Vote
     from traffic.types import Once, Seen
-
-
-@dataclass(frozen=True, slots=True)
-class PlanFace:
-    """The plan in force with its targets."""
-
-    plan: Plan
-    targets: Sequence[PlanTarget]
-
-
-@dataclass(frozen=True, slots=True)
-class ChangeFace:
-    """Everything that is shown of one change."""
-
-    change: Change
-    plan: PlanFace | None
-    votes: Sequence[Vote]
-    steps: Sequence[TargetStep]
-
-
-def face_of(change: Change) -> ChangeFace:
-    """A change of selectors.get_change with its plan, votes and steps. At most three queries."""
-    found = change.current_plan
-    shown = PlanFace(found, list(selectors.list_plan_targets(found))) if found else None
-    return ChangeFace(change, shown, list(selectors.list_votes(change)), list(selectors.list_steps(change)))
-
-
-def answer_with(user: User, number: int, status: int = 200) -> Response:
-    """The change as it is now, with its ETag."""
-    face = face_of(selectors.get_change(user, number))
-    headers = {"ETag": face.change.etag}
-    if status == 201:
-        headers["Location"] = reverse("api:change-detail", args=[number])
-    return Response(ChangeDetailSerializer(face).data, status, headers=headers)
-
-
-class ChangeListView(ApiListView[Change]):
-    """/api/v1/changes/: Changes, newest first."""
-
-    needs = READ
-    tag = "changes"
-    is_scoped = True
-    filterset_class = ChangeFilter
-    serializer_class = ChangeSerializer
-    order = ("-number",)
-    takes_key = True
-    body_class = ProposeBody
-    posts_as = "change_propose"
-    posts_needs = "change.propose"
-    posts_class = ChangeDetailSerializer
-    posts_etag = True
-
-    def get_queryset(self) -> QuerySet[Change]:
-        """All that the reader may see."""
-        return selectors.list_changes(signed_in(self.request))
-
-    def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Propose other weights for a service: a draft, which has yet to be planned."""
-        self.require(self.posts_needs)
-        user, data = signed_in(request), self.body_of(request)
-        once = once_of(request, data)
-        number = selectors.earlier_result(user, once)
-        if number is None:
-            proposal = proposal_of(user, AskedShares(**data | {"clusters": tuple(data["clusters"])}))
-            number = propose_change(actor=actor_of(request), proposal=proposal, once=once).number
-        return answer_with(user, number, 201)
-
-
-class ChangeDetailView(ApiDetailView):
-    """/api/v1/changes/<n>/: One change: targets, plan, findings, votes, how far it is."""
-
-    needs = READ
-    tag = "changes"
-    serializer_class = ChangeDetailSerializer
-    has_etag = True
-
-    def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """It, or 304 where nothing of it can have moved under the ETag that the reader has."""
-        user = signed_in(request)
-        change = selectors.get_change(user, kwargs["number"])
-        etag = change.etag
-        if is_unchanged(request, etag) and selectors.is_told_by_etag(change):
-            return Response(status=304, headers={"ETag": etag})
-        return Response(ChangeDetailSerializer(face_of(change)).data, headers={"ETag": etag})
 
 
 class VerbView(ApiView):
@@ -141,14 +45,11 @@ class VerbView(ApiView):
         now = selectors.seen_now(user, number)
         once = once_of(request, self.body_of(request)) if self.takes_key else None
         if selectors.earlier_result(user, once) is None:
-            try:
+            with told_what_is_now(user, number):
                 seen = seen_by(request, now)
                 if not self.compares_plan:
                     require_plan(seen, now)
                 number = self.act(actor_of(request), seen, self.body_of(request), once) or number
-            except StaleError as stale:
-                stale.mend = AGAIN
-                raise
         return answer_with(user, number, 200 if number == kwargs["number"] else 201)
 
     def act(self, actor: Actor, seen: Seen, data: dict[str, Any], once: Once | None) -> int:
@@ -322,9 +223,3 @@ VERBS: dict[str, type[VerbView]] = {
     "accept-partial": ChangeAcceptPartialView,
     "roll-back": ChangeRollBackView,
 }
-
-urlpatterns: list[URLPattern | URLResolver] = [
-    path("changes/", ChangeListView.as_view(), name="change-list"),
-    path("changes/<int:number>/", ChangeDetailView.as_view(), name="change-detail"),
-    *(path(f"changes/<int:number>/{verb}/", view.as_view(), name=f"change-{verb}") for verb, view in VERBS.items()),
-]

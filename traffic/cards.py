@@ -1,4 +1,4 @@
-"""What a plan does to each target, and how far its run has come, as a page shows it."""
+"""What a plan does to each target, and where somebody else came between: the same for pages and the API."""
 
 from __future__ import annotations
 
@@ -11,15 +11,17 @@ from meshes.adapters.base import UnreadableRouteError
 from meshes.adapters.registry import adapter_for
 from meshes.types import Route
 from meshui.ui.yaml_text import to_yaml
+from traffic import selectors
 from traffic.diff import neutral_diff, three_way
 from traffic.marks import annotation
+from traffic.types import TERMINAL
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from meshui.lib.jsontypes import JsonObject
     from traffic.diff import RuleDiff, ThreeWayRow
-    from traffic.models import Plan, PlanTarget, TargetStep
+    from traffic.models import Change, Plan, PlanTarget, TargetStep
 
 OWNERS: Final = {
     "controller": gettext_lazy("A controller drives it"),
@@ -74,6 +76,11 @@ class TargetCard:
     objects: tuple[ObjectCard, ...]
     losses: tuple[str, ...]
     quantisation_error_bp: int
+
+    @property
+    def op(self) -> str:
+        """What is done to the first of its objects."""
+        return self.objects[0].op
 
     @property
     def error(self) -> str:
@@ -201,6 +208,18 @@ def key_of(target: PlanTarget) -> str:
 def ref_of(target: PlanTarget) -> str:
     """`VirtualService shop/checkout`."""
     return f"{target.kind} {target.namespace}/{target.name}"
+
+
+def conflicts_of(change: Change, targets: Sequence[PlanTarget], steps: Sequence[TargetStep]) -> list[Conflict]:
+    """What its run met, else what moved since people voted. At most two queries."""
+    in_run = conflicts_in_run(steps)
+    if in_run or change.state in TERMINAL or change.current_plan is None:
+        return in_run
+    if change.current_plan.number == 1:
+        return []
+    previous = selectors.previous_plan(change)
+    before = list(selectors.list_plan_targets(previous)) if previous else []
+    return conflicts_since(previous, before, targets)
 
 
 def conflicts_in_run(steps: Iterable[TargetStep]) -> list[Conflict]:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from django.urls import URLPattern, URLResolver, path
-
 from accounts.selectors import signed_in
 from accounts.types import READ
 from meshes import selectors
@@ -91,13 +89,3 @@ class ServiceDetailView(ApiDetailView):
         if not found.clusters:
             raise MissingError("There is no such service.")
         return found
-
-
-SERVICE = "services/<slug:scope>/<str:namespace>/<str:name>/"
-
-urlpatterns: list[URLPattern | URLResolver] = [
-    path("meshes/", MeshListView.as_view(), name="mesh-list"),
-    path("meshes/<uuid:pk>/", MeshDetailView.as_view(), name="mesh-detail"),
-    path("services/", ServiceListView.as_view(), name="service-list"),
-    path(SERVICE, ServiceDetailView.as_view(), name="service-detail"),
-]

@@ -12,16 +12,16 @@ from meshes.adapters.registry import adapter_for
 from meshes.alignment import Misfit
 from meshes.types import Around, Rendered
 from traffic import selectors
+from traffic.cards import WRITES, shown_yaml
 from traffic.diff import neutral_diff
 from traffic.services.facts import FactsTarget, Sketch, preview_findings
-from traffic.views.targets import WRITES, shown_yaml
 from traffic.workbench import rendering_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
     from clusters.clients import ObjectRef
-    from meshes.types import Finding, NativeWrite, Route
+    from meshes.types import Finding, Loss, NativeWrite, Route
     from meshui.lib.jsontypes import JsonObject
     from traffic.diff import RuleDiff
     from traffic.models import Change
@@ -53,6 +53,8 @@ class TargetPreview:
     findings: tuple[Finding, ...]
     writes: tuple[WritePreview, ...]
     fault: str = ""
+    losses: tuple[Loss, ...] = ()
+    quantisation_error_bp: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +150,8 @@ def _preview(each: _Sketched, findings: tuple[Finding, ...]) -> TargetPreview:
             for number, write in enumerate(rendered.objects, start=1)
         ),
         fault=each.fault,
+        losses=rendered.losses,
+        quantisation_error_bp=rendered.quantisation_error_bp,
     )
 
 
