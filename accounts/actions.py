@@ -10,6 +10,8 @@ ACTIONS: Final = {
     "accounts.grant.created": "GRANT.CREATE",
     "accounts.grant.revoked": "GRANT.REVOKE",
     "accounts.link.created": "LINK.CREATE",
+    "accounts.token.created": "TOKEN.CREATE",
+    "accounts.token.revoked": "TOKEN.REVOKE",
     "accounts.password.set": "PASSWORD.SET",
     "accounts.session.started": "SESSION.START",
     "accounts.session.ended": "SESSION.END",

@@ -23,7 +23,7 @@ class MeView(ApiDetailView):
         """The person who asks."""
         user = signed_in(self.request)
         named = {name: getattr(user, name) for name in ("username", "display_name", "time_zone")}
-        return named | {"verbs": sorted(rights.evaluator().verbs(user))}
+        return named | {"verbs": sorted(rights.evaluator().verbs(user)), "token": user.token}
 
 
 urlpatterns: list[URLPattern | URLResolver] = [path("me/", MeView.as_view(), name="me")]

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from django import forms
 from django.contrib.auth.validators import UnicodeUsernameValidator
 from django.utils.translation import gettext_lazy as _
 
-from accounts.types import ROLE_LABELS, Scope
+from accounts.types import READ, ROLE_LABELS, VERB_LABELS, Scope
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 ROLE_CHOICES = list(ROLE_LABELS.items())
+DAYS = [(7, _("7 days")), (30, _("30 days")), (90, _("90 days")), (365, _("a year"))]
 RULES = _("At least 12 characters; not a common one, not like your name.")
 
 
@@ -59,18 +63,14 @@ class InviteForm(forms.Form):
     )
 
 
-class GrantForm(forms.Form):
-    """A role within a scope."""
+class ScopeForm(forms.Form):
+    """The axes of a scope, gathered into `scope`; an empty one restricts nothing."""
 
-    role = forms.ChoiceField(label=_("Role"), choices=ROLE_CHOICES)
     environment = forms.CharField(label=_("Environments"), required=False, help_text=_("Exact names, with commas."))
     mesh = forms.CharField(label=_("Meshes"), required=False)
     cluster = forms.CharField(label=_("Clusters"), required=False)
     namespace = forms.CharField(label=_("Namespaces"), required=False)
     service = forms.CharField(label=_("Services"), required=False)
-    expires_at = forms.DateTimeField(
-        label=_("Until (UTC)"), required=False, widget=forms.DateTimeInput(attrs={"type": "datetime-local"})
-    )
 
     def clean(self) -> dict[str, Any]:
         """Gather the axes into `scope`."""
@@ -82,3 +82,36 @@ class GrantForm(forms.Form):
         except ValueError as error:
             raise forms.ValidationError(str(error)) from error
         return {**data, "scope": scope}
+
+
+class GrantForm(ScopeForm):
+    """A role within a scope."""
+
+    role = forms.ChoiceField(label=_("Role"), choices=ROLE_CHOICES)
+    expires_at = forms.DateTimeField(
+        label=_("Until (UTC)"), required=False, widget=forms.DateTimeInput(attrs={"type": "datetime-local"})
+    )
+    field_order = ["role"]
+
+
+class TokenForm(ScopeForm):
+    """A token: what uses it, what it may, for how long; of what its owner may."""
+
+    name = forms.CharField(label=_("What uses it"), max_length=100, help_text=_("Such as: pipeline of checkout."))
+    verbs = forms.MultipleChoiceField(
+        label=_("It may"), required=False, widget=forms.CheckboxSelectMultiple, help_text=_("Looking is always part.")
+    )
+    days = forms.TypedChoiceField(label=_("For"), choices=DAYS, coerce=int, initial=30)
+    cidrs = forms.CharField(
+        label=_("From these networks alone"), required=False, help_text=_("Such as 10.1.0.0/16; empty: from anywhere.")
+    )
+    field_order = ["name", "verbs", "days", "cidrs"]
+
+    def __init__(self, *args: Any, owner_verbs: Iterable[str], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        choices = [(verb, label) for verb, label in VERB_LABELS.items() if verb in owner_verbs and verb != READ]
+        cast("forms.MultipleChoiceField", self.fields["verbs"]).choices = choices
+
+    def clean_cidrs(self) -> list[str]:
+        """One by one."""
+        return str(self.cleaned_data["cidrs"]).replace(",", " ").split()

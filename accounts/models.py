@@ -10,7 +10,7 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Q
 
-from accounts.types import ROLE_LABELS, ROLES, Scope
+from accounts.types import ROLE_LABELS, ROLES, VERB_LABELS, Scope
 from audit.types import About
 from meshui.lib.clock import db_now, now
 from meshui.lib.ids import new_id
@@ -42,6 +42,9 @@ class User(AbstractUser):
     display_name = models.CharField(max_length=150)
     time_zone = models.CharField(max_length=64, default="UTC", validators=[check_time_zone])
     idp_sub = models.CharField(max_length=255, blank=True, default="")
+
+    token: Token | None = None  # the one with which this request was sent (accounts.authentication), and its key
+    token_key = ""
 
     if TYPE_CHECKING:
         grants: models.Manager[Grant]
@@ -117,6 +120,71 @@ class Grant(models.Model):
     def to_audit(self) -> About:
         """Names as values."""
         return About(kind="grant", id=str(self.pk), name=str(self))
+
+
+class TokenQuerySet(models.QuerySet["Token"]):
+    """Tokens, by what they are good for."""
+
+    def live(self) -> TokenQuerySet:
+        """Neither over nor revoked, of people who are active."""
+        return self.filter(revoked_at__isnull=True, expires_at__gt=db_now(), owner__is_active=True)
+
+
+class Token(models.Model):
+    """A way into the API for a program of `owner`: some of what the owner may, within `scope`, for a time.
+
+    Of its text only an HMAC is kept (accounts.secrets).
+    """
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    owner = models.ForeignKey(User, on_delete=models.CASCADE, related_name="tokens")
+    name = models.CharField(max_length=100)
+    key = models.CharField(max_length=12, unique=True)
+    pepper = models.CharField(max_length=8)
+    digest = models.CharField(max_length=64)
+    verbs = models.JSONField(default=list)
+    scope = models.JSONField(default=dict, blank=True, validators=[check_scope])
+    cidrs = models.JSONField(default=list, blank=True)
+    created_at = models.DateTimeField(default=now)
+    expires_at = models.DateTimeField()
+    last_used_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+    revoked_why = models.CharField(max_length=200, blank=True, default="")
+
+    objects = TokenQuerySet.as_manager()
+
+    class Meta:
+        indexes: ClassVar[list[models.Index]] = [models.Index(fields=["created_at", "id"], name="token_by_age")]
+
+    def __str__(self) -> str:
+        return f"{self.name} of {self.owner.username}"
+
+    @property
+    def is_live(self) -> bool:
+        """Whether it works now."""
+        return self.revoked_at is None and self.expires_at > now() and self.owner.is_active
+
+    @property
+    def bounds(self) -> Scope:
+        """Its scope as a value. Raises ValueError if the row holds none."""
+        return Scope.parsed(self.scope)
+
+    @property
+    def powers(self) -> list[str]:
+        """What it may, in words."""
+        return [label for verb, label in VERB_LABELS.items() if verb in self.verbs]
+
+    @property
+    def scope_text(self) -> str:
+        """Its scope in words."""
+        try:
+            return str(self.bounds) if self.scope else "wherever its owner may"
+        except ValueError as error:
+            return f"nowhere: {error}"
+
+    def to_audit(self) -> About:
+        """Names as values."""
+        return About(kind="token", id=str(self.pk), name=self.name)
 
 
 class OneTimeLink(models.Model):

@@ -1,7 +1,8 @@
 """The one evaluator of scopes. Grants are read anew at every question: a right that was taken is gone at the next.
 
-`user` may be a User or an Actor. Only a person has rights: tokens, services and the system have none; nor has
-`is_superuser` any. The system's own acts are guarded by what they do, not by grants.
+`user` may be a User or an Actor. A person has the rights of their grants; a token those of its owner that it was given,
+within its own scope, and never a vote. Services and the system have none; nor has `is_superuser` any. The system's own
+acts are guarded by what they do, not by grants.
 """
 
 from __future__ import annotations
@@ -11,8 +12,8 @@ from uuid import UUID
 
 from django.db.models import Exists, ManyToOneRel, Model, OuterRef, Q
 
-from accounts.models import Grant
-from accounts.types import ROLES, Scope
+from accounts.models import Grant, Token
+from accounts.types import ROLES, TOKEN_VERBS, Scope
 from audit.types import Actor
 from meshui.lib.rights import ScopeColumns
 
@@ -28,7 +29,9 @@ NOTHING = Q(pk__in=[])
 
 
 def has(user: object, verb: str) -> bool:
-    """Whether `user` has a live grant of `verb` anywhere. One query."""
+    """Whether `user` has a live grant of `verb` anywhere. One query; two for a token."""
+    if _key(user):
+        return bool(_bounds(user, verb))
     person = _person(user)
     return person is not None and Grant.objects.live().of(person).carrying(verb).exists()
 
@@ -41,12 +44,13 @@ def may(user: object, verb: str, places: Iterable[Place]) -> bool:
 
 
 def verbs(user: object) -> frozenset[str]:
-    """Every verb that `user` has somewhere. One query."""
-    person = _person(user)
-    if person is None:
+    """Every verb that `user` has somewhere. One query; two for a token."""
+    person, token = _person(user), _token(user)
+    if person is None or (_key(user) and token is None):
         return frozenset()
     roles = Grant.objects.live().of(person).values_list("role", flat=True)
-    return frozenset().union(*(ROLES.get(role, frozenset()) for role in set(roles)))
+    found: frozenset[str] = frozenset().union(*(ROLES.get(role, frozenset()) for role in set(roles)))
+    return found if token is None else found & TOKEN_VERBS & set(token.verbs)
 
 
 def in_scope(queryset: QuerySet[M], user: object, verb: str) -> QuerySet[M]:
@@ -66,16 +70,41 @@ def in_scope(queryset: QuerySet[M], user: object, verb: str) -> QuerySet[M]:
 def _person(user: object) -> UUID | None:
     """The account behind `user`; None for whoever is no person, or inactive as far as the object knows."""
     if isinstance(user, Actor):
-        return UUID(user.user_id) if user.kind == "person" and user.user_id else None
+        return UUID(user.user_id) if user.kind in {"person", "token"} and user.user_id else None
     pk = getattr(user, "pk", None)
     return pk if isinstance(pk, UUID) and getattr(user, "is_active", False) else None
 
 
+def _key(user: object) -> str:
+    """The key of the token that asks; empty for a person."""
+    if isinstance(user, Actor):
+        return user.auth.token_key if user.kind == "token" else ""
+    return str(getattr(user, "token_key", ""))
+
+
+def _token(user: object) -> Token | None:
+    """The token that asks, read anew: None once it is over, revoked, or its owner's account closed."""
+    key = _key(user)
+    return Token.objects.live().filter(key=key).first() if key else None
+
+
 def _bounds(user: object, verb: str) -> list[Scope]:
-    """The scopes in which `user` has `verb` now. A grant whose row holds no valid scope gives nothing."""
-    person = _person(user)
+    """The scopes in which `user` has `verb` now. A row that holds no valid scope gives nothing."""
+    person, token = _person(user), _token(user)
     if person is None:
         return []
+    if not _key(user):
+        return _granted(person, verb)
+    if token is None or token.owner_id != person or verb not in TOKEN_VERBS & set(token.verbs):
+        return []
+    try:
+        bounds = token.bounds
+    except ValueError:
+        return []
+    return [both for scope in _granted(person, verb) if (both := scope.within(bounds))]
+
+
+def _granted(person: UUID, verb: str) -> list[Scope]:
     scopes = []
     for stored in Grant.objects.live().of(person).carrying(verb).values_list("scope", flat=True):
         try:

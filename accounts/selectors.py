@@ -10,7 +10,7 @@ from allauth.account.internal.flows.login import get_authentication_records
 from django.conf import settings
 from django.db.models import Prefetch
 
-from accounts.models import Grant, OneTimeLink, User
+from accounts.models import Grant, OneTimeLink, Token, User
 from audit.types import Actor, Auth, Source
 from meshui.lib.clock import db_now
 from meshui.lib.errors import DeniedError, GoneError, MissingError
@@ -34,8 +34,11 @@ def signed_in(request: HttpRequest) -> User:
 
 
 def actor_of(request: HttpRequest) -> Actor:
-    """The person who sent `request` as an actor: roles now, how and from where they came. One query."""
+    """Who sent `request` as an actor, a person or a token: roles now, how and from where they came. One query."""
     user = signed_in(request)
+    token = getattr(user, "token", None)
+    if token is not None:
+        return _token_as_actor(request, token)
     session = request.session.session_key or ""
     records = get_authentication_records(request, user)
     auth = Auth(
@@ -52,6 +55,23 @@ def actor_of(request: HttpRequest) -> Actor:
         request_id=request_id_of(request),
         origin="api" if request.path.startswith("/api/") else "ui",
         idp_sub=user.idp_sub,
+    )
+
+
+def _token_as_actor(request: HttpRequest, token: Token) -> Actor:
+    """A token acts in its own name, for its owner: what it writes is the owner's."""
+    owner = token.owner
+    return Actor(
+        kind="token",
+        name=token.name,
+        user_id=str(owner.pk),
+        roles=_roles(owner),
+        auth=Auth(methods=("token",), token_key=token.key),
+        source=source_of(request),
+        request_id=request_id_of(request),
+        on_behalf_of=owner.username,
+        origin="api",
+        idp_sub=owner.idp_sub,
     )
 
 
@@ -108,6 +128,12 @@ def list_people() -> QuerySet[User]:
     """Everybody with their grants (`person.grants.all`), by name. Two queries. For those with access.manage."""
     grants = Grant.objects.order_by("role", "created_at")
     return User.objects.prefetch_related(Prefetch("grants", queryset=grants)).order_by("username")
+
+
+def list_tokens(owner: User | None = None) -> QuerySet[Token]:
+    """All tokens with their owners, or those of one person."""
+    tokens = Token.objects.select_related("owner")
+    return tokens if owner is None else tokens.filter(owner=owner)
 
 
 def is_unclaimed() -> bool:

@@ -55,7 +55,30 @@ ROLE_LABELS: Final[Mapping[str, str]] = MappingProxyType(
 VERBS: Final = frozenset().union(*ROLES.values())
 # Nobody gives these to himself: a second Access admin does.
 NEVER_TO_ONESELF: Final = frozenset({"change.vote", "change.execute"})
+# What a token may be given: never a vote, a credential of a cluster, or a say in who may do what.
+TOKEN_VERBS: Final = VERBS - {"change.vote", "cluster.credential", "access.manage", "policy.manage"}
 FIRST_ADMINISTRATOR: Final = ("access_admin", "cluster_admin", "policy_admin")
+
+# What each verb of a token lets do, in words.
+VERB_LABELS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        READ: "Look at clusters, meshes, services and changes",
+        "change.propose": "Propose changes",
+        "change.edit": "Edit changes",
+        "change.plan": "Plan changes",
+        "change.submit": "Ask for approval",
+        "change.execute": "Start approved changes",
+        "change.pause": "Pause running changes",
+        "change.resume": "Resume paused changes",
+        "change.rollback": "Roll changes back",
+        "change.cancel": "Cancel changes",
+        "change.accept_partial": "Accept a change as it stands",
+        "service.correct": "Correct versions and links of services",
+        "audit.read": "Read the audit log",
+        "audit.export": "Export the audit log",
+        "cluster.manage": "Read clusters again, test and change their settings",
+    }
+)
 
 NAME: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._/-]{0,251}[A-Za-z0-9])?")
 
@@ -89,6 +112,17 @@ class Scope:
         """The axes that restrict."""
         found = {axis.name: cast("tuple[str, ...]", getattr(self, axis.name)) for axis in fields(self)}
         return {axis: names for axis, names in found.items() if names}
+
+    def within(self, other: Scope) -> Scope | None:
+        """Where both hold; None if nowhere."""
+        both: dict[str, tuple[str, ...]] = {}
+        mine, theirs = self.axes(), other.axes()
+        for axis in mine.keys() | theirs.keys():
+            names = mine.get(axis) or theirs[axis]
+            both[axis] = tuple(name for name in names if axis not in theirs or name in theirs[axis])
+            if not both[axis]:
+                return None
+        return Scope(**both)
 
     def holds(self, place: Place) -> bool:
         """Whether `place` is inside. A place that leaves an axis empty is outside of whatever restricts that axis."""

@@ -4,16 +4,22 @@ from django.urls import URLPattern, URLResolver, include, path
 
 from accounts.views import (
     AccessView,
+    AllTokensView,
     FirstAdministratorView,
     GrantRevokeView,
+    MyTokensView,
     PersonView,
     SetPasswordView,
     SignInView,
     SignOutView,
+    TokenRevokeView,
 )
 
 access: list[URLPattern | URLResolver] = [
     path("access/", AccessView.as_view(), name="access"),
+    path("access/tokens/", AllTokensView.as_view(), name="tokens"),
+    path("me/tokens/", MyTokensView.as_view(), name="my-tokens"),
+    path("me/tokens/<uuid:token_id>/revoke/", TokenRevokeView.as_view(), name="token-revoke"),
     path("access/<uuid:user_id>/", PersonView.as_view(), name="person"),
     path("access/<uuid:user_id>/grants/<uuid:grant_id>/revoke/", GrantRevokeView.as_view(), name="grant-revoke"),
     path("first-administrator/<str:token>/", FirstAdministratorView.as_view(), name="first-administrator"),

@@ -21,8 +21,8 @@ from django.views.generic import FormView, View
 
 from accounts import selectors
 from accounts.adapter import TOO_MANY, remember_device
-from accounts.forms import FirstAdministratorForm, GrantForm, InviteForm, PasswordForm
-from accounts.models import User
+from accounts.forms import FirstAdministratorForm, GrantForm, InviteForm, PasswordForm, TokenForm
+from accounts.models import Token, User
 from accounts.services import (
     TRIES_WINDOW,
     create_first_administrator,
@@ -31,6 +31,8 @@ from accounts.services import (
     revoke_grant,
     set_first_password,
 )
+from accounts.tokens import NewToken, make_token, revoke_token
+from meshui.lib import rights
 from meshui.lib.clock import now
 from meshui.lib.errors import RefusedError
 from meshui.ui.htmx import go_to
@@ -194,6 +196,69 @@ class PersonView(ObjectDetailView[User], ActionView):
         """Grant it."""
         grant_role(actor=selectors.actor_of(self.request), user_id=kwargs["user_id"], **data)
         return go_to(self.request, self.request.path, said=gettext("Granted."))
+
+
+class MyTokensView(ObjectListView[Token], ActionView):
+    """/me/tokens/: my tokens; POST makes one and shows its text once."""
+
+    is_open = True
+    is_scoped = True
+    page_template = "accounts/my_tokens.html"
+    sorts = {"made": ("-created_at", "-pk")}
+    default_sort = "made"
+    form_class = TokenForm
+    form_template = "accounts/my_tokens.html"
+
+    def get_queryset(self) -> QuerySet[Token]:
+        """Mine."""
+        return selectors.list_tokens(selectors.signed_in(self.request))
+
+    def get_form_kwargs(self) -> dict[str, Any]:
+        """What I may decides what is offered."""
+        return {"data": self.request.POST, "owner_verbs": self._verbs()}
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        """My tokens and the form."""
+        mine = {"form": None, "refusal": None, "made": None, **kwargs}
+        mine["form"] = mine["form"] or TokenForm(owner_verbs=self._verbs())
+        return super().get_context_data(**mine)
+
+    def perform(self, data: dict[str, Any], **kwargs: Any) -> HttpResponse:
+        """Make it; the page of the answer is the only place where its text ever stands."""
+        lasts = timedelta(days=data["days"])
+        new = NewToken(data["name"], data["verbs"], lasts, scope=data["scope"], cidrs=data["cidrs"])
+        made = make_token(actor=selectors.actor_of(self.request), new=new)
+        return render(self.request, self.page_template, self.get_context_data(made=made), status=201)
+
+    def _verbs(self) -> frozenset[str]:
+        return rights.evaluator().verbs(self.request.user)
+
+
+class AllTokensView(ObjectListView[Token]):
+    """/access/tokens/: everybody's."""
+
+    needs = "access.manage"
+    is_scoped = True
+    page_template = "accounts/tokens.html"
+    sorts = {"made": ("-created_at", "-pk")}
+    default_sort = "made"
+
+    def get_queryset(self) -> QuerySet[Token]:
+        """All of them."""
+        return selectors.list_tokens()
+
+
+class TokenRevokeView(ActionView):
+    """POST /me/tokens/<id>/revoke/: mine, or as an Access admin anybody's."""
+
+    is_open = True
+
+    def perform(self, data: dict[str, Any], **kwargs: UUID) -> HttpResponse:
+        """Revoke it."""
+        token = revoke_token(actor=selectors.actor_of(self.request), token_id=kwargs["token_id"])
+        is_mine = token.owner_id == selectors.signed_in(self.request).pk
+        url = reverse("accounts:my-tokens" if is_mine else "accounts:tokens")
+        return go_to(self.request, url, said=gettext("Revoked: it works no more."))
 
 
 class GrantRevokeView(ActionView):

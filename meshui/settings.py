@@ -22,6 +22,7 @@ VERSION = "0.1.0"
 DEBUG = False
 SECRET_KEY = env.text("SECRET_KEY") or secretkeys.kept_in(DATA_DIR, "secret.key", IS_PRODUCTION)
 CREDENTIAL_KEYS = env.words("CREDENTIAL_KEYS") or secretkeys.fernet_kept_in(DATA_DIR, IS_PRODUCTION)
+TOKEN_PEPPERS = env.words("TOKEN_PEPPERS") or secretkeys.peppers_kept_in(DATA_DIR, IS_PRODUCTION)
 ALLOWED_HOSTS = env.words("ALLOWED_HOSTS") or ([] if IS_PRODUCTION else ["127.0.0.1", "localhost", "[::1]"])
 CSRF_TRUSTED_ORIGINS = [SITE_URL] if IS_HTTPS else []
 
@@ -62,6 +63,7 @@ MIDDLEWARE = [
     "allauth.account.middleware.AccountMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "meshui.ui.middleware.RefusalMiddleware",
+    "accounts.middleware.TokenInAddressMiddleware",
     "django.contrib.auth.middleware.LoginRequiredMiddleware",
 ]
 ROOT_URLCONF = "meshui.urls"
@@ -169,7 +171,7 @@ WHITENOISE_USE_FINDERS = not IS_PRODUCTION
 WHITENOISE_AUTOREFRESH = False
 
 # Whoever asks the API may do so in one of these ways; each is asked in turn.
-API_AUTHENTICATION = ["meshui.rest.auth.SessionAuthentication"]
+API_AUTHENTICATION = ["accounts.authentication.TokenAuthentication", "meshui.rest.auth.SessionAuthentication"]
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": API_AUTHENTICATION,
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
@@ -178,6 +180,8 @@ REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "meshui.rest.reading.JsonAlone",
     "DEFAULT_METADATA_CLASS": None,
+    "DEFAULT_THROTTLE_CLASSES": ["rest_framework.throttling.UserRateThrottle"],
+    "DEFAULT_THROTTLE_RATES": {"user": env.text("API_RATE", "600/min")},
     "EXCEPTION_HANDLER": "meshui.rest.problems.answer",
     "UNICODE_JSON": False,  # escapes: what was sent may be quoted in a problem, and a lone surrogate has no UTF-8
 }

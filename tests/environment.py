@@ -47,6 +47,8 @@ def pytest_load_initial_conftests() -> Generator[None]:
         "MESHUI_DATA_DIR": str(folder),
         "MESHUI_SECRET_KEY": SECRET_KEY,
         "MESHUI_CREDENTIAL_KEYS": CREDENTIAL_KEY,
+        "MESHUI_TOKEN_PEPPERS": "tests-only-pepper",
+        "MESHUI_API_RATE": "100000/min",
         "MESHUI_ALLOW_LOOPBACK": "1",
     }
     return (yield)

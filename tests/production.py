@@ -19,6 +19,7 @@ def production_environment(**changed: str | None) -> dict[str, str]:
         "MESHUI_ALLOWED_HOSTS": "meshui.example.org",
         "MESHUI_SECRET_KEY": secrets.token_urlsafe(64),
         "MESHUI_CREDENTIAL_KEYS": base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
+        "MESHUI_TOKEN_PEPPERS": secrets.token_urlsafe(32),
         "MESHUI_DATABASE_URL": "postgresql://meshui:throwaway@127.0.0.1:1/meshui",
         "MESHUI_BROKER_URL": "rediss://:throwaway@127.0.0.1:1/0",
     }

@@ -79,7 +79,7 @@ def test_route__anonymous__401_whatever_the_method(client: Client, at: str, view
         answer = client.generic(method, at, "{}", content_type="application/json")
 
         assert answer.status_code == 401, method
-        assert answer["WWW-Authenticate"] == 'Session realm="MeshUI"'
+        assert answer["WWW-Authenticate"] == 'Bearer realm="MeshUI"'
         if method != "HEAD":
             assert problem_of(answer)["type"] == "urn:meshui:problem:not-signed-in"
 

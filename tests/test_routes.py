@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -11,12 +12,13 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from zeal import zeal_ignore
 
 from accounts.models import Grant
+from accounts.tokens import NewToken, make_token
 from accounts.types import ROLES
 from audit.selectors import list_events
 from meshes.models import Mesh
 from meshui.lib.clock import now
 from meshui.ui.needs import Needs
-from tests.people import make_person
+from tests.people import as_actor, make_person
 from tests.traffic.factories import DIGEST, make_change, make_cluster, make_plan, make_route
 
 if TYPE_CHECKING:
@@ -32,8 +34,8 @@ pytestmark = pytest.mark.django_db
 BEFORE_SIGN_IN = {"account_login", "accounts:first-administrator", "accounts:set-password"}
 OWN_BUSINESS = {"account_logout"}
 """What everybody who is signed in may do, and concerns nobody else."""
-SHOWS_ALL = {"audit:event-list", "api:event-list", "ui:design"}
-"""Auditors read all of history; the page of components has examples of its own."""
+SHOWS_ALL = {"audit:event-list", "api:event-list", "ui:design", "accounts:tokens"}
+"""Auditors read all of history, Access admins see all tokens; the page of components has examples of its own."""
 NOWHERE = UUID(int=7)
 WORDS = {"comment": "Fine.", "reason": "Because.", "version": "1", "digest": DIGEST, "name": "v2", "title": "Shift"}
 """What forms ask for, so that the verb behind is reached."""
@@ -91,6 +93,7 @@ def ids_of(**given: Any) -> dict[str, Any]:
         "route": ["meshes:route-detail/pk"],
         "user": ["accounts:person/user_id", "accounts:grant-revoke/user_id"],
         "grant": ["accounts:grant-revoke/grant_id"],
+        "token": ["accounts:token-revoke/token_id"],
         "seq": ["audit:event-detail/seq", "api:event-detail/seq"],
     }
     return {name: value for key, value in given.items() for name in names[key]}
@@ -106,8 +109,10 @@ def place(slug: str, author: User) -> Place:
     change = make_change(author, [route])
     make_plan(change)
     grant = Grant.objects.filter(user=author)[0]
+    lasts = dt.timedelta(days=1)
+    token = make_token(actor=as_actor(author), new=NewToken(slug, [], lasts, scope={"cluster": [slug]})).token
     seq = list_events(action="traffic.change.proposed")[0].seq
-    ids = ids_of(mesh=mesh.pk, route=route.pk, user=author.pk, grant=grant.pk, seq=seq)
+    ids = ids_of(mesh=mesh.pk, route=route.pk, user=author.pk, grant=grant.pk, seq=seq, token=token.pk)
     return Place(slug, "shop", change.number, ids)
 
 
@@ -126,7 +131,12 @@ def theirs(author: User) -> Place:
 @pytest.fixture
 def nothing() -> Place:
     """What is nowhere."""
-    return Place("nowhere", "shop", 999, ids_of(mesh=NOWHERE, route=NOWHERE, user=NOWHERE, grant=NOWHERE, seq=999_999))
+    return Place(
+        "nowhere",
+        "shop",
+        999,
+        ids_of(mesh=NOWHERE, route=NOWHERE, user=NOWHERE, grant=NOWHERE, seq=999_999, token=NOWHERE),
+    )
 
 
 def ask(client: Client, method: str, url: str) -> Any:

@@ -42,7 +42,7 @@ def require_right(actor: Actor, verb: str, change: Change) -> User:
 def require_right_at(actor: Actor, verb: str, places: list[Place]) -> User:
     """The person behind `actor`, who has `verb` on every one of `places`. Raises DeniedError, naming the right."""
     user = person_of(actor)
-    if not may(user, verb, places):
+    if not may(actor, verb, places):
         raise DeniedError(
             f"You have no grant of “{verb}” that covers every target.", mend="Ask an Access admin for it."
         )
@@ -50,8 +50,13 @@ def require_right_at(actor: Actor, verb: str, places: list[Place]) -> User:
 
 
 def person_of(actor: Actor) -> User:
-    """The live account of a person; tokens, services and the system never decide. Raises DeniedError."""
-    user = User.objects.filter(pk=actor.user_id).first() if actor.kind == "person" and actor.user_id else None
+    """The live account of a person, or of a token's owner; services and the system never act here.
+
+    A token is held to its own rights wherever one is asked for, and has none to vote. Raises DeniedError.
+    """
+    user = (
+        User.objects.filter(pk=actor.user_id).first() if actor.kind in {"person", "token"} and actor.user_id else None
+    )
     if user is None or not user.is_active:
         raise DeniedError("Only a signed-in person may do this.")
     return user

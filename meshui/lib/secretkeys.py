@@ -30,6 +30,12 @@ def fernet_kept_in(folder: Path, is_production: bool) -> list[str]:  # noqa: FBT
     return made.split()
 
 
+def peppers_kept_in(folder: Path, is_production: bool) -> list[str]:  # noqa: FBT001 - as above
+    """The peppers under which API tokens are kept: the first makes, all check."""
+    made = _kept(folder, "token.peppers", is_production, lambda: secrets.token_urlsafe(32), "MESHUI_TOKEN_PEPPERS")
+    return made.split()
+
+
 def _kept(folder: Path, name: str, is_production: bool, make: object, variable: str) -> str:  # noqa: FBT001 - as above
     if is_production:
         raise ImproperlyConfigured(f"Production needs {variable} (or {variable}_FILE).")

@@ -32,6 +32,7 @@ def test_me__approver__name_time_zone_and_verbs(client: Client, approver: User) 
         "display_name": "Approver",
         "time_zone": "UTC",
         "verbs": ["change.vote", "inventory.read"],
+        "token": None,
     }
 
 
