@@ -69,8 +69,9 @@ def begin(request: HttpRequest, user: User) -> UserSession:
 def is_over(session: SessionBase) -> bool:
     """Whether nobody used it for an hour, or it is 12 hours old."""
     moment = now().timestamp()
-    idle = moment - session.get(SEEN, moment) >= IDLE.total_seconds()
-    return idle or moment - session.get(BEGUN, moment) >= LONGEST.total_seconds()
+    idle: bool = moment - session.get(SEEN, moment) >= IDLE.total_seconds()
+    old: bool = moment - session.get(BEGUN, moment) >= LONGEST.total_seconds()
+    return idle or old
 
 
 def note(session: SessionBase) -> None:
