@@ -12,8 +12,10 @@ from django.core import signing
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext, gettext_lazy
 
+from accounts.models import UserSession
 from accounts.selectors import actor_of, hash_of, source_of, stranger_of
 from accounts.services import give_back_try, record_failed_sign_in, record_sign_in, record_sign_out, reserve_try
+from accounts.sessions import end
 
 if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
@@ -83,6 +85,7 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth ha
     def logout(self, request: HttpRequest) -> None:
         """Record it and end the session."""
         record_sign_out(actor=actor_of(request))
+        end(UserSession.objects.filter(session_key=request.session.session_key), "Signed out.")
         super().logout(request)
 
     def add_message(self, *args: Any, **kwargs: Any) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from django.apps import AppConfig
+from django.contrib.auth.signals import user_logged_in
 from django.core.checks import Error, register
 from django.urls import URLPattern, URLResolver, get_resolver
 
@@ -13,6 +14,10 @@ from audit.types import register_actions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+
+    from django.http import HttpRequest
+
+    from accounts.models import User
 
 # What nobody needs a right for: the way in and out.
 PUBLIC: Final = frozenset({"account_login", "account_logout", "first-administrator", "set-password"})
@@ -28,6 +33,14 @@ class AccountsConfig(AppConfig):
         """Make the actions known, and the check."""
         register_actions(ACTIONS)
         register(check_declared)
+        user_logged_in.connect(begin_session)
+
+
+def begin_session(request: HttpRequest, user: User, **kwargs: Any) -> None:
+    """Every sign-in, by whichever way, has its row."""
+    from accounts.sessions import begin  # noqa: PLC0415 - models are there by now
+
+    begin(request, user)
 
 
 def check_declared(app_configs: object, **kwargs: Any) -> list[Error]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from django import forms
 from django.contrib.auth.validators import UnicodeUsernameValidator
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.types import READ, ROLE_LABELS, VERB_LABELS, Scope
@@ -37,6 +38,20 @@ def _display_name() -> forms.CharField:
 def _new_password() -> forms.CharField:
     widget = forms.PasswordInput(attrs={"autocomplete": "new-password"})
     return forms.CharField(label=_("Password"), strip=False, max_length=4096, widget=widget, help_text=RULES)
+
+
+class UtcField(forms.DateTimeField):
+    """A moment in UTC, whatever zone the reader's pages show."""
+
+    def to_python(self, value: Any) -> Any:
+        """As DateTimeField, in UTC."""
+        with timezone.override("UTC"):
+            return super().to_python(value)
+
+    def prepare_value(self, value: Any) -> Any:
+        """As DateTimeField, in UTC."""
+        with timezone.override("UTC"):
+            return super().prepare_value(value)
 
 
 class PasswordForm(forms.Form):
@@ -88,7 +103,7 @@ class GrantForm(ScopeForm):
     """A role within a scope."""
 
     role = forms.ChoiceField(label=_("Role"), choices=ROLE_CHOICES)
-    expires_at = forms.DateTimeField(
+    expires_at = UtcField(
         label=_("Until (UTC)"), required=False, widget=forms.DateTimeInput(attrs={"type": "datetime-local"})
     )
     field_order = ["role"]
@@ -115,3 +130,33 @@ class TokenForm(ScopeForm):
     def clean_cidrs(self) -> list[str]:
         """One by one."""
         return str(self.cleaned_data["cidrs"]).replace(",", " ").split()
+
+
+class ProfileForm(forms.Form):
+    """What somebody says about themselves."""
+
+    display_name = _display_name()
+    time_zone = forms.CharField(
+        label=_("Time zone"),
+        max_length=64,
+        widget=forms.TextInput(attrs={"list": "zones", "autocomplete": "off", "spellcheck": "false"}),
+        help_text=_("Such as Europe/Berlin. Times on pages are shown in it; history stays in UTC."),
+    )
+
+
+class ChangePasswordForm(forms.Form):
+    """The present password, and the new one."""
+
+    old = forms.CharField(
+        label=_("Present password"),
+        strip=False,
+        max_length=4096,
+        widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
+    )
+    new = _new_password()
+
+
+class CloseForm(forms.Form):
+    """Why an account is closed."""
+
+    reason = forms.CharField(label=_("Why"), max_length=4000)

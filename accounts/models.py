@@ -187,6 +187,31 @@ class Token(models.Model):
         return About(kind="token", id=str(self.pk), name=self.name)
 
 
+class UserSession(models.Model):
+    """Where somebody is, or was, signed in. `session_key` is that of Django's row, and gone with it."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="sessions")
+    session_key = models.CharField(max_length=40, unique=True, null=True, blank=True)
+    address = models.CharField(max_length=45, blank=True, default="")
+    browser = models.CharField(max_length=60, blank=True, default="")
+    started_at = models.DateTimeField()
+    seen_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True, blank=True)
+    ended_why = models.CharField(max_length=200, blank=True, default="")
+
+    class Meta:
+        ordering = ["-seen_at", "pk"]
+        indexes: ClassVar[list[models.Index]] = [models.Index(fields=["started_at", "id"], name="session_by_age")]
+
+    def __str__(self) -> str:
+        return f"{self.user.username}, {self.browser}"
+
+    def to_audit(self) -> About:
+        """Names as values; the key is nobody's business."""
+        return About(kind="session", id=str(self.pk), name=str(self))
+
+
 class OneTimeLink(models.Model):
     """A link that works once: only the hash of its token is kept. Without a user it makes the first administrator."""
 

@@ -11,6 +11,7 @@ from django.conf import settings
 from django.db.models import Prefetch
 
 from accounts.models import Grant, OneTimeLink, Token, User
+from accounts.types import ROLE_WORDS
 from audit.types import Actor, Auth, Source
 from meshui.lib.clock import db_now
 from meshui.lib.errors import DeniedError, GoneError, MissingError
@@ -128,6 +129,11 @@ def list_people() -> QuerySet[User]:
     """Everybody with their grants (`person.grants.all`), by name. Two queries. For those with access.manage."""
     grants = Grant.objects.order_by("role", "created_at")
     return User.objects.prefetch_related(Prefetch("grants", queryset=grants)).order_by("username")
+
+
+def grants_in_words(user: User) -> list[tuple[Grant, str]]:
+    """What a person was granted and is not over, each with what it lets them do. One query."""
+    return [(grant, ROLE_WORDS[grant.role]) for grant in Grant.objects.live().of(user.pk)]
 
 
 def list_tokens(owner: User | None = None) -> QuerySet[Token]:

@@ -54,6 +54,20 @@ ROLE_LABELS: Final[Mapping[str, str]] = MappingProxyType(
 )
 VERBS: Final = frozenset().union(*ROLES.values())
 # Nobody gives these to himself: a second Access admin does.
+# What each role lets do, in a sentence for who has it.
+ROLE_WORDS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "viewer": "Look at clusters, meshes, services and changes.",
+        "author": "Propose, edit and cancel changes; correct versions of services.",
+        "approver": "Approve or reject changes that somebody else wrote.",
+        "executor": "Start, pause, resume and roll back approved changes.",
+        "responder": "Pause and roll back changes that run.",
+        "auditor": "Read, verify and export the whole history.",
+        "policy_admin": "Say who must approve what.",
+        "access_admin": "Say who may do what, and end sessions and tokens.",
+        "cluster_admin": "Register clusters, keep their credentials, allow writes.",
+    }
+)
 NEVER_TO_ONESELF: Final = frozenset({"change.vote", "change.execute"})
 # What a token may be given: never a vote, a credential of a cluster, or a say in who may do what.
 TOKEN_VERBS: Final = VERBS - {"change.vote", "cluster.credential", "access.manage", "policy.manage"}

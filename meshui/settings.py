@@ -55,6 +55,7 @@ MIDDLEWARE = [
     "meshui.ui.middleware.RequestGuardMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
+    "accounts.middleware.SessionLifeMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -64,6 +65,7 @@ MIDDLEWARE = [
     "django_htmx.middleware.HtmxMiddleware",
     "meshui.ui.middleware.RefusalMiddleware",
     "accounts.middleware.TokenInAddressMiddleware",
+    "accounts.middleware.TimeZoneMiddleware",
     "django.contrib.auth.middleware.LoginRequiredMiddleware",
 ]
 ROOT_URLCONF = "meshui.urls"
@@ -108,7 +110,7 @@ ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*"]
 ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_REAUTHENTICATION_TIMEOUT = 300
 ACCOUNT_RATE_LIMITS = False  # tries are counted in rows (accounts.services), which no cache evicts
-ACCOUNT_SESSION_REMEMBER = False  # one lifetime for all; accounts.views sets it
+ACCOUNT_SESSION_REMEMBER = False  # one lifetime for all; accounts.views.signing sets it
 ALLAUTH_TRUSTED_PROXY_COUNT = int(env.number("TRUSTED_PROXIES", 0))
 
 SESSION_ENGINE = "django.contrib.sessions.backends.db"

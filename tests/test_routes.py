@@ -91,7 +91,8 @@ def ids_of(**given: Any) -> dict[str, Any]:
     names = {
         "mesh": ["meshes:mesh-detail/pk", "api:mesh-detail/pk"],
         "route": ["meshes:route-detail/pk"],
-        "user": ["accounts:person/user_id", "accounts:grant-revoke/user_id"],
+        "user": [f"accounts:{name}/user_id" for name in ("person", "grant-revoke", "account-close", "account-open")],
+        "session": ["accounts:session-end/session_id"],
         "grant": ["accounts:grant-revoke/grant_id"],
         "token": ["accounts:token-revoke/token_id"],
         "seq": ["audit:event-detail/seq", "api:event-detail/seq"],
@@ -112,7 +113,7 @@ def place(slug: str, author: User) -> Place:
     lasts = dt.timedelta(days=1)
     token = make_token(actor=as_actor(author), new=NewToken(slug, [], lasts, scope={"cluster": [slug]})).token
     seq = list_events(action="traffic.change.proposed")[0].seq
-    ids = ids_of(mesh=mesh.pk, route=route.pk, user=author.pk, grant=grant.pk, seq=seq, token=token.pk)
+    ids = ids_of(mesh=mesh.pk, route=route.pk, user=author.pk, grant=grant.pk, seq=seq, token=token.pk, session=NOWHERE)
     return Place(slug, "shop", change.number, ids)
 
 
@@ -135,7 +136,7 @@ def nothing() -> Place:
         "nowhere",
         "shop",
         999,
-        ids_of(mesh=NOWHERE, route=NOWHERE, user=NOWHERE, grant=NOWHERE, seq=999_999, token=NOWHERE),
+        ids_of(mesh=NOWHERE, route=NOWHERE, user=NOWHERE, grant=NOWHERE, seq=999_999, token=NOWHERE, session=NOWHERE),
     )
 
 

@@ -91,6 +91,11 @@ class PageContext:
         return name if name != self.person_name else ""
 
     @property
+    def me_url(self) -> str:
+        """Where whoever is signed in finds what concerns them."""
+        return reverse("accounts:me")
+
+    @property
     def sign_out_url(self) -> str:
         """Where the sign-out form posts."""
         return reverse("account_logout")

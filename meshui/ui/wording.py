@@ -1,4 +1,4 @@
-"""How numbers, times and foreign text are written on a page. Pure but for the language."""
+"""How numbers, times and foreign text are written on a page. Pure but for language and zone."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import datetime as dt
 import unicodedata
 from typing import Final
 
+from django.utils import timezone
 from django.utils.formats import date_format, number_format
 from django.utils.translation import gettext, ngettext
 
@@ -42,6 +43,18 @@ def number(value: float) -> str:
 def absolute(moment: dt.datetime) -> str:
     """“2026-11-23 08:47:12 UTC”, in every language."""
     return moment.astimezone(dt.UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def in_zone(moment: dt.datetime) -> str:
+    """“2026-11-23 09:47:12 Europe/Berlin”: in the zone in force, with its name."""
+    zone = timezone.get_current_timezone_name()
+    return f"{timezone.localtime(moment):%Y-%m-%d %H:%M:%S} {zone}" if zone != "UTC" else absolute(moment)
+
+
+def both_zones(moment: dt.datetime) -> str:
+    """In UTC, and in the zone in force if that is another one."""
+    here, utc = in_zone(moment), absolute(moment)
+    return utc if here == utc else f"{utc} · {here}"
 
 
 def relative(moment: dt.datetime, now: dt.datetime) -> str:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from django import template
 from django.templatetags.static import static
+from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext, ngettext
 
@@ -16,7 +17,7 @@ from meshui.ui.yaml_text import to_yaml
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from django.forms import BaseForm, BoundField
     from django.template.context import RequestContext
@@ -110,16 +111,27 @@ def ago(moment: dt.datetime | None) -> SafeString:
     """A time as people say it; the absolute one stands in its title. A dash for None."""
     if moment is None:
         return format_html('<span class="mut">{}</span>', "\u2013")
-    said = wording.relative(moment, clock.now())
-    return format_html('<time datetime="{}" title="{}">{}</time>', moment.isoformat(), wording.absolute(moment), said)
+    said = wording.relative(moment, timezone.localtime(clock.now()))
+    return format_html('<time datetime="{}" title="{}">{}</time>', moment.isoformat(), wording.both_zones(moment), said)
 
 
 @register.simple_tag
 def at(moment: dt.datetime | None) -> SafeString:
-    """A time, absolute and in UTC. A dash for None."""
+    """A time, absolute, in the reader's zone; in UTC in its title. A dash for None."""
+    return _absolute(moment, wording.in_zone)
+
+
+@register.simple_tag
+def at_utc(moment: dt.datetime | None) -> SafeString:
+    """A time, absolute, in UTC, as history has it; in the reader's zone in its title. A dash for None."""
+    return _absolute(moment, wording.absolute)
+
+
+def _absolute(moment: dt.datetime | None, write: Callable[[dt.datetime], str]) -> SafeString:
     if moment is None:
         return format_html('<span class="mut">{}</span>', "\u2013")
-    return format_html('<time datetime="{}">{}</time>', moment.isoformat(), wording.absolute(moment))
+    title = wording.both_zones(moment)
+    return format_html('<time datetime="{}" title="{}">{}</time>', moment.isoformat(), title, write(moment))
 
 
 @register.simple_tag

@@ -1,22 +1,18 @@
-"""People and grants: the verbs."""
+"""People, grants and one-time links."""
 
 from __future__ import annotations
 
-import ipaddress
 import secrets
 from datetime import timedelta
-from typing import TYPE_CHECKING, Final, NamedTuple, cast
+from typing import TYPE_CHECKING, Final, cast
 
-from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
-from django.db.models import F
 
-from accounts.models import Grant, OneTimeLink, SignInTries, User
-from accounts.rights import has
+from accounts.models import Grant, OneTimeLink, User
 from accounts.selectors import get_link, get_user, hash_of, is_unclaimed
+from accounts.services.shared import end_sessions, require_access_admin, require_another_admin, set_password
 from accounts.types import FIRST_ADMINISTRATOR, NEVER_TO_ONESELF, ROLE_LABELS, ROLES, Scope
 from audit.services import about, record, verb
-from audit.types import About
 from meshui.lib.clock import db_now, read_db_now
 from meshui.lib.errors import DeniedError, GoneError, InvalidError, MissingError
 
@@ -27,18 +23,9 @@ if TYPE_CHECKING:
 
     from audit.types import Actor
 
+
 FIRST_LINK_LASTS: Final = timedelta(minutes=30)
 INVITATION_LASTS: Final = timedelta(hours=24)
-TRIES_WINDOW: Final = timedelta(minutes=15)
-TRIES_PER_ACCOUNT: Final = 10
-TRIES_PER_ADDRESS: Final = 30
-
-
-class TryAnswer(NamedTuple):
-    """Whether a try to sign in may go on, and whether it is the last for now."""
-
-    is_allowed: bool
-    is_last: bool
 
 
 @verb("accounts.user.created")
@@ -49,7 +36,7 @@ def create_user(
 
     Raises DeniedError without access.manage (the system may: commands and seeds), InvalidError for bad input.
     """
-    _require_access_admin(actor)
+    require_access_admin(actor)
     user = _new_user(username, display_name, password, time_zone)
     record("accounts.user.created", actor=actor, target=user, display_name=user.display_name)
     return user
@@ -70,7 +57,7 @@ def grant_role(
     """
     user = get_user(user_id)
     about(user)
-    _require_access_admin(actor)
+    require_access_admin(actor)
     return _grant(actor, user, role, scope, expires_at)
 
 
@@ -84,16 +71,11 @@ def revoke_grant(*, actor: Actor, grant_id: UUID | str) -> None:
     if grant is None:
         raise MissingError("There is no such grant.", mend="It may have been revoked already; look at the list.")
     about(grant)
-    _require_access_admin(actor)
-    admins = set(Grant.objects.carrying("access.manage").select_for_update().values_list("pk", flat=True))
-    live = set(Grant.objects.live().carrying("access.manage").values_list("pk", flat=True))
-    if grant.pk in admins and not live - {grant.pk}:
-        raise GoneError(
-            "This is the last Access admin: nobody could grant anything any more.",
-            mend="Make somebody else an Access admin first.",
-        )
+    require_access_admin(actor)
+    require_another_admin([grant.pk])
     record("accounts.grant.revoked", actor=actor, target=grant, user=grant.user.username, role=grant.role)
     grant.delete()
+    end_sessions(actor, grant.user, f"The grant {grant} was taken.")
 
 
 @verb("accounts.user.created")
@@ -102,7 +84,7 @@ def invite_person(*, actor: Actor, username: str, display_name: str, roles: Iter
 
     The token is returned once and kept nowhere. Raises as create_user and grant_role do.
     """
-    _require_access_admin(actor)
+    require_access_admin(actor)
     user = _new_user(username, display_name, None, "UTC")
     about(user)
     record("accounts.user.created", actor=actor, target=user, display_name=user.display_name)
@@ -144,77 +126,11 @@ def set_first_password(*, actor: Actor, token: str, password: str) -> User:
     user = cast("User", link.user)
     about(user)
     _use_up(link)
-    _set_password(user, password)
+    set_password(user, password)
     user.save(update_fields=["password"])
     record("accounts.password.set", actor=actor, target=user)
+    end_sessions(actor, user, "The password was set.")
     return user
-
-
-def reserve_try(*, username: str, device: str, address: str) -> TryAnswer:
-    """Count a try to sign in before the password is looked at, so that many at once cannot slip through.
-
-    At most 10 per account and device (unknown devices share one count, so nobody locks a known device out by name) and
-    30 per address (IPv6: per /64) in 15 minutes. The counters are rows: no cache evicts them.
-    """
-    SignInTries.objects.filter(since__lte=db_now(plus=-TRIES_WINDOW.total_seconds())).delete()
-    buckets = _buckets(username, device, address)
-    rows = [SignInTries(bucket=bucket, since=db_now(), count=0) for bucket in buckets]
-    SignInTries.objects.bulk_create(rows, ignore_conflicts=True)
-    taken = [
-        SignInTries.objects.filter(pk=bucket, count__lt=limit).update(count=F("count") + 1)
-        for bucket, limit in buckets.items()
-    ]
-    counts = dict(SignInTries.objects.filter(pk__in=buckets).values_list("pk", "count"))
-    is_last = any(counts.get(bucket) == limit for bucket, limit in buckets.items())
-    return TryAnswer(is_allowed=all(taken), is_last=is_last)
-
-
-def give_back_try(*, username: str, device: str, address: str) -> None:
-    """A try that succeeded does not count; those before it still do."""
-    buckets = _buckets(username, device, address)
-    SignInTries.objects.filter(pk__in=buckets, count__gt=0).update(count=F("count") - 1)
-
-
-@verb("accounts.session.started")
-def record_sign_in(*, actor: Actor, device: str) -> None:
-    """Note that `actor` signed in. `device` is `known` or `new`."""
-    subject = About(kind="user", id=actor.user_id, name=actor.name)
-    record("accounts.session.started", actor=actor, target=subject, device=device)
-
-
-@verb("accounts.session.started")
-def record_failed_sign_in(*, actor: Actor, is_last: bool) -> None:
-    """Note a wrong name or password, alike; `is_last`: further tries are refused for a while and not noted."""
-    reason = "Wrong name or password." + (" Further tries are refused for 15 minutes." if is_last else "")
-    subject = About(kind="user", id="", name=actor.name)
-    record("accounts.session.started", actor=actor, target=subject, reason=reason, outcome="failure")
-
-
-@verb("accounts.session.ended")
-def record_sign_out(*, actor: Actor) -> None:
-    """Note that `actor` signed out."""
-    record("accounts.session.ended", actor=actor, target=About(kind="user", id=actor.user_id, name=actor.name))
-
-
-def _buckets(username: str, device: str, address: str) -> dict[str, int]:
-    """Bucket → its limit. Names and addresses are kept as hashes only."""
-    account = f"account\n{username.strip().lower()}\n{device}"
-    return {hash_of(account): TRIES_PER_ACCOUNT, hash_of(f"address\n{_network(address)}"): TRIES_PER_ADDRESS}
-
-
-def _network(address: str) -> str:
-    try:
-        parsed = ipaddress.ip_address(address)
-    except ValueError:
-        return "unknown"
-    if parsed.version == 6 and not parsed.ipv4_mapped:
-        return str(ipaddress.ip_network((parsed, 64), strict=False))
-    return str(parsed.ipv4_mapped or parsed) if parsed.version == 6 else str(parsed)
-
-
-def _require_access_admin(actor: Actor) -> None:
-    if actor.kind != "system" and not has(actor, "access.manage"):
-        raise DeniedError("Only an Access admin may change who may do what.", mend="Ask one of them.")
 
 
 def _require_unclaimed() -> None:
@@ -229,21 +145,13 @@ def _new_user(username: str, display_name: str, password: str | None, time_zone:
     if password is None:
         user.set_unusable_password()
     else:
-        _set_password(user, password)
+        set_password(user, password)
     try:
         user.full_clean()
     except ValidationError as error:
         raise InvalidError(" ".join(error.messages)) from error
     user.save(force_insert=True)
     return user
-
-
-def _set_password(user: User, password: str) -> None:
-    try:
-        validate_password(password, user)
-    except ValidationError as error:
-        raise InvalidError(" ".join(error.messages), mend="Choose another password.") from error
-    user.set_password(password)
 
 
 def _grant(
