@@ -120,6 +120,10 @@ class ApiView(Needs, APIView):
         if method == "POST" and self.posts_as:
             made, needs = (self.body_class, self.posts_class), self.posts_needs
             return Write(self.posts_as, needs, *made, 201, self.posts_etag, takes_key=self.takes_key)
+        return self._own_write()
+
+    def _own_write(self) -> Write:
+        """Of a route of one verb."""
         return Write(
             "",
             self.needs,
