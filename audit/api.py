@@ -63,6 +63,7 @@ class VerificationView(ApiDetailView):
     needs = "audit.read"
     tag = "audit"
     serializer_class = CheckedSerializer
+    problems = (404,)
 
     def get_object(self, **kwargs: Any) -> selectors.Checked:
         """The result. Raises MissingError before there was one."""

@@ -37,7 +37,9 @@ class OpenedBody(Body):
     kubeconfig = serializers.CharField(
         max_length=MAX_BYTES, required=False, trim_whitespace=False, write_only=True, default=""
     )
-    context = serializers.CharField(max_length=253, required=False, default="", allow_blank=True)
+    context = serializers.CharField(  # type: ignore[assignment]  # DRF takes it out of the class
+        max_length=253, required=False, default="", allow_blank=True
+    )
     address = AddressBody(required=False)
     in_cluster = serializers.BooleanField(required=False, default=False)
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from meshes.types import Route, Rule
     from traffic.models import Change
     from traffic.previews import TargetPreview
-    from traffic.types import Proposal
+    from traffic.types import Action, Proposal
     from traffic.workbench import Workbench
 
 
@@ -81,7 +81,7 @@ def wish_of_change(user: User, change: Change, given: Mapping[str, Any]) -> Wish
     Raises MissingError, InvalidChangeError.
     """
     was = asked_of_change(change)
-    action = given.get("action") or ("end" if was.is_end else "set")
+    action: Literal["set", "end"] = given.get("action") or ("end" if was.is_end else "set")
     words = {name: given.get(name, getattr(change, name)) for name in ("title", "reason", "ticket")}
     asked = AskedShares(was.at.namespace, was.at.service, (), **words, action=action)
     told = {name: given[name] for name in ("shares", "rule", "rules", "edits") if name in given}
@@ -115,7 +115,7 @@ def proposed(wish: Wish) -> Proposal:
 
 def preview_of(wish: Wish, change: Change | None = None) -> list[TargetPreview]:
     """What each place would get, and why one cannot be chosen. `change`: the one that is edited. Nothing is kept."""
-    action = "end" if wish.is_end else "set"
+    action: Action = "end" if wish.is_end else "set"
     found = previews_of(wish.bench, wish.desired, wish.values, is_end=wish.is_end, change=change)
     spots = [spot for spot in wish.bench.spots if spot.value in wish.values]
     faults = [wish.bench.why_not(spot, wish.desired, action) for spot in spots]
@@ -152,16 +152,16 @@ def _desired(bench: Workbench, asked: AskedShares) -> Route:
         if isinstance(after, Refusal):
             raise InvalidChangeError(f"edits[{place}]: {after.reason}")
         route = after
-    told = [{"rule": asked.rule, "shares": asked.shares}] if asked.shares else []
-    for one in (*told, *asked.rules):
-        shared = edits.set_shares(route, *_shares(bench, route, rule_of(route, one["rule"]), one["shares"]))
+    told: list[Mapping[str, Any]] = [{"rule": asked.rule, "shares": asked.shares}] if asked.shares else []
+    for each in (*told, *asked.rules):
+        shared = edits.set_shares(route, *_shares(bench, rule_of(route, each["rule"]), each["shares"]))
         if isinstance(shared, Refusal):
             raise InvalidChangeError(shared.reason)
         route = shared
     return route
 
 
-def _shares(bench: Workbench, route: Route, rule: Rule, asked: Mapping[str, int]) -> tuple[str, dict[str, int]]:
+def _shares(bench: Workbench, rule: Rule, asked: Mapping[str, int]) -> tuple[str, dict[str, int]]:
     """The name of the rule, and the shares of its backends by key."""
     names = names_in(bench, rule)
     found = {names[name]: share for name, share in asked.items() if name in names}

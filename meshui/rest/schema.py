@@ -99,7 +99,7 @@ class Schema(AutoSchema):
 
     def get_auth(self) -> list[dict[str, list[str]]]:
         """The ways to sign in that this operation takes."""
-        found: list[dict[str, list[str]]] = super().get_auth()  # type: ignore[no-untyped-call]  # spectacular's
+        found: list[dict[str, list[str]]] = super().get_auth()
         alone = self._write is not None and self.declared.sessions_only
         return [each for each in found if not alone or "session" in each]
 
@@ -147,7 +147,7 @@ class Schema(AutoSchema):
     def _problems(self) -> list[int]:
         path = [404] if "{" in self.path or (self._write and self._write.name) else []
         if self._write is None:
-            return sorted({400, 401, 403, *path, 429})
+            return sorted({400, 401, 403, *path, 429, *self.declared.problems})
         condition = [412, 428] if self._write.is_conditional else []
         more = self._write.problems
         return sorted({400, 401, 403, *path, 409, 413, 415, 422, 429, 503, *condition, *more})

@@ -105,7 +105,7 @@ class ApiView(Needs, APIView):
         patch_vary_headers(final, VARY)
         return final
 
-    def options(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+    def options(self, request: Any, *args: Any, **kwargs: Any) -> Response:
         """Nothing but Allow: the same whether or not the thing is there."""
         return Response(status=204)
 
@@ -117,13 +117,25 @@ class ApiView(Needs, APIView):
         """What an unsafe method declares."""
         if method in self.writes:
             return self.writes[method]
-        words = (self.body_class, self.serializer_class)
         if method == "POST" and self.posts_as:
             made, needs = (self.body_class, self.posts_class), self.posts_needs
             return Write(self.posts_as, needs, *made, 201, self.posts_etag, takes_key=self.takes_key)
-        status = 200 if self.serializer_class else 204
-        marks = {"is_conditional": self.is_conditional, "takes_key": self.takes_key}
-        return Write("", self.needs, *words, status, self.has_etag, also=self.also, problems=self.problems, **marks)
+        return self._own_write()
+
+    def _own_write(self) -> Write:
+        """Of a route of one verb."""
+        return Write(
+            "",
+            self.needs,
+            self.body_class,
+            self.serializer_class,
+            status=200 if self.serializer_class else 204,
+            has_etag=self.has_etag,
+            is_conditional=self.is_conditional,
+            takes_key=self.takes_key,
+            also=self.also,
+            problems=self.problems,
+        )
 
     def body_of(self, request: Request) -> dict[str, Any]:
         """What was sent, checked for shape. Raises ValidationError, ParseError, UnsupportedMediaType."""

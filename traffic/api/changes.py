@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from rest_framework.request import Request
 
     from accounts.models import User
+    from meshui.rest.serializers import Body
     from traffic.proposals import Wish
 
 
@@ -61,17 +62,18 @@ class ChangeListView(ApiListView[Change]):
         return answer_with(user, number, 201)
 
 
+def revising(name: str, body: type[Body]) -> Write:
+    """An edit of a change, about the ETag that was read."""
+    return Write(name, "change.edit", body, ChangeDetailSerializer, has_etag=True, is_conditional=True)
+
+
 class ChangeDetailView(ApiDetailView):
     """/api/v1/changes/<n>/: One change: targets, plan, findings, votes, how far it is."""
 
     needs = READ
     tag = "changes"
     serializer_class = ChangeDetailSerializer
-    edit = {"needs": "change.edit", "shows": ChangeDetailSerializer, "has_etag": True, "is_conditional": True}
-    writes = {
-        "PUT": Write("change_revise", body=ReviseBody, **edit),
-        "PATCH": Write("change_amend", body=AmendBody, **edit),
-    }
+    writes = {"PUT": revising("change_revise", ReviseBody), "PATCH": revising("change_amend", AmendBody)}
 
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """It, or 304 where nothing of it can have moved under the ETag that the reader has."""
@@ -116,6 +118,7 @@ class ChangePreviewView(ApiView):
     tag = "changes"
     body_class = PreviewBody
     serializer_class = PreviewSerializer
+    problems = (404,)
 
     def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """From what was last read of the clusters; for readers, too."""
