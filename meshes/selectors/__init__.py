@@ -3,8 +3,18 @@
 from meshes.adapters.registry import adapter_for
 from meshes.selectors.alignment import AlignedCluster, AlignedRoute, AlignedService, aligned
 from meshes.selectors.clusters import ClusterInventory, cluster_inventory
+from meshes.selectors.drift import (
+    Watch,
+    count_managed,
+    drift_watch,
+    drifts_of_service,
+    get_managed,
+    list_drifts,
+    list_managed,
+    watch_of,
+)
 from meshes.selectors.fleet import FleetRow, fleet_rows
-from meshes.selectors.freshness import MeshLine
+from meshes.selectors.freshness import MeshLine, sync_facts
 from meshes.selectors.inventory import (
     ReadCluster,
     list_namespaces,
@@ -38,14 +48,21 @@ __all__ = [
     "Rows",
     "ServiceLine",
     "ServiceView",
+    "Watch",
     "adapter_for",
     "aligned",
     "cluster_inventory",
+    "count_managed",
+    "drift_watch",
+    "drifts_of_service",
     "fleet_rows",
     "get_live",
+    "get_managed",
     "get_route",
     "in_cluster",
     "kind_lines",
+    "list_drifts",
+    "list_managed",
     "list_meshes",
     "list_namespaces",
     "list_routes",
@@ -65,4 +82,6 @@ __all__ = [
     "service_view",
     "services_list",
     "split_now",
+    "sync_facts",
+    "watch_of",
 ]

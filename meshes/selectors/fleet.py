@@ -10,7 +10,14 @@ from django.db.models import Count, Q
 from accounts.types import READ
 from clusters.selectors import list_clusters
 from meshes.models import Route, Service
-from meshes.selectors.freshness import MeshLine, clusters_with_errors, meshes_by_cluster, sync_word
+from meshes.selectors.freshness import (
+    MeshLine,
+    clusters_with_errors,
+    fact_of,
+    managed_in,
+    meshes_by_cluster,
+    sync_word,
+)
 from meshui.lib.rights import in_scope
 
 if TYPE_CHECKING:
@@ -19,6 +26,7 @@ if TYPE_CHECKING:
 
     from accounts.models import User
     from clusters.models import Cluster
+    from clusters.types import SyncFact
 
 MAX_ROWS = 200
 
@@ -34,6 +42,7 @@ class FleetRow:
     split_count: int
     problem_count: int
     sync: str
+    fact: SyncFact
 
     @property
     def read_at(self) -> dt.datetime | None:
@@ -42,11 +51,13 @@ class FleetRow:
 
 
 def fleet_rows(user: User) -> list[FleetRow]:
-    """The clusters that `user` may see, worst first, at most 200. Nine queries, however many there are."""
+    """The clusters that `user` may see, worst first, at most 200. Ten queries, however many there are."""
     worst_first = list_clusters(user).prefetch_related(None).order_by("health_rank", "slug")  # type: ignore[misc]  # annotated there
     clusters = list(worst_first[:MAX_ROWS])
     meshes, errors = meshes_by_cluster(user, clusters), clusters_with_errors(clusters)
     services, routes = _service_counts(user, clusters), _route_counts(user, clusters)
+    managed = managed_in(user, clusters)
+    words = {cluster.pk: sync_word(cluster, has_errors=bool(errors.get(cluster.pk))) for cluster in clusters}
     return [
         FleetRow(
             cluster,
@@ -54,7 +65,8 @@ def fleet_rows(user: User) -> list[FleetRow]:
             services.get(cluster.pk, 0),
             *routes.get(cluster.pk, (0, 0, 0))[:2],
             problem_count=errors.get(cluster.pk, 0) + routes.get(cluster.pk, (0, 0, 0))[2],
-            sync=sync_word(cluster, has_errors=bool(errors.get(cluster.pk))),
+            sync=words[cluster.pk],
+            fact=fact_of(cluster, words[cluster.pk], managed.get(cluster.pk, (0, 0))),
         )
         for cluster in clusters
     ]

@@ -49,6 +49,11 @@ SYNC: Final = {
     "running": _("Reading", "loader", "info"),
     "failed": _("Read failed", "circle-x", "crit"),
 }
+DRIFT: Final = {
+    "changed": _("Changed outside of MeshUI", "equal-not", "warn"),
+    "gone": _("Deleted outside of MeshUI", "trash-2", "warn"),
+    "made": _("Made again outside of MeshUI", "plus", "warn"),
+}
 CHANGE: Final = {
     "draft": _("Draft", "pencil"),
     "planning": _("Planning", "loader", "info"),
@@ -120,6 +125,7 @@ TABLES: Final[Mapping[str, Mapping[str, Status]]] = MappingProxyType(
     {
         "health": HEALTH,
         "sync": SYNC,
+        "drift": DRIFT,
         "change": CHANGE,
         "step": STEP,
         "verification": VERIFICATION,
