@@ -15,13 +15,11 @@ if TYPE_CHECKING:
 
 register = template.Library()
 TABS: Final = (
-    ("clusters:cluster-detail", gettext_lazy("Overview")),
+    ("clusters:cluster-detail", gettext_lazy("Connection")),
     ("meshes:cluster-inventory", gettext_lazy("Inventory")),
     ("meshes:inventory-namespaces", gettext_lazy("Namespaces")),
     ("traffic:cluster-drift", gettext_lazy("Drift")),
     ("meshes:cluster-capabilities", gettext_lazy("Capabilities")),
-    ("traffic:cluster-history", gettext_lazy("History")),
-    ("clusters:cluster-connection", gettext_lazy("Connection")),
 )
 
 

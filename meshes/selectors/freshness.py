@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection
     from uuid import UUID
 
+    from django.db.models import QuerySet
+
     from accounts.models import User
     from clusters.models import Cluster
 
@@ -75,10 +77,14 @@ def sync_facts(user: User, clusters: Collection[Cluster]) -> dict[UUID, SyncFact
 
 def managed_in(user: User, clusters: Collection[Cluster]) -> dict[UUID, tuple[int, int]]:
     """By cluster: routes that MeshUI wrote last, and those of them that others changed since. One query."""
-    rows = in_scope(ManagedRoute.objects.filter(cluster__in=clusters), user, READ).order_by()
-    rows = rows.exclude(left_hash="", drift="")  # what MeshUI deleted and nobody made again is nothing to keep
+    rows = in_scope(kept_in(clusters), user, READ).order_by()
     counted = rows.values_list("cluster_id").annotate(n=Count("pk"), drifted=Count("pk", filter=~Q(drift="")))
     return {pk: (n, drifted) for pk, n, drifted in counted}
+
+
+def kept_in(clusters: Collection[Cluster]) -> QuerySet[ManagedRoute]:
+    """What MeshUI wrote there; not what it deleted, unless somebody made that again. Unscoped."""
+    return ManagedRoute.objects.filter(cluster__in=clusters).exclude(left_hash="", drift="")
 
 
 def fact_of(cluster: Cluster, sync: str, counts: tuple[int, int]) -> SyncFact:

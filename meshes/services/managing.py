@@ -143,5 +143,5 @@ def _key(row: ManagedRoute | Route) -> Key:
     return row.group, row.kind, row.namespace, row.name
 
 
-def _named(ref: ObjectRef) -> dict[str, str]:
+def _named(ref: ObjectRef) -> dict[str, Any]:
     return {"group": ref.resource.group, "kind": ref.resource.kind, "namespace": ref.namespace, "name": ref.name}

@@ -117,7 +117,7 @@ def _write(model: type[M], cluster: Cluster, moved: list[M]) -> int:
     with transaction.atomic():
         upsert: dict[str, Any] = {"update_conflicts": True, "unique_fields": ["id"], "update_fields": names}
         _rows(model).bulk_create(moved, batch_size=BATCH, **upsert)
-        routes = [row for row in moved if isinstance(row, Route)]
+        routes: list[Route] = [row for row in moved if isinstance(row, Route)]
         if routes:
             _store_backends(routes)
             managing.judge(cluster, (row.name for row in routes))

@@ -49,6 +49,11 @@ SYNC: Final = {
     "running": _("Reading", "loader", "info"),
     "failed": _("Read failed", "circle-x", "crit"),
 }
+ABILITY: Final = {
+    "can": _("Can", "check", "ok"),
+    "loses": _("Loses", "triangle-alert", "warn"),
+    "cannot": _("Cannot", "ban", "crit"),
+}
 DRIFT: Final = {
     "changed": _("Changed outside of MeshUI", "equal-not", "warn"),
     "gone": _("Deleted outside of MeshUI", "trash-2", "warn"),
@@ -126,6 +131,7 @@ TABLES: Final[Mapping[str, Mapping[str, Status]]] = MappingProxyType(
         "health": HEALTH,
         "sync": SYNC,
         "drift": DRIFT,
+        "ability": ABILITY,
         "change": CHANGE,
         "step": STEP,
         "verification": VERIFICATION,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from accounts.selectors import signed_in
 from accounts.types import READ
@@ -31,7 +31,7 @@ class DriftListView(ObjectListView[ManagedRoute]):
     is_scoped = True
     page_template = "traffic/drift_list.html"
     filterset_class = DriftFilter
-    sorts: Mapping[str, Sequence[str]] = {
+    sorts: ClassVar[Mapping[str, Sequence[str]]] = {
         "seen": ("drifted_at",),
         "service": ("root_service", "root_namespace", "cluster__slug"),
         "cluster": ("cluster__slug", "root_service"),
@@ -99,7 +99,7 @@ class DriftDiffView(PageView):
         """Both states in neutral words and as YAML."""
         user = signed_in(self.request)
         row = get_managed(user, kwargs["pk"])
-        line = drift_lines(user, [row])[0]
+        line, mode = drift_lines(user, [row])[0], self.request.GET.get("mode")
         return super().get_context_data(
             line=line,
             row=row,
@@ -107,7 +107,6 @@ class DriftDiffView(PageView):
             left=shown_yaml(row.body),
             live=shown_yaml(live_body(row)),
             watch=drift_watch(user, row.cluster),
-            mode="split" if self.request.GET.get("mode") == "split" else "unified",
-            can_propose=rights.may(user, "change.propose", [row.place]),
-            **kwargs,
+            mode="split" if mode == "split" else "unified",
+            **{"can_propose": rights.may(user, "change.propose", [row.place]), **kwargs},
         )
