@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from accounts.models import Token, UserSession
 
 
-class SessionFilter(django_filters.FilterSet):
+class SessionFilter(django_filters.FilterSet):  # type: ignore[misc]  # django-filter has no types
     """Sessions by person."""
 
     q = django_filters.CharFilter(label=_("Person"), method="narrow", max_length=100)
@@ -24,7 +24,7 @@ class SessionFilter(django_filters.FilterSet):
         return rows.filter(Q(user__username__icontains=value) | Q(user__display_name__icontains=value))
 
 
-class TokenFilter(django_filters.FilterSet):
+class TokenFilter(django_filters.FilterSet):  # type: ignore[misc]  # as above
     """Tokens by person or name."""
 
     q = django_filters.CharFilter(label=_("Person or token"), method="narrow", max_length=100)

@@ -3,11 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+if TYPE_CHECKING:
+    import datetime as dt
 
 READ_VERBS: Final = ("get", "list", "watch")
 WRITE_VERBS: Final = ("get", "list", "patch", "create", "delete")
 KUBE_SYSTEM: Final = "kube-system"
+
+
+@dataclass(frozen=True, slots=True)
+class SyncFact:
+    """How what is stored of a cluster stands to what is there, for one reader. `word`: a status of kind sync.
+
+    `managed`: objects that MeshUI wrote last there, `drifted` of them are otherwise by now; `read_at`: as of when.
+    """
+
+    word: str
+    read_at: dt.datetime | None
+    managed: int = 0
+    drifted: int = 0
 
 
 class Asked(NamedTuple):

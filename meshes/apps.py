@@ -6,6 +6,7 @@ from django.core import checks
 from django.utils.module_loading import import_string
 
 from audit.types import register_actions
+from clusters.beside import tell_sync
 from clusters.removal import follow_removal
 from meshes.actions import ACTIONS
 
@@ -17,9 +18,10 @@ class MeshesConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Make the audit actions known and the adapters checked, and follow clusters that are removed."""
+        """Make the audit actions known and the adapters checked; follow clusters that go, tell how fresh they are."""
         register_actions(ACTIONS)
         follow_removal(import_string("meshes.services.leaving.put_away"))  # models are there only now
+        tell_sync(import_string("meshes.selectors.sync_facts"))
         checks.register(check_adapters)
 
 

@@ -22,6 +22,12 @@ MAX_NAME = 253
 MAX_KEY = 600
 
 
+class CapabilityForm(forms.Form):
+    """Which features are looked for."""
+
+    q = forms.CharField(label=_("Feature"), required=False, max_length=100)
+
+
 class ReasonForm(forms.Form):
     """Why it is so."""
 

@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from meshes.views import inventory, meshes, services
+from meshes.views import capabilities, inventory, meshes, services
 
 app_name = "meshes"
 
@@ -13,6 +13,13 @@ INVENTORY = "clusters/<slug:slug>/inventory/"
 urlpatterns: list[URLPattern | URLResolver] = [
     path("meshes/", meshes.MeshListView.as_view(), name="mesh-list"),
     path("meshes/<uuid:pk>/", meshes.MeshDetailView.as_view(), name="mesh-detail"),
+    path("meshes/<uuid:pk>/capabilities/", capabilities.MeshCapabilitiesView.as_view(), name="mesh-capabilities"),
+    path("capabilities/", capabilities.CapabilitiesView.as_view(), name="capabilities"),
+    path(
+        "clusters/<slug:slug>/capabilities/",
+        capabilities.ClusterCapabilitiesView.as_view(),
+        name="cluster-capabilities",
+    ),
     path("services/", services.ServiceListView.as_view(), name="service-list"),
     path(SERVICE, services.ServiceDetailView.as_view(), name="service-detail"),
     path(ALIGNMENT, services.AlignmentPage.as_view(), name="service-alignment"),

@@ -31,6 +31,8 @@ ACTIONS: Final = {
     "traffic.vote.cast": "VOTE.CAST",
     "traffic.vote.revoked": "VOTE.REVOKE",
     "traffic.vote.voided": "VOTE.VOID",
+    "traffic.drift.observed": "DRIFT.OBSERVE",
+    "traffic.drift.ended": "DRIFT.END",
     "traffic.rollout.created": "RUN.CREATE",
     "traffic.write.intended": "WRITE.INTEND",
     "traffic.write.settled": "WRITE.SETTLE",

@@ -6,9 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import django_filters
 from django import forms
+from django.db.models import Q
 from django.utils.translation import gettext_lazy
 
-from meshui.ui.statuses import CHANGE
+from meshes.adapters.registry import all_adapters
+from meshes.models import ManagedRoute
+from meshui.ui.statuses import CHANGE, DRIFT
 from traffic import selectors
 from traffic.types import State
 
@@ -50,3 +53,32 @@ class ChangeFilter(django_filters.FilterSet):  # type: ignore[misc]  # django-fi
     def by_mine(self, queryset: QuerySet[Change], name: str, value: Any) -> QuerySet[Change]:
         """Those that the reader wrote."""
         return queryset.filter(author=self.request.user)
+
+
+class DriftFilter(django_filters.FilterSet):  # type: ignore[misc]  # as above
+    """Drifted routes by service or object, namespace, cluster, environment, mesh, and what was done to them."""
+
+    q = django_filters.CharFilter(label=gettext_lazy("Service or object"), method="by_text")
+    namespace = django_filters.CharFilter(label=gettext_lazy("Namespace"), field_name="namespace")
+    cluster = django_filters.CharFilter(label=gettext_lazy("Cluster"), field_name="cluster__slug")
+    environment = django_filters.CharFilter(label=gettext_lazy("Environment"), field_name="cluster__environment")
+    mesh = django_filters.ChoiceFilter(
+        label=gettext_lazy("Mesh"),
+        choices=lambda: [(adapter.kind, adapter.label) for adapter in all_adapters()],
+        empty_label=gettext_lazy("Any mesh"),
+        field_name="mesh_kind",
+    )
+    drift = django_filters.ChoiceFilter(
+        label=gettext_lazy("Drift"),
+        choices=[(kind, look.word) for kind, look in DRIFT.items()],
+        empty_label=gettext_lazy("Whatever was done"),
+    )
+
+    class Meta:
+        model = ManagedRoute
+        fields: tuple[str, ...] = ()
+
+    def by_text(self, queryset: QuerySet[ManagedRoute], name: str, value: str) -> QuerySet[ManagedRoute]:
+        """A part of the service's or the object's name."""
+        text = value[:100]
+        return queryset.filter(Q(root_service__icontains=text) | Q(name__icontains=text))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from celery import shared_task
 
 from traffic.services import age as ageing
-from traffic.services import apply, once, plan
+from traffic.services import apply, drift, once, plan
 from traffic.services import sweep as sweeping
 from traffic.services.leasing import leased_step
 from traffic.services.write import write_target
@@ -39,6 +39,7 @@ def sweep() -> None:
 
 @shared_task
 def age() -> None:
-    """Expire, plan again and void what time, others and lost rights have overtaken; forget old keys."""
+    """Expire, plan again and void what time, others and lost rights have overtaken; tell drift; forget old keys."""
     ageing.age_changes()
+    drift.tell_drifts()
     once.forget_old_keys()

@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from traffic.views import changes, decide, fleet, split
+from traffic.views import changes, decide, drift, fleet, split
 
 app_name = "traffic"
 
@@ -12,6 +12,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", fleet.FleetView.as_view(), name="fleet"),
     path(SPLIT, split.SplitView.as_view(), name="split"),
     path(f"{SPLIT}preview/", split.SplitPreviewView.as_view(), name="split-preview"),
+    path("drift/", drift.DriftListView.as_view(), name="drift-list"),
+    path("drift/<uuid:pk>/diff/", drift.DriftDiffView.as_view(), name="drift-diff"),
+    path("clusters/<slug:slug>/drift/", drift.ClusterDriftView.as_view(), name="cluster-drift"),
     path("changes/", changes.ChangeListView.as_view(), name="change-list"),
     path("changes/<int:number>/", changes.ChangeDetailView.as_view(), name="change-detail"),
     path("changes/<int:number>/live/", changes.ChangeLiveView.as_view(), name="change-live"),

@@ -9,7 +9,7 @@ from django.http import HttpResponse
 from django.urls import NoReverseMatch, reverse
 
 from accounts.selectors import signed_in
-from clusters import manifests, selectors
+from clusters import beside, manifests, selectors
 from clusters.filters import ClusterFilter
 from clusters.forms import RightsForm
 from clusters.models import Cluster
@@ -40,7 +40,9 @@ class ClusterListView(ObjectListView[Cluster]):
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         """The rows, and whether this person may add one."""
         can_add = rights.has(self.request.user, "cluster.manage")
-        return super().get_context_data(can_add=can_add, **kwargs)
+        context = super().get_context_data(can_add=can_add, **kwargs)
+        facts = beside.sync_facts(signed_in(self.request), context["rows"].items)
+        return context | {"lines": [(cluster, facts.get(cluster.pk)) for cluster in context["rows"].items]}
 
 
 class ClusterDetailView(ObjectDetailView[Cluster]):

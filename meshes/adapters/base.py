@@ -21,14 +21,16 @@ MANAGED_BY: Final = ("app.kubernetes.io/managed-by", "meshui")
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """What one version of a mesh can hold. `is_known` False: the nearest known version answers for it.
+    """What one version of a mesh can hold. `is_known` False: `nearest`, the nearest known version, answers for it.
 
     `weight_step_bp`: the finest step of a weight. `reports_acceptance`: the mesh itself says whether it took a route.
+    What of routes it can hold is found out by asking it to write them (meshes.abilities).
     """
 
     is_known: bool
     weight_step_bp: int
     reports_acceptance: bool
+    nearest: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +133,8 @@ class MeshAdapter(Protocol):
     kind: ClassVar[str]
     label: ClassVar[str]
     platforms: ClassVar[frozenset[str]]
+    known: ClassVar[tuple[str, str]]
+    """The oldest and the newest version whose objects were read against the adapter, as people write them."""
 
     def capabilities(self, version: Version) -> Capabilities:
         """What `version` can hold."""

@@ -48,11 +48,15 @@ class IstioAdapter:
     kind: ClassVar[str] = "istio"
     label: ClassVar[str] = "Istio"
     platforms: ClassVar[frozenset[str]] = frozenset({"kubernetes"})
+    known: ClassVar[tuple[str, str]] = ("1.18", "1.31")
 
     def capabilities(self, version: Version) -> Capabilities:
         """Any whole number is a weight, so basis points fit; no version reports whether it took a VirtualService."""
-        is_known = KNOWN[0] <= (version.major, version.minor) <= KNOWN[1]
-        return Capabilities(is_known=is_known, weight_step_bp=1, reports_acceptance=False)
+        found = (version.major, version.minor)
+        nearest = self.known[0] if (0, 0) < found < KNOWN[0] else self.known[1]
+        return Capabilities(
+            is_known=KNOWN[0] <= found <= KNOWN[1], weight_step_bp=1, reports_acceptance=False, nearest=nearest
+        )
 
     def resources(self, served: frozenset[str]) -> tuple[Resource, ...]:
         """VirtualServices, routes of the Gateway API, DestinationRules, and the webhooks that say what tags mean."""

@@ -52,12 +52,14 @@ class LinkerdAdapter:
     kind: ClassVar[str] = "linkerd"
     label: ClassVar[str] = "Linkerd"
     platforms: ClassVar[frozenset[str]] = frozenset({"kubernetes"})
+    known: ClassVar[tuple[str, str]] = ("2.14", "2.20")
 
     def capabilities(self, version: Version) -> Capabilities:
         """Weights up to a million, so basis points fit; routes of Services are read since 2.14."""
         minor = linkerd_detect.minor_of(version)
         is_known = minor is not None and KNOWN[0] <= minor <= KNOWN[1]
-        return Capabilities(is_known=is_known, weight_step_bp=1, reports_acceptance=True)
+        nearest = self.known[0] if minor is not None and minor < KNOWN[0] else self.known[1]
+        return Capabilities(is_known=is_known, weight_step_bp=1, reports_acceptance=True, nearest=nearest)
 
     def resources(self, served: frozenset[str]) -> tuple[Resource, ...]:
         """Routes of the Gateway API, Linkerd's own, ServiceProfiles; empty where nothing of Linkerd is served."""

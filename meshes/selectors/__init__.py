@@ -2,9 +2,20 @@
 
 from meshes.adapters.registry import adapter_for
 from meshes.selectors.alignment import AlignedCluster, AlignedRoute, AlignedService, aligned
+from meshes.selectors.capabilities import Column, FeatureRow, capability_columns, feature_rows
 from meshes.selectors.clusters import ClusterInventory, cluster_inventory
+from meshes.selectors.drift import (
+    Watch,
+    count_managed,
+    drift_watch,
+    drifts_of_service,
+    get_managed,
+    list_drifts,
+    list_managed,
+    watch_of,
+)
 from meshes.selectors.fleet import FleetRow, fleet_rows
-from meshes.selectors.freshness import MeshLine
+from meshes.selectors.freshness import MeshLine, sync_facts
 from meshes.selectors.inventory import (
     ReadCluster,
     list_namespaces,
@@ -17,7 +28,7 @@ from meshes.selectors.inventory import (
 )
 from meshes.selectors.kinds import KindLine, kind_lines, of_kinds
 from meshes.selectors.members import Member, Members, Rows, members_of
-from meshes.selectors.meshes import MeshDetail, list_meshes, mesh_detail, mesh_rows, odd_clusters
+from meshes.selectors.meshes import MeshDetail, list_meshes, mesh_detail, mesh_head, mesh_rows, odd_clusters
 from meshes.selectors.routes import get_live, get_route, routes_for_service
 from meshes.selectors.served import served_by
 from meshes.selectors.services import ServiceLine, in_cluster, service_lines, services_list, split_now
@@ -28,6 +39,8 @@ __all__ = [
     "AlignedRoute",
     "AlignedService",
     "ClusterInventory",
+    "Column",
+    "FeatureRow",
     "FleetRow",
     "KindLine",
     "Member",
@@ -38,14 +51,23 @@ __all__ = [
     "Rows",
     "ServiceLine",
     "ServiceView",
+    "Watch",
     "adapter_for",
     "aligned",
+    "capability_columns",
     "cluster_inventory",
+    "count_managed",
+    "drift_watch",
+    "drifts_of_service",
+    "feature_rows",
     "fleet_rows",
     "get_live",
+    "get_managed",
     "get_route",
     "in_cluster",
     "kind_lines",
+    "list_drifts",
+    "list_managed",
     "list_meshes",
     "list_namespaces",
     "list_routes",
@@ -53,6 +75,7 @@ __all__ = [
     "list_workloads",
     "members_of",
     "mesh_detail",
+    "mesh_head",
     "mesh_rows",
     "odd_clusters",
     "of_kinds",
@@ -65,4 +88,6 @@ __all__ = [
     "service_view",
     "services_list",
     "split_now",
+    "sync_facts",
+    "watch_of",
 ]

@@ -2,25 +2,39 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from django.db.models import Count, Q
+from django.db.models import Count, Q, Value
 
 from accounts.types import READ
 from clusters.selectors import list_clusters
 from meshes.models import Route, Service
-from meshes.selectors.freshness import MeshLine, clusters_with_errors, meshes_by_cluster, sync_word
+from meshes.selectors.freshness import (
+    MeshLine,
+    clusters_with_errors,
+    fact_of,
+    kept_in,
+    meshes_by_cluster,
+    sync_word,
+)
 from meshui.lib.rights import in_scope
 
 if TYPE_CHECKING:
     import datetime as dt
     from uuid import UUID
 
+    from django.db.models import QuerySet
+
     from accounts.models import User
     from clusters.models import Cluster
+    from clusters.types import SyncFact
 
 MAX_ROWS = 200
+SERVICES, ROUTES, MANAGED = range(3)
+Tally = tuple[int, int, int]
+NONE: Tally = (0, 0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +48,7 @@ class FleetRow:
     split_count: int
     problem_count: int
     sync: str
+    fact: SyncFact
 
     @property
     def read_at(self) -> dt.datetime | None:
@@ -46,35 +61,44 @@ def fleet_rows(user: User) -> list[FleetRow]:
     worst_first = list_clusters(user).prefetch_related(None).order_by("health_rank", "slug")  # type: ignore[misc]  # annotated there
     clusters = list(worst_first[:MAX_ROWS])
     meshes, errors = meshes_by_cluster(user, clusters), clusters_with_errors(clusters)
-    services, routes = _service_counts(user, clusters), _route_counts(user, clusters)
-    return [
-        FleetRow(
-            cluster,
-            meshes.get(cluster.pk, ()),
-            services.get(cluster.pk, 0),
-            *routes.get(cluster.pk, (0, 0, 0))[:2],
-            problem_count=errors.get(cluster.pk, 0) + routes.get(cluster.pk, (0, 0, 0))[2],
-            sync=sync_word(cluster, has_errors=bool(errors.get(cluster.pk))),
-        )
-        for cluster in clusters
-    ]
+    counts = _counts(user, clusters)
+    return [_row(each, meshes.get(each.pk, ()), errors.get(each.pk, 0), counts[each.pk]) for each in clusters]
 
 
-def _service_counts(user: User, clusters: list[Cluster]) -> dict[UUID, int]:
-    rows = in_scope(Service.objects.filter(cluster__in=clusters, gone_at__isnull=True), user, READ)
-    return dict(rows.order_by().values_list("cluster_id").annotate(n=Count("pk")))
-
-
-def _route_counts(user: User, clusters: list[Cluster]) -> dict[UUID, tuple[int, int, int]]:
-    """Routes, those that split, those that could not be read."""
-    rows = in_scope(Route.objects.filter(cluster__in=clusters, gone_at__isnull=True), user, READ)
-    counted = (
-        rows.order_by()
-        .values_list("cluster_id")
-        .annotate(
-            n=Count("pk"),
-            split=Count("pk", filter=Q(is_split=True)),
-            unread=Count("pk", filter=Q(projection_hash="")),
-        )
+def _row(cluster: Cluster, meshes: tuple[MeshLine, ...], errors: int, counts: dict[int, Tally]) -> FleetRow:
+    routes, split, unread = counts.get(ROUTES, NONE)
+    managed, drifted, _ = counts.get(MANAGED, NONE)
+    sync = sync_word(cluster, has_errors=bool(errors))
+    return FleetRow(
+        cluster,
+        meshes,
+        service_count=counts.get(SERVICES, NONE)[0],
+        route_count=routes,
+        split_count=split,
+        problem_count=errors + unread,
+        sync=sync,
+        fact=fact_of(cluster, sync, (managed, drifted)),
     )
-    return {pk: (n, split, unread) for pk, n, split, unread in counted}
+
+
+def _counts(user: User, clusters: list[Cluster]) -> dict[UUID, dict[int, Tally]]:
+    """Services; routes, those that split, those that could not be read; managed routes, drifted ones. In one go."""
+    there = Q(cluster__in=clusters, gone_at__isnull=True)
+    services = in_scope(Service.objects.filter(there), user, READ)
+    routes = in_scope(Route.objects.filter(there), user, READ)
+    managed = in_scope(kept_in(clusters), user, READ)
+    found: dict[UUID, dict[int, Tally]] = defaultdict(dict)
+    for pk, kind, *tally in _tally(services, SERVICES).union(
+        _tally(routes, ROUTES, Q(is_split=True), Q(projection_hash="")),
+        _tally(managed, MANAGED, ~Q(drift="")),
+        all=True,
+    ):
+        found[pk][kind] = (tally[0], tally[1], tally[2])
+    return found
+
+
+def _tally(rows: QuerySet[Any], kind: int, one: Q | None = None, other: Q | None = None) -> QuerySet[Any]:
+    parts = [Count("pk", filter=part) if part else Value(0) for part in (one, other)]
+    counted = rows.order_by().values_list("cluster_id").annotate(kind=Value(kind), n=Count("pk"))
+    told: QuerySet[Any] = counted.annotate(one=parts[0], other=parts[1])
+    return told

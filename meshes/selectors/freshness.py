@@ -8,16 +8,20 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from django.conf import settings
+from django.db.models import Count, Q
 
 from accounts.types import READ
+from clusters.types import SyncFact
 from meshes.adapters.registry import adapter_for
-from meshes.models import WATCHING, ControlPlane, Sync
+from meshes.models import WATCHING, ControlPlane, ManagedRoute, Sync
 from meshui.lib import clock
 from meshui.lib.rights import in_scope
 
 if TYPE_CHECKING:
     from collections.abc import Collection
     from uuid import UUID
+
+    from django.db.models import QuerySet
 
     from accounts.models import User
     from clusters.models import Cluster
@@ -65,6 +69,32 @@ def clusters_with_errors(clusters: Collection[Cluster]) -> dict[UUID, int]:
     return counts
 
 
+def sync_facts(user: User, clusters: Collection[Cluster]) -> dict[UUID, SyncFact]:
+    """Of clusters that `user` may see: read, fresh, and as MeshUI left it as far as they see that. Two queries."""
+    errors, counts = clusters_with_errors(clusters), managed_in(user, clusters)
+    return {c.pk: _fact(c, bool(errors.get(c.pk)), *counts.get(c.pk, (0, 0))) for c in clusters}
+
+
+def managed_in(user: User, clusters: Collection[Cluster]) -> dict[UUID, tuple[int, int]]:
+    """By cluster: routes that MeshUI wrote last, and those of them that others changed since. One query."""
+    rows = in_scope(kept_in(clusters), user, READ).order_by()
+    counted = rows.values_list("cluster_id").annotate(n=Count("pk"), drifted=Count("pk", filter=~Q(drift="")))
+    return {pk: (n, drifted) for pk, n, drifted in counted}
+
+
+def kept_in(clusters: Collection[Cluster]) -> QuerySet[ManagedRoute]:
+    """What MeshUI wrote there; not what it deleted, unless somebody made that again. Unscoped."""
+    return ManagedRoute.objects.filter(cluster__in=clusters).exclude(left_hash="", drift="")
+
+
+def fact_of(cluster: Cluster, sync: str, counts: tuple[int, int]) -> SyncFact:
+    """The word of the reading, and what it says of the `counts` of managed_in where it went well."""
+    managed, drifted = counts
+    if sync == "in_sync":
+        sync = "drifted" if drifted else "in_sync" if managed else "not_managed"
+    return SyncFact(sync, cluster.last_synced_at, managed, drifted)
+
+
 def meshes_by_cluster(user: User, clusters: Collection[Cluster]) -> dict[UUID, tuple[MeshLine, ...]]:
     """The meshes of each cluster, by its control planes. One query."""
     planes = ControlPlane.objects.filter(cluster__in=clusters, gone_at__isnull=True).select_related("mesh")
@@ -72,6 +102,10 @@ def meshes_by_cluster(user: User, clusters: Collection[Cluster]) -> dict[UUID, t
     for plane in in_scope(planes, user, READ).order_by("namespace", "name"):
         found[plane.cluster_id][plane.mesh_id].append(plane)
     return {pk: tuple(_line(group) for group in meshes.values()) for pk, meshes in found.items()}
+
+
+def _fact(cluster: Cluster, has_errors: bool, managed: int, drifted: int) -> SyncFact:  # noqa: FBT001 - as sync_word
+    return fact_of(cluster, sync_word(cluster, has_errors=has_errors), (managed, drifted))
 
 
 def _line(planes: list[ControlPlane]) -> MeshLine:

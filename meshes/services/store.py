@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from django.db import transaction
 
 from meshes.models import ReadRow, Route, RouteBackend, backends_of
+from meshes.services import managing
 from meshui.lib.clock import read_db_now
 
 if TYPE_CHECKING:
@@ -41,7 +42,8 @@ def store_rows(model: type[M], cluster: Cluster, wanted: Wanted, *, key: tuple[s
     with transaction.atomic():
         known = _known(_rows(model).filter(cluster=cluster), key)
         absent = [row[0] for found, row in known.items() if found not in wanted and row[2] is None]
-        return _write(model, cluster, _moves(model, cluster, wanted, known)) + _mark_gone(_rows(model), absent)
+        written = _write(model, cluster, _moves(model, cluster, wanted, known))
+        return written + _mark_gone(model, cluster, absent)
 
 
 def upsert_rows(model: type[M], cluster: Cluster, wanted: Wanted, *, key: tuple[str, ...] = UID) -> int:
@@ -64,13 +66,13 @@ def mark_gone(model: type[M], cluster: Cluster, uids: Iterable[str]) -> int:
     for some in _batches(uids, ASKED):
         rows = _rows(model).filter(cluster=cluster, uid__in=some, gone_at=None)
         pks += rows.values_list("pk", flat=True)
-    return _mark_gone(_rows(model), pks)
+    return _mark_gone(model, cluster, pks)
 
 
 def mark_absent(model: type[M], cluster: Cluster, present: Collection[str], **narrow: Any) -> int:
     """Of the rows that `narrow` names: the objects with other uids than `present` are no longer there."""
     live = _rows(model).filter(cluster=cluster, gone_at=None, **narrow).values_list("pk", "uid")
-    return _mark_gone(_rows(model), [pk for pk, uid in live if uid not in present])
+    return _mark_gone(model, cluster, [pk for pk, uid in live if uid not in present])
 
 
 def content_hash(values: dict[str, Any]) -> str:
@@ -115,16 +117,21 @@ def _write(model: type[M], cluster: Cluster, moved: list[M]) -> int:
     with transaction.atomic():
         upsert: dict[str, Any] = {"update_conflicts": True, "unique_fields": ["id"], "update_fields": names}
         _rows(model).bulk_create(moved, batch_size=BATCH, **upsert)
-        if model is Route:
-            _store_backends([row for row in moved if isinstance(row, Route)])
+        routes: list[Route] = [row for row in moved if isinstance(row, Route)]
+        if routes:
+            _store_backends(routes)
+            managing.judge(cluster, (row.name for row in routes))
     return len(moved)
 
 
-def _mark_gone(rows: Manager[M], pks: list[Any]) -> int:
+def _mark_gone(model: type[M], cluster: Cluster, pks: list[Any]) -> int:
     if pks:
         now = read_db_now()
         for some in _batches(pks, ASKED):
-            rows.filter(pk__in=some).update(gone_at=now)
+            rows = _rows(model).filter(pk__in=some)
+            rows.update(gone_at=now)
+            if model is Route:
+                managing.judge(cluster, rows.values_list("name", flat=True))
     return len(pks)
 
 

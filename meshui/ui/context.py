@@ -55,6 +55,7 @@ ENTRIES: Final = (
     Entry(
         "c", gettext_lazy("Change requests"), "/changes/", "git-pull-request", "inventory.read", gettext_lazy("Change")
     ),
+    Entry("", gettext_lazy("Drift"), "/drift/", "equal-not", "inventory.read", CHANGE),
     Entry("a", gettext_lazy("Audit"), "/audit/", "scroll-text", "audit.read", GOVERN),
     Entry("", gettext_lazy("Access"), "/access/", "users", "access.manage", GOVERN),
 )

@@ -49,6 +49,16 @@ SYNC: Final = {
     "running": _("Reading", "loader", "info"),
     "failed": _("Read failed", "circle-x", "crit"),
 }
+ABILITY: Final = {
+    "can": _("Can", "check", "ok"),
+    "loses": _("Loses", "triangle-alert", "warn"),
+    "cannot": _("Cannot", "ban", "crit"),
+}
+DRIFT: Final = {
+    "changed": _("Changed outside of MeshUI", "equal-not", "warn"),
+    "gone": _("Deleted outside of MeshUI", "trash-2", "warn"),
+    "made": _("Made again outside of MeshUI", "plus", "warn"),
+}
 CHANGE: Final = {
     "draft": _("Draft", "pencil"),
     "planning": _("Planning", "loader", "info"),
@@ -120,6 +130,8 @@ TABLES: Final[Mapping[str, Mapping[str, Status]]] = MappingProxyType(
     {
         "health": HEALTH,
         "sync": SYNC,
+        "drift": DRIFT,
+        "ability": ABILITY,
         "change": CHANGE,
         "step": STEP,
         "verification": VERIFICATION,

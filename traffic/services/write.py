@@ -34,6 +34,7 @@ from traffic.models import Attempt, AttemptOutcome, Change, TargetStep
 from traffic.patches import PathMissingError
 from traffic.services.bodies import stored_body
 from traffic.services.leasing import next_after
+from traffic.services.managed import note_ended, note_left, note_sending
 from traffic.services.reading import hash_of, identity_fault
 from traffic.services.sending import is_of_another_life, mark_stem, moved, must_fence_off, write_for
 from traffic.services.verify import acceptance, confirm, mismatch
@@ -104,11 +105,11 @@ def _preflight_and_send(work: Work, writer: Writer, body: JsonObject | None) -> 
         return
     live_hash = hash_of(step.plan_target, body)
     if live_hash == step.expected_hash and step.expected_hash != step.base_hash and not must_fence_off(step):
-        settle_nothing(actor=SYSTEM, work=work)
+        settle_nothing(actor=SYSTEM, work=work, body=body)
     elif why := moved(step, body, live_hash):
         conflict(actor=SYSTEM, work=work, body=body, why=why)
     elif step.op == "patch" and not step.operations:
-        settle_nothing(actor=SYSTEM, work=work)
+        settle_nothing(actor=SYSTEM, work=work, body=body)
     else:
         _send(work, writer, body)
 
@@ -214,6 +215,7 @@ def intend(*, actor: Actor, work: Work, write: Write, body: JsonObject | None) -
     )
     if not move_step(step, S.INTENT, actor=actor, attempt=attempt.number, fence=step.fence):
         raise LeaseLostError
+    note_sending(step)
     return attempt
 
 
@@ -245,6 +247,9 @@ def settle(
     )
     if outcome == "written":
         Change.objects.filter(pk=step.change_id).update(has_writes=True)
+        note_left(step, body)
+    else:
+        note_ended(step)
     crashpoint("in_outcome_commit")
     is_moved = _move_after(step, outcome, message, after, body)
     if not is_moved:
@@ -283,10 +288,11 @@ def lose_sight(*, actor: Actor, work: Work, message: str) -> None:
 
 
 @verb("traffic.step.skipped")
-def settle_nothing(*, actor: Actor, work: Work) -> None:
+def settle_nothing(*, actor: Actor, work: Work, body: JsonObject | None) -> None:
     """SKIPPED (apply) or REVERTED (restore): the target is already as wanted; nothing is sent."""
     step = work.step
     about(step.change)
+    note_left(step, body)
     to = S.REVERTED if step.direction == "restore" else S.SKIPPED
     if not move_step(step, to, actor=actor, message="It is already so: nothing was sent."):
         work.lost.set()
@@ -301,6 +307,7 @@ def conflict(*, actor: Actor, work: Work, body: JsonObject | None, why: str) -> 
         AttemptOutcome.objects.create(attempt=open_attempt, outcome="overtaken", message=why, created_at=read_db_now())
         facts: dict[str, Any] = {"attempt_outcome": "overtaken", "fence": work.step.fence}
         record("traffic.write.settled", actor=actor, target=about_step(work.step), reason=why, **facts)
+        note_ended(work.step)
     if not _to_conflict(work.step, body, why):
         work.lost.set()
 

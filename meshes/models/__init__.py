@@ -1,0 +1,40 @@
+"""Rows of the inventory, and what MeshUI itself wrote last of it."""
+
+from meshes.models.inventory import (
+    CONNECTION,
+    SERVED,
+    WATCHING,
+    BackendVersion,
+    ControlPlane,
+    Mesh,
+    Namespace,
+    ReadRow,
+    Route,
+    RouteBackend,
+    Service,
+    ServiceLink,
+    Sync,
+    Workload,
+    backends_of,
+)
+from meshes.models.managed import Drift, ManagedRoute
+
+__all__ = [
+    "CONNECTION",
+    "SERVED",
+    "WATCHING",
+    "BackendVersion",
+    "ControlPlane",
+    "Drift",
+    "ManagedRoute",
+    "Mesh",
+    "Namespace",
+    "ReadRow",
+    "Route",
+    "RouteBackend",
+    "Service",
+    "ServiceLink",
+    "Sync",
+    "Workload",
+    "backends_of",
+]
