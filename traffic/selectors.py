@@ -47,7 +47,7 @@ MIN_TEXT = 2
 
 def list_changes(user: User) -> QuerySet[Change]:
     """Changes that `user` may see, newest first, each with what a list shows of it. One query; narrow it freely."""
-    return _listed(in_scope(Change.objects.all(), user, READ))
+    return listed(in_scope(Change.objects.all(), user, READ))
 
 
 def in_state(changes: QuerySet[Change], state: str) -> QuerySet[Change]:
@@ -68,29 +68,10 @@ def about(changes: QuerySet[Change], text: str) -> QuerySet[Change]:
     return changes.filter(found | Q(title__icontains=cleaned) | Q(author_name__icontains=cleaned) | Exists(named))
 
 
-def list_changes_waiting_for(user: User) -> QuerySet[Change]:
-    """Changes that `user` may vote on and has not, oldest first. One query; slice it freely.
-
-    Uses the scope rule that guards the vote, so a count never tells of a change the user may not open.
-    """
-    voted = Vote.objects.filter(
-        plan=OuterRef("current_plan"), voter=user, revoked_at__isnull=True, voided_at__isnull=True
-    )
-    wrote = Revision.objects.filter(change=OuterRef("pk"), editor=user)
-    in_review = Change.objects.filter(state=State.IN_REVIEW, current_plan__isnull=False)
-    return (
-        _listed(in_scope(in_review, user, "change.vote"))
-        .exclude(author=user)
-        .exclude(Exists(wrote))
-        .exclude(Exists(voted))
-        .order_by("submitted_at", "pk")
-    )
-
-
 def list_changes_in_flight(user: User) -> QuerySet[Change]:
     """Changes on their way to the clusters, longest moved first: step_count and good_count say how far. One query."""
     moving = in_scope(Change.objects.filter(state__in=MOVING), user, READ)
-    return _listed(moving).select_related("current_plan", "rollout").order_by("state_changed_at", "pk")
+    return listed(moving).select_related("current_plan", "rollout").order_by("state_changed_at", "pk")
 
 
 def get_change(user: User, number: int) -> Change:
@@ -312,7 +293,7 @@ def count_open(user: User) -> dict[str, int]:
     return changes.aggregate(changes=Count("pk"), in_review=Count("pk", filter=Q(state=State.IN_REVIEW)))
 
 
-def _listed(changes: QuerySet[Change]) -> QuerySet[Change]:
+def listed(changes: QuerySet[Change]) -> QuerySet[Change]:
     """With what a row shows: target_count, service, namespace, clusters, approvals, step_count, good_count."""
     first = ChangeTarget.objects.filter(change=OuterRef("pk"))
     approvals = Vote.objects.filter(

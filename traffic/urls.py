@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from traffic.views import changes, decide, drift, fleet, split
+from traffic.views import changes, decide, drift, fleet, inbox, split
 
 app_name = "traffic"
 
@@ -15,6 +15,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("drift/", drift.DriftListView.as_view(), name="drift-list"),
     path("drift/<uuid:pk>/diff/", drift.DriftDiffView.as_view(), name="drift-diff"),
     path("clusters/<slug:slug>/drift/", drift.ClusterDriftView.as_view(), name="cluster-drift"),
+    path("inbox/", inbox.InboxView.as_view(), name="inbox"),
+    path("inbox/card/", inbox.InboxCardView.as_view(), name="inbox-card"),
     path("changes/", changes.ChangeListView.as_view(), name="change-list"),
     path("changes/<int:number>/", changes.ChangeDetailView.as_view(), name="change-detail"),
     path("changes/<int:number>/live/", changes.ChangeLiveView.as_view(), name="change-live"),

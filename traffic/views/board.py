@@ -19,6 +19,7 @@ from traffic.types import BEFORE_WRITE, STEP_GOOD, TERMINAL, State
 from traffic.views.progress import run_of
 from traffic.views.standing import is_running, next_words, pulse_of, standing_of, voided_of
 from traffic.views.verbs import Desk, reader
+from traffic.views.waits import needed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -124,11 +125,6 @@ def stamp_of(change: Change, steps: Sequence[TargetStep], votes: Sequence[str]) 
     else:
         parts += [f"{step.pk} {step.state} {step.error}" for step in steps]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
-
-
-def needed(plan: Plan | None) -> int:
-    """How many approvals the plan needs."""
-    return max((int(rule["n"]) for rule in plan.rules), default=0) if plan else 0
 
 
 def why_needed(plan: Plan | None, cards: Sequence[TargetCard]) -> str:
