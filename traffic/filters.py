@@ -58,14 +58,18 @@ class InboxFilter(django_filters.FilterSet):  # type: ignore[misc]  # django-fil
 
 
 class ChangeFilter(django_filters.FilterSet):  # type: ignore[misc]  # django-filter has no types
-    """Change requests by text, state and author; the words of the URL are q, state, mine."""
+    """Change requests; the words of the URL are q, author, service, cluster, env, state, mine."""
 
     q = django_filters.CharFilter(label=gettext_lazy("Title, author, service or #number"), method="by_text")
+    author = django_filters.CharFilter(label=gettext_lazy("Author"), field_name="author_name", lookup_expr="icontains")
+    service = django_filters.CharFilter(label=gettext_lazy("Service"), method="by_target")
+    cluster = django_filters.CharFilter(label=gettext_lazy("Cluster"), method="by_target")
+    env = django_filters.CharFilter(label=gettext_lazy("Environment"), method="by_target")
     state = django_filters.ChoiceFilter(
         label=gettext_lazy("State"), choices=STATES, empty_label=gettext_lazy("Any state"), method="by_state"
     )
     mine = django_filters.ChoiceFilter(
-        label=gettext_lazy("Author"),
+        label=gettext_lazy("Mine"),
         choices=[("1", gettext_lazy("Mine"))],
         empty_label=gettext_lazy("By anybody"),
         method="by_mine",
@@ -75,6 +79,10 @@ class ChangeFilter(django_filters.FilterSet):  # type: ignore[misc]  # django-fi
     def by_text(self, queryset: QuerySet[Change], name: str, value: str) -> QuerySet[Change]:
         """A part of the title, author or service, or a number."""
         return selectors.about(queryset, value)
+
+    def by_target(self, queryset: QuerySet[Change], name: str, value: str) -> QuerySet[Change]:
+        """A part of the name of a service, cluster or environment of a target."""
+        return selectors.with_target(queryset, name, value)
 
     def by_state(self, queryset: QuerySet[Change], name: str, value: str) -> QuerySet[Change]:
         """One state, or all open or ended."""

@@ -146,7 +146,10 @@ def test_change__viewer__sees_all_and_no_verb(client: Client, author: User, view
     assert "1 needed" in text
     assert 'id="diff"' in text
     main = text[text.index("<main") :]
-    assert "<form" not in main
+    forms = re.findall(r'<form[^>]*action="([^"]+)"', main, re.DOTALL)
+    assert [re.sub(r"[0-9a-f]{12}", "…", form) for form in forms] == [
+        f"/changes/{change.number}/diff/…/viewed/?diff=unified"
+    ]
     assert "btn ok" not in main
 
 
@@ -161,7 +164,7 @@ def test_change__approver__has_version_and_digest_in_the_form(client: Client, au
     assert "<code>9f31c2e</code>" in text
 
 
-@pytest.mark.parametrize("part", ["decision", "targets", "timeline"])
+@pytest.mark.parametrize("part", ["checks", "decision", "targets", "timeline"])
 def test_change_fragment__htmx_gets_the_part_others_the_page(client: Client, author: User, part: str) -> None:
     change = in_review(author, [make_route(make_cluster())])
     client.force_login(author)
@@ -254,7 +257,7 @@ def test_change__each_mode__draws_the_weights(client: Client, author: User, mode
     change = in_review(author, [make_route(make_cluster())])
     client.force_login(author)
 
-    text = text_of(client.get(f"/changes/{change.number}/?mode={mode}&target=eu-west/shop/checkout"))
+    text = text_of(client.get(f"/changes/{change.number}/?diff={mode}&target=eu-west/shop/checkout"))
 
     assert "What will be written" in text
     assert "75" in text

@@ -12,6 +12,7 @@ from django.utils.http import urlencode
 from django.utils.translation import gettext, ngettext
 
 from meshui.ui.parts import Step
+from meshui.ui.wording import percent
 from traffic import policy, selectors
 from traffic.cards import cards_of, conflicts_of
 from traffic.timeline import moments
@@ -59,6 +60,7 @@ def board_of(user: User, change: Change, params: Mapping[str, str]) -> dict[str,
     related = selectors.list_related(user, change)
     standing = standing_of(change, steps)
     cards = cards_of(targets, is_sound=plan is not None and plan.is_sound)
+    viewed = selectors.viewed_of(user, change)
     stamp = stamp_of(change, steps, [selectors.stamp_of_vote(vote) for vote in votes])
     return {
         "change": change,
@@ -73,7 +75,10 @@ def board_of(user: User, change: Change, params: Mapping[str, str]) -> dict[str,
         "can_age": change.state not in TERMINAL and not steps,
         "cards": cards,
         "card": _chosen(cards, params.get("target", "")),
-        "mode": params.get("mode") if params.get("mode") in MODES else MODES[0],
+        "mode": params.get("diff") if params.get("diff") in MODES else MODES[0],
+        "viewed": viewed,
+        "viewed_count": sum(card.slug in viewed for card in cards),
+        "undo": undo_of(change, cards),
         "findings": _findings(plan),
         "ladder": ladder(change, steps, votes),
         "run": run_of(steps),
@@ -98,6 +103,7 @@ def _verbs(desk: Desk) -> dict[str, Any]:
     return {
         "deciding": deciding,
         "acting": [verb for verb in verbs if verb not in deciding],
+        "plan_verb": next((verb for verb in verbs if verb.key == "plan" and not verb.why_not), None),
         "can_decide": any(not verb.why_not for verb in deciding),
         "digest": change.current_plan.digest if change.current_plan else "",
         "next_words": next_words(change),
@@ -105,7 +111,7 @@ def _verbs(desk: Desk) -> dict[str, Any]:
 
 
 def _live_url(change: Change, stamp: str, params: Mapping[str, str]) -> str:
-    kept = {name: params[name] for name in ("target", "mode") if params.get(name)}
+    kept = {name: params[name] for name in ("target", "diff") if params.get(name)}
     read = {"seen": stamp, "plan": change.current_plan.digest[:7] if change.current_plan else ""}
     return f"{reverse('traffic:change-live', args=[change.number])}?{urlencode({**read, **kept})}"
 
@@ -139,6 +145,21 @@ def why_needed(plan: Plan | None, cards: Sequence[TargetCard]) -> str:
         "%(needed)d, because %(clusters)s are tagged production.",
         len(production),
     ) % {"needed": needed(plan), "clusters": ", ".join(production)}
+
+
+def undo_of(change: Change, cards: Sequence[TargetCard]) -> str:
+    """How to undo it, in one sentence; empty: it has no plan."""
+    if not cards or change.restores_id is not None:
+        return gettext("It restores what was recorded. To undo that, propose the split again.") if cards else ""
+    moved = [rule for card in cards for rule in card.rules if rule.is_moved]
+    found = {" / ".join(f"{name} {percent(share)}" for name, share in rule.before) for rule in moved}
+    if len(found) != 1 or not all(rule.before for rule in moved):
+        return gettext("Roll back restores what was recorded in each target, without another approval.")
+    return ngettext(
+        "Roll back restores %(shares)s in its target, without another approval.",
+        "Roll back restores %(shares)s in all %(n)d targets, without another approval.",
+        len(cards),
+    ) % {"shares": found.pop(), "n": len(cards)}
 
 
 def approvals(change: Change, votes: Sequence[Vote], writers: Iterable[str]) -> list[Approval]:
@@ -239,7 +260,7 @@ def _findings(plan: Plan | None) -> list[dict[str, Any]]:
 
 
 def _chosen(cards: Sequence[TargetCard], key: str) -> TargetCard | None:
-    return next((card for card in cards if card.key == key), cards[0] if cards else None)
+    return next((card for card in cards if key in {card.key, card.slug}), cards[0] if cards else None)
 
 
 def _places(change: Change) -> dict[str, Any]:
