@@ -59,13 +59,13 @@
     e: unfold,
     u: otherMode,
   };
-  let isAfterG = 0;
+  let goneAt = -Infinity;
   document.addEventListener("keydown", (event) => {
     const isWriting = event.target.closest?.("input:not([type=checkbox], [type=radio]), select, textarea, [contenteditable]");
     if (isWriting || event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented || isOff() || one("dialog[open]")) return;
-    if (event.key === "g") { isAfterG = event.timeStamp; return; }
-    const goes = event.timeStamp - isAfterG < 1200;
-    isAfterG = 0;
+    if (event.key === "g") { goneAt = event.timeStamp; return; }
+    const goes = event.timeStamp - goneAt < 1200;
+    goneAt = -Infinity;
     const act = goes ? undefined : KEYS[event.key];
     if (!act) return;
     event.preventDefault();
