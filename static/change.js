@@ -27,7 +27,7 @@
   }
   function decideOnRow(verb) {
     const link = one("[data-open]", rowNow() ?? rows()[0] ?? document.createElement("i"));
-    if (link) location.assign(`${link.getAttribute("href")}?decide=${verb}#decision`);
+    if (link) location.assign(`${link.getAttribute("href")}?decide=${verb}`);
   }
 
   /* the diff */

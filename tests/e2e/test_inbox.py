@@ -74,16 +74,15 @@ def signed_in(new_page: Callable[..., Page], sign_in: Callable[[Page, User], Non
     return open_page
 
 
-@pytest.mark.parametrize(("scheme", "size"), [("light", WIDE), ("dark", NARROW), ("light", NARROW), ("dark", WIDE)])
+@pytest.mark.parametrize("look", [("light", WIDE), ("dark", NARROW), ("light", NARROW), ("dark", WIDE)])
 def test_inbox_log_evidence__both_themes_and_widths__pass(
-    scheme: str,
-    size: dict[str, int],
+    look: tuple[Any, Any],
     book: Book,
     signed_in: Callable[..., Page],
-    author: User,
     approver: User,
     look_at: Callable[[Page, str], None],
 ) -> None:
+    scheme, size = look
     mark = f"{scheme}-{size['width']}"
     page = signed_in(approver, color_scheme=scheme, viewport=size)
     page.goto("/inbox/")
