@@ -60,7 +60,6 @@ def board_of(user: User, change: Change, params: Mapping[str, str]) -> dict[str,
     related = selectors.list_related(user, change)
     standing = standing_of(change, steps)
     cards = cards_of(targets, is_sound=plan is not None and plan.is_sound)
-    viewed = selectors.viewed_of(user, change)
     stamp = stamp_of(change, steps, [selectors.stamp_of_vote(vote) for vote in votes])
     return {
         "change": change,
@@ -74,11 +73,7 @@ def board_of(user: User, change: Change, params: Mapping[str, str]) -> dict[str,
         "voided": None if standing and change.state == State.IN_REVIEW else voided_of(change, votes),
         "can_age": change.state not in TERMINAL and not steps,
         "cards": cards,
-        "card": _chosen(cards, params.get("target", "")),
-        "mode": params.get("diff") if params.get("diff") in MODES else MODES[0],
-        "viewed": viewed,
-        "viewed_count": sum(card.slug in viewed for card in cards),
-        "undo": undo_of(change, cards),
+        **_reading(user, change, cards, params),
         "findings": _findings(plan),
         "ladder": ladder(change, steps, votes),
         "run": run_of(steps),
@@ -93,6 +88,18 @@ def board_of(user: User, change: Change, params: Mapping[str, str]) -> dict[str,
         "restoring": [other for other in related if other.restores_id == change.pk],
         "timeline": moments(selectors.timeline_of(change)),
         **_places(change),
+    }
+
+
+def _reading(user: User, change: Change, cards: Sequence[TargetCard], params: Mapping[str, str]) -> dict[str, Any]:
+    """What is read of the diff: the target, how it is shown, what was viewed; and how to undo it."""
+    viewed, mode = selectors.viewed_of(user, change), params.get("diff", "")
+    return {
+        "card": _chosen(cards, params.get("target", "")),
+        "mode": mode if mode in MODES else MODES[0],
+        "viewed": viewed,
+        "viewed_count": sum(card.slug in viewed for card in cards),
+        "undo": undo_of(change, cards),
     }
 
 
