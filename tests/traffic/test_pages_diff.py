@@ -13,11 +13,11 @@ from audit.selectors import list_events
 from tests.people import as_actor, make_person
 from tests.traffic.factories import DIGEST, in_review, make_cluster, make_plan, make_route
 from traffic import selectors
+from traffic.cards import cards_of
 from traffic.errors import DeniedError, StalePlanError
 from traffic.models import ViewedTarget
 from traffic.services.viewed import mark_viewed
 from traffic.types import Seen
-from traffic.views.targets import cards_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,7 +11,7 @@ from traffic.models.change import Change
 class ViewedTarget(models.Model):
     """`viewer` has read what the plan with `digest` does to one target. Another digest is another text: not read yet.
 
-    `target` is the mark that stands in URLs (traffic.views.targets.TargetCard.slug).
+    `target` is the mark that stands in URLs (traffic.cards.TargetCard.slug).
     """
 
     change = models.ForeignKey(Change, on_delete=models.CASCADE, related_name="+")

@@ -14,11 +14,11 @@ from meshui.lib.errors import MissingError
 from meshui.ui.htmx import go_to, is_partial, vary_on_htmx
 from meshui.ui.views import ActionView, PageView
 from traffic import selectors
+from traffic.cards import cards_of
 from traffic.forms import ViewedForm
 from traffic.services.viewed import mark_viewed
 from traffic.types import Seen
 from traffic.views.board import board_of
-from traffic.views.targets import cards_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from django.http import HttpRequest
 
     from accounts.models import User
-    from traffic.views.targets import TargetCard
+    from traffic.cards import TargetCard
 
 PAGE = "traffic/change_detail.html"
 

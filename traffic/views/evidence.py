@@ -13,11 +13,12 @@ from audit.selectors import last_check, linked
 from meshui.lib import clock, rights
 from meshui.ui.views import PageView
 from traffic import selectors
-from traffic.views.board import approvals, needed, why_needed
+from traffic.cards import cards_of
+from traffic.timeline import moments
+from traffic.views.board import approvals, why_needed
 from traffic.views.diffs import as_file
 from traffic.views.progress import run_of
-from traffic.views.targets import cards_of
-from traffic.views.timeline import moments
+from traffic.views.waits import needed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,10 +27,10 @@ if TYPE_CHECKING:
 
     from accounts.models import User
     from audit.selectors import Checked
+    from traffic.cards import TargetCard
     from traffic.models import Change
     from traffic.views.board import Approval
     from traffic.views.progress import RunTarget
-    from traffic.views.targets import TargetCard
 
 KEPT: Final = 1_000
 """Events on the page; the file says when there are more."""

@@ -14,9 +14,9 @@ from meshui.ui.htmx import is_partial, vary_on_htmx
 from meshui.ui.views import PageView
 from meshui.ui.wording import absolute
 from traffic import selectors
+from traffic.timeline import moments
 from traffic.types import TERMINAL
 from traffic.views.diffs import as_file
-from traffic.views.timeline import moments
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from audit.selectors import EventIndex
     from traffic.models import Change
-    from traffic.views.timeline import Moment
+    from traffic.timeline import Moment
 
 SHOWN: Final = 500
 KEPT: Final = 20_000
