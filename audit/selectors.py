@@ -17,6 +17,7 @@ from meshui.lib.rights import in_scope
 
 if TYPE_CHECKING:
     import datetime as dt
+    from collections.abc import Iterable
 
     from django.db.models import QuerySet
     from django.http import HttpRequest
@@ -37,6 +38,7 @@ __all__ = [
     "get_blob",
     "get_event",
     "last_check",
+    "linked",
     "list_events",
     "list_log",
 ]
@@ -138,6 +140,18 @@ def get_event(seq: int) -> StoredEvent:
     before = bytes(found[seq - 1].hash) if seq - 1 in found else GENESIS
     is_linked = (seq == 1 or seq - 1 in found) and link(before, event.body) == bytes(event.hash)
     return StoredEvent(event.seq, bytes(event.hash).hex(), event.body, json.loads(event.body), is_linked)
+
+
+def linked(seqs: Iterable[int]) -> dict[int, tuple[str, bool]]:
+    """Of each of these events its hash, and whether its text and the link before it give that hash. One query."""
+    wanted = set(seqs)
+    found = {e.seq: e for e in Event.objects.filter(seq__in=wanted | {seq - 1 for seq in wanted})}
+    answers = {}
+    for seq in sorted(wanted & found.keys()):
+        before = bytes(found[seq - 1].hash) if seq - 1 in found else GENESIS
+        own = bytes(found[seq].hash)
+        answers[seq] = own.hex(), (seq == 1 or seq - 1 in found) and link(before, found[seq].body) == own
+    return answers
 
 
 def get_blob(sha256: str) -> JsonObject:

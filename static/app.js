@@ -206,7 +206,7 @@
   }
 
   /* keys: `/`, `t`, `?`, and g then a letter; they never send anything and can be switched off */
-  let goneAt = 0;
+  let goneAt = -Infinity;
   document.addEventListener("keydown", (event) => {
     if (nudge(event)) { event.preventDefault(); return; }
     const isWriting = event.target.closest?.("input:not([type=checkbox], [type=radio], [type=range]), select, textarea, [contenteditable]");
@@ -217,7 +217,7 @@
     else if (event.key === "/") { const field = one("[data-filter] input[type=search]"); if (field) { event.preventDefault(); field.focus(); field.select(); } }
     else if (event.key === "g") { goneAt = event.timeStamp; return; }
     else if (event.timeStamp - goneAt < 1200) all(".nav a[data-key]").find((link) => link.dataset.key === event.key)?.click();
-    goneAt = 0;
+    goneAt = -Infinity;
   });
 
   /* htmx: where the focus goes, what is said, what failed. Only what was swapped in by the person moves the focus */

@@ -37,7 +37,15 @@ OWN_BUSINESS = {"account_logout"}
 SHOWS_ALL = {"audit:event-list", "api:event-list", "ui:design", "accounts:tokens"}
 """Auditors read all of history, Access admins see all tokens; the page of components has examples of its own."""
 NOWHERE = UUID(int=7)
-WORDS = {"comment": "Fine.", "reason": "Because.", "version": "1", "digest": DIGEST, "name": "v2", "title": "Shift"}
+WORDS = {
+    "comment": "Fine.",
+    "reason": "Because.",
+    "version": "1",
+    "digest": DIGEST,
+    "name": "v2",
+    "title": "Shift",
+    "viewed": "1",
+}
 """What forms ask for, so that the verb behind is reached."""
 NOISE = re.compile(r"\b[A-Za-z0-9]{64}\b|Request <code>[^<]+</code>|(?<=for=\")[^\"]+|(?<=\"instance\":\")[^\"]+")
 """Tokens against forged forms, and the id of the request."""
@@ -82,6 +90,7 @@ class Place:
             "name": "checkout",
             "number": self.number,
             "token": "no-such-token",
+            "target": "no-such-target",
         }
         return reverse(name, kwargs={key: known[key] if key in known else self.ids[f"{name}/{key}"] for key in wanted})
 

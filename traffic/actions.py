@@ -33,6 +33,7 @@ ACTIONS: Final = {
     "traffic.vote.voided": "VOTE.VOID",
     "traffic.drift.observed": "DRIFT.OBSERVE",
     "traffic.drift.ended": "DRIFT.END",
+    "traffic.target.viewed": "TARGET.VIEW",
     "traffic.rollout.created": "RUN.CREATE",
     "traffic.write.intended": "WRITE.INTEND",
     "traffic.write.settled": "WRITE.SETTLE",

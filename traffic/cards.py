@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -81,6 +82,11 @@ class TargetCard:
     def op(self) -> str:
         """What is done to the first of its objects."""
         return self.objects[0].op
+
+    @property
+    def slug(self) -> str:
+        """Its mark in paths: names of objects may hold slashes and dots; the same as long as the names are."""
+        return hashlib.sha256(self.key.encode()).hexdigest()[:12]
 
     @property
     def error(self) -> str:

@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy
 from meshes.adapters.registry import all_adapters
 from meshes.models import ManagedRoute
 from meshui.ui.statuses import CHANGE, DRIFT
-from traffic import selectors
+from traffic import inbox, selectors
 from traffic.types import State
 
 if TYPE_CHECKING:
@@ -27,15 +27,49 @@ STATES = [
 ]
 
 
-class ChangeFilter(django_filters.FilterSet):  # type: ignore[misc]  # django-filter has no types
-    """Change requests by text, state and author; the words of the URL are q, state, mine."""
+WAITS = [
+    ("review", gettext_lazy("To approve or reject")),
+    ("start", gettext_lazy("To start")),
+    ("held", gettext_lazy("To resume or roll back")),
+    ("mine", gettext_lazy("My own, to mend")),
+]
+
+
+class InboxFilter(django_filters.FilterSet):  # type: ignore[misc]  # django-filter has no types
+    """What waits, by text, place and what for; the words of the URL are q, where, need."""
 
     q = django_filters.CharFilter(label=gettext_lazy("Title, author, service or #number"), method="by_text")
+    where = django_filters.CharFilter(label=gettext_lazy("Cluster or environment"), method="by_place")
+    need = django_filters.ChoiceFilter(
+        label=gettext_lazy("What for"), choices=WAITS, empty_label=gettext_lazy("For anything"), method="by_need"
+    )
+
+    def by_text(self, queryset: QuerySet[Change], name: str, value: str) -> QuerySet[Change]:
+        """A part of the title, author or service, or a number."""
+        return selectors.about(queryset, value)
+
+    def by_place(self, queryset: QuerySet[Change], name: str, value: str) -> QuerySet[Change]:
+        """A part of the name of a cluster or environment of a target."""
+        return inbox.in_place(queryset, value)
+
+    def by_need(self, queryset: QuerySet[Change], name: str, value: str) -> QuerySet[Change]:
+        """What the reader is waited for."""
+        return inbox.in_group(queryset, value)
+
+
+class ChangeFilter(django_filters.FilterSet):  # type: ignore[misc]  # django-filter has no types
+    """Change requests; the words of the URL are q, author, service, cluster, env, state, mine."""
+
+    q = django_filters.CharFilter(label=gettext_lazy("Title, author, service or #number"), method="by_text")
+    author = django_filters.CharFilter(label=gettext_lazy("Author"), field_name="author_name", lookup_expr="icontains")
+    service = django_filters.CharFilter(label=gettext_lazy("Service"), method="by_target")
+    cluster = django_filters.CharFilter(label=gettext_lazy("Cluster"), method="by_target")
+    env = django_filters.CharFilter(label=gettext_lazy("Environment"), method="by_target")
     state = django_filters.ChoiceFilter(
         label=gettext_lazy("State"), choices=STATES, empty_label=gettext_lazy("Any state"), method="by_state"
     )
     mine = django_filters.ChoiceFilter(
-        label=gettext_lazy("Author"),
+        label=gettext_lazy("Mine"),
         choices=[("1", gettext_lazy("Mine"))],
         empty_label=gettext_lazy("By anybody"),
         method="by_mine",
@@ -45,6 +79,10 @@ class ChangeFilter(django_filters.FilterSet):  # type: ignore[misc]  # django-fi
     def by_text(self, queryset: QuerySet[Change], name: str, value: str) -> QuerySet[Change]:
         """A part of the title, author or service, or a number."""
         return selectors.about(queryset, value)
+
+    def by_target(self, queryset: QuerySet[Change], name: str, value: str) -> QuerySet[Change]:
+        """A part of the name of a service, cluster or environment of a target."""
+        return selectors.with_target(queryset, name, value)
 
     def by_state(self, queryset: QuerySet[Change], name: str, value: str) -> QuerySet[Change]:
         """One state, or all open or ended."""

@@ -37,6 +37,13 @@ class SeenForm(forms.Form):
     digest = forms.CharField(required=False, max_length=MAX_DIGEST)
 
 
+class ViewedForm(forms.Form):
+    """Whether one target of the plan with `digest` was read."""
+
+    digest = forms.CharField(max_length=MAX_DIGEST)
+    viewed = forms.ChoiceField(choices=[("1", "1"), ("0", "0")])
+
+
 class CommentForm(SeenForm):
     """A decision."""
 

@@ -16,7 +16,17 @@ from meshes.models import Route as StoredRoute
 from meshui.lib.canonical import sha256_hex
 from meshui.lib.rights import in_scope
 from traffic.errors import ChangeMissingError, KeyReusedError
-from traffic.models import Change, ChangeTarget, IdempotencyKey, Plan, PlanTarget, Revision, TargetStep, Vote
+from traffic.models import (
+    Change,
+    ChangeTarget,
+    IdempotencyKey,
+    Plan,
+    PlanTarget,
+    Revision,
+    TargetStep,
+    ViewedTarget,
+    Vote,
+)
 from traffic.types import BEFORE_WRITE, STEP_GOOD, TERMINAL, Seen, State
 
 if TYPE_CHECKING:
@@ -38,16 +48,28 @@ NEWS = tuple(
         "rollback_started", "applied", "rolled_back", "failed", "partial_accepted", "cancelled", "expired",
     )
 )  # fmt: skip
+RUN_MOVES = (
+    "traffic.rollout.created",
+    *(
+        f"traffic.change.{move}"
+        for move in (
+            "queued", "waited", "started", "paused", "resumed", "rechecked", "invalidated", "superseded",
+            "rollback_started", "applied", "rolled_back", "failed", "partial_accepted",
+        )
+    ),
+)  # fmt: skip
+VIEWED = "traffic.target.viewed"
 TIMELINE_LENGTH = 60
 RELATED_LENGTH = 20
 OTHERS_LENGTH = 5
 NAMESPACE = ("cluster_id", "name", "injected_by")
 MIN_TEXT = 2
+AXES = {"service": "service", "cluster": "cluster__slug", "env": "cluster__environment"}
 
 
 def list_changes(user: User) -> QuerySet[Change]:
     """Changes that `user` may see, newest first, each with what a list shows of it. One query; narrow it freely."""
-    return _listed(in_scope(Change.objects.all(), user, READ))
+    return listed(in_scope(Change.objects.all(), user, READ))
 
 
 def in_state(changes: QuerySet[Change], state: str) -> QuerySet[Change]:
@@ -68,29 +90,16 @@ def about(changes: QuerySet[Change], text: str) -> QuerySet[Change]:
     return changes.filter(found | Q(title__icontains=cleaned) | Q(author_name__icontains=cleaned) | Exists(named))
 
 
-def list_changes_waiting_for(user: User) -> QuerySet[Change]:
-    """Changes that `user` may vote on and has not, oldest first. One query; slice it freely.
-
-    Uses the scope rule that guards the vote, so a count never tells of a change the user may not open.
-    """
-    voted = Vote.objects.filter(
-        plan=OuterRef("current_plan"), voter=user, revoked_at__isnull=True, voided_at__isnull=True
-    )
-    wrote = Revision.objects.filter(change=OuterRef("pk"), editor=user)
-    in_review = Change.objects.filter(state=State.IN_REVIEW, current_plan__isnull=False)
-    return (
-        _listed(in_scope(in_review, user, "change.vote"))
-        .exclude(author=user)
-        .exclude(Exists(wrote))
-        .exclude(Exists(voted))
-        .order_by("submitted_at", "pk")
-    )
+def with_target(changes: QuerySet[Change], axis: str, text: str) -> QuerySet[Change]:
+    """Those with a target whose `axis` (a word of AXES) holds `text`."""
+    targets = ChangeTarget.objects.filter(change=OuterRef("pk"))
+    return changes.filter(Exists(targets.filter(**{f"{AXES[axis]}__icontains": text.strip()[:100]})))
 
 
 def list_changes_in_flight(user: User) -> QuerySet[Change]:
     """Changes on their way to the clusters, longest moved first: step_count and good_count say how far. One query."""
     moving = in_scope(Change.objects.filter(state__in=MOVING), user, READ)
-    return _listed(moving).select_related("current_plan", "rollout").order_by("state_changed_at", "pk")
+    return listed(moving).select_related("current_plan", "rollout").order_by("state_changed_at", "pk")
 
 
 def get_change(user: User, number: int) -> Change:
@@ -288,9 +297,34 @@ def read_of(clusters: Collection[UUID], namespaces: Collection[str]) -> Read:
     return Read({cluster: frozenset(groups) for cluster, groups in found}, services)
 
 
+def viewed_of(user: User, change: Change) -> frozenset[str]:
+    """The targets of the plan in force that `user` has marked as read. One query."""
+    if change.current_plan is None or not change.current_plan.digest:
+        return frozenset()
+    marks = ViewedTarget.objects.filter(change=change, viewer=user, digest=change.current_plan.digest)
+    return frozenset(marks.values_list("target", flat=True))
+
+
 def timeline_of(change: Change) -> list[EventIndex]:
     """What happened to `change`, newest first. One query. The caller may see the change."""
-    return list(list_events(change_id=str(change.pk))[:TIMELINE_LENGTH])
+    return list(events_of(change).order_by("-seq")[:TIMELINE_LENGTH])
+
+
+def events_of(change: Change) -> QuerySet[EventIndex]:
+    """What happened to `change`, oldest first, but for the marks of readers. The caller may see the change."""
+    return list_events(change_id=str(change.pk)).exclude(action=VIEWED).order_by("seq")
+
+
+def log_of(change: Change, *, after: int, cluster: str = "") -> QuerySet[EventIndex]:
+    """What the machine did in the run of `change`, oldest first, behind the line `after`; of one cluster, or all.
+
+    The number of an event is the number of its line: the same after a reload, a sign-out and a restart. The caller
+    may see the change.
+    """
+    steps = Q(action__startswith="traffic.write.") | Q(action__startswith="traffic.step.")
+    moves = Q(action__in=RUN_MOVES)
+    lines = events_of(change).filter(steps | moves, seq__gt=after).exclude(outcome="denied")
+    return lines.filter(Q(cluster_name=cluster) | moves) if cluster else lines
 
 
 def recent_activity(user: User, limit: int) -> list[EventIndex]:
@@ -312,7 +346,7 @@ def count_open(user: User) -> dict[str, int]:
     return changes.aggregate(changes=Count("pk"), in_review=Count("pk", filter=Q(state=State.IN_REVIEW)))
 
 
-def _listed(changes: QuerySet[Change]) -> QuerySet[Change]:
+def listed(changes: QuerySet[Change]) -> QuerySet[Change]:
     """With what a row shows: target_count, service, namespace, clusters, approvals, step_count, good_count."""
     first = ChangeTarget.objects.filter(change=OuterRef("pk"))
     approvals = Vote.objects.filter(

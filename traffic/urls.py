@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from traffic.views import changes, decide, drift, fleet, split
+from traffic.views import changes, decide, diffs, drift, evidence, fleet, inbox, joblog, split
 
 app_name = "traffic"
 
@@ -15,10 +15,20 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("drift/", drift.DriftListView.as_view(), name="drift-list"),
     path("drift/<uuid:pk>/diff/", drift.DriftDiffView.as_view(), name="drift-diff"),
     path("clusters/<slug:slug>/drift/", drift.ClusterDriftView.as_view(), name="cluster-drift"),
+    path("inbox/", inbox.InboxView.as_view(), name="inbox"),
+    path("inbox/card/", inbox.InboxCardView.as_view(), name="inbox-card"),
     path("changes/", changes.ChangeListView.as_view(), name="change-list"),
     path("changes/<int:number>/", changes.ChangeDetailView.as_view(), name="change-detail"),
     path("changes/<int:number>/live/", changes.ChangeLiveView.as_view(), name="change-live"),
     path("changes/<int:number>/decision/", changes.ChangeDecisionView.as_view(), name="change-decision"),
+    path("changes/<int:number>/checks/", changes.ChangeChecksView.as_view(), name="change-checks"),
+    path("changes/<int:number>/diff/<slug:target>/", diffs.ChangeDiffView.as_view(), name="change-diff"),
+    path("changes/<int:number>/diff/<slug:target>/raw/", diffs.ChangeRawView.as_view(), name="change-raw"),
+    path("changes/<int:number>/diff/<slug:target>/viewed/", diffs.ChangeViewedView.as_view(), name="change-viewed"),
+    path("changes/<int:number>/log/", joblog.ChangeLogView.as_view(), name="change-log"),
+    path("changes/<int:number>/log/text/", joblog.ChangeLogTextView.as_view(), name="change-log-text"),
+    path("changes/<int:number>/evidence/", evidence.ChangeEvidenceView.as_view(), name="change-evidence"),
+    path("changes/<int:number>/evidence/json/", evidence.ChangeEvidenceFileView.as_view(), name="change-evidence-file"),
     path("changes/<int:number>/targets/", changes.ChangeTargetsView.as_view(), name="change-targets"),
     path("changes/<int:number>/timeline/", changes.ChangeTimelineView.as_view(), name="change-timeline"),
     path("changes/<int:number>/edit/", split.ChangeEditView.as_view(), name="change-edit"),

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar, cast
 from django.conf import settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from uuid import UUID
 
     from django.db.models import Model, QuerySet
@@ -71,6 +71,9 @@ class Evaluator(Protocol):
     def in_scope(self, queryset: QuerySet[M], user: object, verb: str) -> QuerySet[M]:
         """The rows of `queryset` on which `user` has `verb`; its model says where its place stands (SCOPE)."""
 
+    def in_each_scope(self, queryset: QuerySet[M], user: object, wanted: Sequence[str]) -> list[QuerySet[M]]:
+        """As in_scope, once for each verb of `wanted`."""
+
     def verbs(self, user: object) -> frozenset[str]:
         """Every verb that `user` has somewhere."""
 
@@ -93,3 +96,8 @@ def may(user: object, verb: str, places: Iterable[Place]) -> bool:
 def in_scope(queryset: QuerySet[M], user: object, verb: str) -> QuerySet[M]:
     """The rows of `queryset` on which `user` has `verb`."""
     return evaluator().in_scope(queryset, user, verb)
+
+
+def in_each_scope(queryset: QuerySet[M], user: object, wanted: Sequence[str]) -> list[QuerySet[M]]:
+    """The rows of `queryset` on which `user` has each verb of `wanted`, in their order; grants are read once."""
+    return evaluator().in_each_scope(queryset, user, wanted)

@@ -49,6 +49,7 @@ CHANGE: Final = gettext_lazy("Change")
 GOVERN: Final = gettext_lazy("Govern")
 ENTRIES: Final = (
     Entry("f", gettext_lazy("Fleet"), "/", "layout-dashboard", "inventory.read"),
+    Entry("i", gettext_lazy("Inbox"), "/inbox/", "user-check", "inventory.read"),
     Entry("k", gettext_lazy("Clusters"), "/clusters/", "server", "inventory.read"),
     Entry("m", gettext_lazy("Meshes"), "/meshes/", "waypoints", "inventory.read"),
     Entry("s", gettext_lazy("Services"), "/services/", "box", "inventory.read"),

@@ -152,6 +152,11 @@ def _marks(left: tuple[Piece, ...] | None, right: tuple[Piece, ...] | None) -> t
     return tuple(gone), tuple(come)
 
 
+def is_too_long(*texts: str) -> bool:
+    """Whether one of them has more lines than are compared: comparing takes time and memory that nobody bounds."""
+    return any(text.count("\n") > MAX_LINES for text in texts)
+
+
 def counts(before: str, after: str) -> tuple[int, int]:
     """How many lines came and how many went."""
     rows = [row for block in diff_blocks(before, after) for row in block.rows]
@@ -218,7 +223,9 @@ def _split(rows: Sequence[tuple[Line | None, Line | None]]) -> SafeString:
 
 
 def render_diff(before: str, after: str, mode: Mode = "unified", caption: str = "") -> SafeString:
-    """The table of a diff, each piece escaped and made visible."""
+    """The table of a diff, each piece escaped and made visible; a text that is too long is shown plain."""
+    if is_too_long(before, after):
+        return _plain(before, after)
     draw, width = (_split, 6) if mode == "split" else (_unified, 4)
     bodies = []
     for block in diff_blocks(before, after):
@@ -236,6 +243,17 @@ def render_diff(before: str, after: str, mode: Mode = "unified", caption: str = 
     )
 
 
+def _plain(before: str, after: str) -> SafeString:
+    """The later text, as it is."""
+    said = gettext("It has more than %(n)s lines, too long to compare here. What it would be, as plain text:")
+    if not after:
+        said = gettext("It has more than %(n)s lines, too long to compare here. What it is, as plain text:")
+    head = said % {"n": f"{MAX_LINES:,}"}
+    text = "\n".join(visible(line) for line in (after or before).split("\n"))
+    return format_html(PLAIN, head, text)
+
+
+PLAIN: Final = '<div class="box"><p>{}</p></div><div class="code"><pre tabindex="0">{}</pre></div>'
 FOLD: Final = (
     '<tbody class="folded"><tr class="fold"><td colspan="{}"><label><input type="checkbox">{}</label></td></tr>'
     "{}</tbody>"

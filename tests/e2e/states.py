@@ -10,7 +10,7 @@ from tests.people import as_actor
 from tests.traffic.factories import checkout_route, in_state, make_change, make_plan, native
 from traffic.models import Rollout, TargetStep, Vote
 from traffic.services.approve import submit_change
-from traffic.types import Seen, State, StepState
+from traffic.types import Seen, State, StepState, Wanted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -88,6 +88,10 @@ class Book:
     def make(self, name: str) -> Change:
         """The change of that page."""
         return self._pages[name]()
+
+    def wanted(self) -> tuple[Wanted, ...]:
+        """All its routes, as a proposal names them."""
+        return tuple(Wanted(route.cluster_id, route.mesh_kind, route.pk) for route in self.routes)
 
     def _new(self, title: str = "Shift checkout v2 to 25 %") -> Change:
         return make_change(self.author, self.routes, title=title, reason="v2 was good at 10 % for a day.")

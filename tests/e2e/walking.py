@@ -28,6 +28,15 @@ REASON = "v2 was good at 10 % for a day. The error rate of checkout tells."
 HTTP_ROUTE = "httproutes.gateway.networking.k8s.io"
 MANY = 120
 """More presses of Tab than any of these pages has stops."""
+IS_SEEN = """element => {
+  const shown = element.closest("label, .stp, .in") ?? element;
+  const rings = [element, shown].map(each => getComputedStyle(each));
+  const hasRing = rings.some(style => style.outlineStyle !== "none" || style.boxShadow !== "none");
+  const box = element.getBoundingClientRect();
+  const top = document.elementFromPoint(box.x + box.width / 2, box.y + box.height / 2);
+  return hasRing && shown.contains(top);
+}"""
+"""Whether the focus has a ring, and nothing, such as the bar on top, lies over it."""
 
 
 def add(emulated: EmulatedCluster, admin: User, *, environment: str = "staging") -> Cluster:
@@ -84,6 +93,7 @@ def tab_to(page: Page, wanted: Locator) -> None:
     handle = wanted.element_handle()
     for _ in range(MANY):
         if handle.evaluate("element => element === document.activeElement"):
+            assert handle.evaluate(IS_SEEN), f"the focus on {wanted} cannot be seen"
             return
         page.keyboard.press("Tab")
     raise AssertionError(f"Tab does not reach {wanted}")

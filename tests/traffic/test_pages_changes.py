@@ -85,6 +85,15 @@ def test_change_list__htmx__gets_the_table_and_its_url(client: Client, author: U
         ("mine=1", True),
         ("q=%231", True),
         ("state=nonsense", True),
+        ("author=AUTH", True),
+        ("author=maria", False),
+        ("service=check", True),
+        ("service=payments", False),
+        ("cluster=eu-w", True),
+        ("cluster=us-east", False),
+        ("env=staging", True),
+        ("env=production", False),
+        ("env=staging&cluster=eu-west&state=open", True),
     ],
 )
 def test_change_list__filters__narrow(client: Client, author: User, query: str, *, is_found: bool) -> None:
@@ -94,6 +103,25 @@ def test_change_list__filters__narrow(client: Client, author: User, query: str, 
     text = text_of(client.get(f"/changes/?{query.replace('%231', f'%23{change.number}')}"))
 
     assert (change.title in text) is is_found
+
+
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [
+        (State.DRAFT, "Author, to ask for approval"),
+        (State.IN_REVIEW, "2 approvers who did not write it"),
+        (State.APPROVED, "an executor, to start it"),
+        (State.PAUSED, "an executor, to resume it or roll it back"),
+        (State.QUEUED, "its targets, to be free"),
+    ],
+)
+def test_change_list__each_state__says_who_waits_for_whom(
+    client: Client, author: User, viewer: User, state: State, words: str
+) -> None:
+    in_state(in_review(author, [make_route(make_cluster())], needed=2), state)
+    client.force_login(viewer)
+
+    assert words in text_of(client.get("/changes/"))
 
 
 def test_change_list__other_scope__neither_rows_nor_counts(
@@ -146,7 +174,10 @@ def test_change__viewer__sees_all_and_no_verb(client: Client, author: User, view
     assert "1 needed" in text
     assert 'id="diff"' in text
     main = text[text.index("<main") :]
-    assert "<form" not in main
+    forms = re.findall(r'<form[^>]*action="([^"]+)"', main, re.DOTALL)
+    assert [re.sub(r"[0-9a-f]{12}", "…", form) for form in forms] == [
+        f"/changes/{change.number}/diff/…/viewed/?diff=unified"
+    ]
     assert "btn ok" not in main
 
 
@@ -161,7 +192,7 @@ def test_change__approver__has_version_and_digest_in_the_form(client: Client, au
     assert "<code>9f31c2e</code>" in text
 
 
-@pytest.mark.parametrize("part", ["decision", "targets", "timeline"])
+@pytest.mark.parametrize("part", ["checks", "decision", "targets", "timeline"])
 def test_change_fragment__htmx_gets_the_part_others_the_page(client: Client, author: User, part: str) -> None:
     change = in_review(author, [make_route(make_cluster())])
     client.force_login(author)
@@ -254,7 +285,7 @@ def test_change__each_mode__draws_the_weights(client: Client, author: User, mode
     change = in_review(author, [make_route(make_cluster())])
     client.force_login(author)
 
-    text = text_of(client.get(f"/changes/{change.number}/?mode={mode}&target=eu-west/shop/checkout"))
+    text = text_of(client.get(f"/changes/{change.number}/?diff={mode}&target=eu-west/shop/checkout"))
 
     assert "What will be written" in text
     assert "75" in text

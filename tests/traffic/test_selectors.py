@@ -9,7 +9,7 @@ from zeal import zeal_ignore
 
 from tests.people import as_actor
 from tests.traffic.factories import DIGEST, in_review, in_state, make_change, make_cluster, make_route
-from traffic import selectors
+from traffic import inbox, selectors
 from traffic.errors import ChangeMissingError
 from traffic.services.approve import approve_change, revoke_vote
 from traffic.types import Seen, State
@@ -49,31 +49,31 @@ def test_get_change__out_of_scope__missing(author: User, person: Callable[..., U
     assert list(selectors.list_changes(maria)) == []
 
 
-def test_list_changes_waiting_for__right_and_not_the_author__oldest_first(author: User, approver: User) -> None:
+def test_list_waiting_for__right_and_not_the_author__oldest_first(author: User, approver: User) -> None:
     route = make_route(make_cluster())
     first, second = in_review(author, [route], digest="1" * 64), in_review(author, [route], digest="2" * 64)
 
-    waiting = list(selectors.list_changes_waiting_for(approver))
+    waiting = list(inbox.list_waiting_for(approver))
 
     assert waiting == [first, second]
-    assert list(selectors.list_changes_waiting_for(author)) == []
+    assert list(inbox.list_waiting_for(author)) == []
 
 
-def test_list_changes_waiting_for__author_may_vote_too__still_not_theirs(person: Callable[..., User]) -> None:
+def test_list_waiting_for__author_may_vote_too__still_not_theirs(person: Callable[..., User]) -> None:
     maria = person("maria", ["author", "approver"])
     in_review(maria, [make_route(make_cluster())])
 
-    assert list(selectors.list_changes_waiting_for(maria)) == []
+    assert list(inbox.list_waiting_for(maria)) == []
 
 
-def test_list_changes_waiting_for__vote_taken_back__waits_again(author: User, approver: User) -> None:
+def test_list_waiting_for__vote_taken_back__waits_again(author: User, approver: User) -> None:
     change = in_review(author, [make_route(make_cluster())], needed=2)
     approve_change(actor=as_actor(approver), change_id=change.pk, version=change.version, digest=DIGEST)
-    assert list(selectors.list_changes_waiting_for(approver)) == []
+    assert list(inbox.list_waiting_for(approver)) == []
 
     revoke_vote(actor=as_actor(approver), seen=Seen(change.pk, change.version, DIGEST))
 
-    assert list(selectors.list_changes_waiting_for(approver)) == [change]
+    assert list(inbox.list_waiting_for(approver)) == [change]
 
 
 def test_list_changes__annotations__count_what_a_row_shows(author: User, approver: User) -> None:

@@ -3,6 +3,7 @@
 from traffic.models.change import Change, ChangeNumber, ChangeTarget, IdempotencyKey, Revision
 from traffic.models.plan import Plan, PlanTarget, Vote
 from traffic.models.run import Attempt, AttemptOutcome, Lease, Rollout, TargetStep
+from traffic.models.viewed import ViewedTarget
 
 __all__ = [
     "Attempt",
@@ -17,5 +18,6 @@ __all__ = [
     "Revision",
     "Rollout",
     "TargetStep",
+    "ViewedTarget",
     "Vote",
 ]

@@ -12,6 +12,7 @@ from django.utils.http import urlencode
 from django.utils.translation import gettext, ngettext
 
 from meshui.ui.parts import Step
+from meshui.ui.wording import percent
 from traffic import policy, selectors
 from traffic.cards import cards_of, conflicts_of
 from traffic.timeline import moments
@@ -19,6 +20,7 @@ from traffic.types import BEFORE_WRITE, STEP_GOOD, TERMINAL, State
 from traffic.views.progress import run_of
 from traffic.views.standing import is_running, next_words, pulse_of, standing_of, voided_of
 from traffic.views.verbs import Desk, reader
+from traffic.views.waits import needed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -71,8 +73,7 @@ def board_of(user: User, change: Change, params: Mapping[str, str]) -> dict[str,
         "voided": None if standing and change.state == State.IN_REVIEW else voided_of(change, votes),
         "can_age": change.state not in TERMINAL and not steps,
         "cards": cards,
-        "card": _chosen(cards, params.get("target", "")),
-        "mode": params.get("mode") if params.get("mode") in MODES else MODES[0],
+        **_reading(user, change, cards, params),
         "findings": _findings(plan),
         "ladder": ladder(change, steps, votes),
         "run": run_of(steps),
@@ -90,6 +91,18 @@ def board_of(user: User, change: Change, params: Mapping[str, str]) -> dict[str,
     }
 
 
+def _reading(user: User, change: Change, cards: Sequence[TargetCard], params: Mapping[str, str]) -> dict[str, Any]:
+    """What is read of the diff: the target, how it is shown, what was viewed; and how to undo it."""
+    viewed, mode = selectors.viewed_of(user, change), params.get("diff", "")
+    return {
+        "card": _chosen(cards, params.get("target", "")),
+        "mode": mode if mode in MODES else MODES[0],
+        "viewed": viewed,
+        "viewed_count": sum(card.slug in viewed for card in cards),
+        "undo": undo_of(change, cards),
+    }
+
+
 def _verbs(desk: Desk) -> dict[str, Any]:
     """The verbs: those of a vote share one form."""
     verbs, change = desk.verbs(), desk.change
@@ -97,6 +110,7 @@ def _verbs(desk: Desk) -> dict[str, Any]:
     return {
         "deciding": deciding,
         "acting": [verb for verb in verbs if verb not in deciding],
+        "plan_verb": next((verb for verb in verbs if verb.key == "plan" and not verb.why_not), None),
         "can_decide": any(not verb.why_not for verb in deciding),
         "digest": change.current_plan.digest if change.current_plan else "",
         "next_words": next_words(change),
@@ -104,7 +118,7 @@ def _verbs(desk: Desk) -> dict[str, Any]:
 
 
 def _live_url(change: Change, stamp: str, params: Mapping[str, str]) -> str:
-    kept = {name: params[name] for name in ("target", "mode") if params.get(name)}
+    kept = {name: params[name] for name in ("target", "diff") if params.get(name)}
     read = {"seen": stamp, "plan": change.current_plan.digest[:7] if change.current_plan else ""}
     return f"{reverse('traffic:change-live', args=[change.number])}?{urlencode({**read, **kept})}"
 
@@ -126,11 +140,6 @@ def stamp_of(change: Change, steps: Sequence[TargetStep], votes: Sequence[str]) 
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
-def needed(plan: Plan | None) -> int:
-    """How many approvals the plan needs."""
-    return max((int(rule["n"]) for rule in plan.rules), default=0) if plan else 0
-
-
 def why_needed(plan: Plan | None, cards: Sequence[TargetCard]) -> str:
     """Why so many, by the rule that stands until policies exist."""
     if plan is None or not plan.is_sound:
@@ -143,6 +152,21 @@ def why_needed(plan: Plan | None, cards: Sequence[TargetCard]) -> str:
         "%(needed)d, because %(clusters)s are tagged production.",
         len(production),
     ) % {"needed": needed(plan), "clusters": ", ".join(production)}
+
+
+def undo_of(change: Change, cards: Sequence[TargetCard]) -> str:
+    """How to undo it, in one sentence; empty: it has no plan."""
+    if not cards or change.restores_id is not None:
+        return gettext("It restores what was recorded. To undo that, propose the split again.") if cards else ""
+    moved = [rule for card in cards for rule in card.rules if rule.is_moved]
+    found = {" / ".join(f"{name} {percent(share)}" for name, share in rule.before) for rule in moved}
+    if len(found) != 1 or not all(rule.before for rule in moved):
+        return gettext("Roll back restores what was recorded in each target, without another approval.")
+    return ngettext(
+        "Roll back restores %(shares)s in its target, without another approval.",
+        "Roll back restores %(shares)s in all %(n)d targets, without another approval.",
+        len(cards),
+    ) % {"shares": found.pop(), "n": len(cards)}
 
 
 def approvals(change: Change, votes: Sequence[Vote], writers: Iterable[str]) -> list[Approval]:
@@ -243,7 +267,7 @@ def _findings(plan: Plan | None) -> list[dict[str, Any]]:
 
 
 def _chosen(cards: Sequence[TargetCard], key: str) -> TargetCard | None:
-    return next((card for card in cards if card.key == key), cards[0] if cards else None)
+    return next((card for card in cards if key in {card.key, card.slug}), cards[0] if cards else None)
 
 
 def _places(change: Change) -> dict[str, Any]:

@@ -27,7 +27,12 @@ class ChangeListView(ObjectListView[Change]):
     is_scoped = True
     page_template = "traffic/change_list.html"
     filterset_class = ChangeFilter
-    sorts = {"number": ("number",), "title": ("title", "number"), "moved": ("state_changed_at", "number")}
+    sorts = {
+        "number": ("number",),
+        "title": ("title", "number"),
+        "author": ("author_name", "number"),
+        "moved": ("state_changed_at", "number"),
+    }
     default_sort = "-number"
 
     def get_queryset(self) -> QuerySet[Change]:
@@ -68,6 +73,12 @@ class ChangeDecisionView(ChangeDetailView):
     """/changes/<n>/decision/: what I can do."""
 
     partial = "decision"
+
+
+class ChangeChecksView(ChangeDetailView):
+    """/changes/<n>/checks/: what was checked, when, and what it said."""
+
+    partial = "checks"
 
 
 class ChangeTargetsView(ChangeDetailView):

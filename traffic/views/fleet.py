@@ -9,7 +9,7 @@ from accounts.types import READ
 from meshes.selectors import fleet_rows
 from meshui.lib import rights
 from meshui.ui.views import PageView
-from traffic import selectors
+from traffic import inbox, selectors
 from traffic.timeline import moments
 from traffic.types import State
 
@@ -41,7 +41,7 @@ class FleetView(PageView):
             clusters_in_need=[row.cluster for row in rows if row.cluster.health in SILENT][:SHOWN],
             halted=[change for change in moving if change.state == State.PAUSED][:SHOWN],
             moving=moving[:SHOWN],
-            waiting=list(selectors.list_changes_waiting_for(user)[:SHOWN]),
+            waiting=list(inbox.list_waiting_for(user)[:SHOWN]),
             activity=moments(selectors.recent_activity(user, MOMENTS)),
             **{"can_register": rights.has(user, "cluster.manage"), **kwargs},
         )

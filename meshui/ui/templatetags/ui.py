@@ -174,7 +174,9 @@ def diff(before: str, after: str, mode: diffs.Mode = "unified", title: str = "")
 
 @register.simple_tag
 def diff_counts(before: str, after: str) -> SafeString:
-    """How many lines came and went, as +2 and a minus with 2."""
+    """How many lines came and went, as +2 and a minus with 2; nothing for texts that are too long to compare."""
+    if diffs.is_too_long(before, after):
+        return format_html("{}", "")
     added, removed = diffs.counts(before, after)
     return format_html(
         '<span class="pm"><span class="a">+{}</span> <span class="d">\u2212{}</span></span>', added, removed
