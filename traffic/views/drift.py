@@ -11,9 +11,9 @@ from meshes.models import ManagedRoute
 from meshes.selectors import count_managed, drift_watch, get_managed, list_drifts, read_cluster, watch_of
 from meshui.lib import rights
 from meshui.ui.views import ObjectListView, PageView
+from traffic.cards import shown_yaml
 from traffic.drifts import drift_lines, live_body, rules_of
 from traffic.filters import DriftFilter
-from traffic.cards import shown_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
