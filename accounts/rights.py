@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
@@ -17,7 +18,7 @@ from audit.types import Actor
 from meshui.lib.rights import ScopeColumns
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from django.db.models import QuerySet
 
@@ -63,6 +64,27 @@ def in_scope(queryset: QuerySet[M], user: object, verb: str) -> QuerySet[M]:
     return queryset.filter(Exists(rows), ~Exists(rows.exclude(pk__in=inside)))
 
 
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """The scopes in which one person has one verb, as they were read."""
+
+    bounds: tuple[Scope, ...]
+
+    def holds(self, places: Iterable[Place]) -> bool:
+        """Whether every one of `places` is within one of them, and there is one."""
+        wanted = list(places)
+        return bool(wanted) and all(any(scope.holds(place) for scope in self.bounds) for place in wanted)
+
+
+def reaches(people: Collection[UUID], verb: str) -> dict[UUID, Reach]:
+    """Of all of `people` at once: where they have `verb`; who has it nowhere is left out. One query."""
+    found: dict[UUID, list[Scope]] = {}
+    rows = Grant.objects.live().filter(user_id__in=people).carrying(verb)
+    for person, stored in rows.values_list("user_id", "scope"):
+        found.setdefault(person, []).extend(_parsed([stored]))
+    return {person: Reach(tuple(bounds)) for person, bounds in found.items() if bounds}
+
+
 def _person(user: object) -> UUID | None:
     """The account behind `user`; None for whoever is no person, or inactive as far as the object knows."""
     if isinstance(user, Actor):
@@ -72,12 +94,17 @@ def _person(user: object) -> UUID | None:
 
 
 def _bounds(user: object, verb: str) -> list[Scope]:
-    """The scopes in which `user` has `verb` now. A grant whose row holds no valid scope gives nothing."""
+    """The scopes in which `user` has `verb` now."""
     person = _person(user)
     if person is None:
         return []
+    return _parsed(Grant.objects.live().of(person).carrying(verb).values_list("scope", flat=True))
+
+
+def _parsed(rows: Iterable[object]) -> list[Scope]:
+    """The scopes in `rows`. A grant whose row holds no valid scope gives nothing."""
     scopes = []
-    for stored in Grant.objects.live().of(person).carrying(verb).values_list("scope", flat=True):
+    for stored in rows:
         try:
             scopes.append(Scope.parsed(stored))
         except ValueError:
