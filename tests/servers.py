@@ -98,6 +98,10 @@ class Process:
         """Wait until it has written `text`."""
         self.wait_for(lambda: text in self.output(), seconds=seconds, what=f"the output {text!r}")
 
+    def send(self, sign: signal.Signals) -> None:
+        """Send `sign` and wait for nothing."""
+        self._popen.send_signal(sign)
+
     def wait(self, seconds: float = 30.0) -> int:
         """Its exit code; NotReadyError if it still runs after `seconds`."""
         try:

@@ -67,7 +67,7 @@ def test_change_list__htmx__gets_the_table_and_its_url(client: Client, author: U
 
     part = client.get("/changes/?state=open&q=", headers=HTMX)
 
-    assert text_of(part).strip().startswith('<div id="table">')
+    assert text_of(part).strip().startswith('<div id="table"')
     assert part["HX-Push-Url"] == "/changes/?state=open"
     assert "HX-Request-Type" in part["Vary"]
 
