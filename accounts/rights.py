@@ -7,6 +7,7 @@ acts are guarded by what they do, not by grants.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
@@ -18,7 +19,7 @@ from audit.types import Actor
 from meshui.lib.rights import ScopeColumns
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from django.db.models import QuerySet
 
@@ -78,6 +79,27 @@ def in_each_scope(queryset: QuerySet[M], user: object, wanted: Sequence[str]) ->
     person = _person(user)
     grants = [] if person is None else list(Grant.objects.live().of(person).values_list("role", "scope"))
     return [_within(queryset, _read_scopes(s for role, s in grants if verb in ROLES.get(role, ()))) for verb in wanted]
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """The scopes in which one person has one verb, as they were read."""
+
+    bounds: tuple[Scope, ...]
+
+    def holds(self, places: Iterable[Place]) -> bool:
+        """Whether every one of `places` is within one of them, and there is one."""
+        wanted = list(places)
+        return bool(wanted) and all(any(scope.holds(place) for scope in self.bounds) for place in wanted)
+
+
+def reaches(people: Collection[UUID], verb: str) -> dict[UUID, Reach]:
+    """Of all of `people` at once: where they have `verb`; who has it nowhere is left out. One query."""
+    found: dict[UUID, list[Scope]] = {}
+    rows = Grant.objects.live().filter(user_id__in=people).carrying(verb)
+    for person, stored in rows.values_list("user_id", "scope"):
+        found.setdefault(person, []).extend(_read_scopes([stored]))
+    return {person: Reach(tuple(bounds)) for person, bounds in found.items() if bounds}
 
 
 def _person(user: object) -> UUID | None:

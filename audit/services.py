@@ -1,5 +1,7 @@
 """The only writer of history: `record` gathers, `@verb` appends, in order, as the last statements of its transaction.
 
+Whatever is recorded is also told to the pages that show it, after the commit: here all of it passes.
+
 A refusal (RefusedError) rolls the verb back and is recorded as `denied` in a short transaction of its own.
 """
 
@@ -16,7 +18,7 @@ from django.db import DatabaseError, transaction
 
 from audit import ledger
 from audit.types import About, ChainReport, Draft, Evidence, code_of
-from meshui.lib import rights
+from meshui.lib import bus, rights
 from meshui.lib.canonical import canonical, without_nulls
 from meshui.lib.errors import DeniedError, RefusedError, UnavailableError
 from meshui.lib.queue import enqueue
@@ -142,6 +144,19 @@ def _append(drafts: list[Draft]) -> None:
             "The audit log cannot be written, so nothing was done.",
             mend="Try again; if it stays so, the operator must look at the database.",
         ) from error
+    for kind, key in dict.fromkeys(moved for draft in drafts for moved in _moved(draft)):
+        bus.publish(kind, key)
+
+
+def _moved(draft: Draft) -> Iterator[tuple[str, str]]:
+    """What a page may show otherwise after this event: its object, and the change that it belongs to."""
+    subject = draft.about
+    if subject is None or draft.outcome == "denied":
+        return
+    if subject.change is not None:
+        yield "change", str(subject.change.number)
+    if subject.kind not in {"change", "step"}:
+        yield subject.kind, subject.id
 
 
 def _record_refusal(run: _Run, refusal: RefusedError) -> None:

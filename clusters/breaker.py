@@ -20,6 +20,7 @@ from clusters.clients import (
     ObjectGoneError,
 )
 from clusters.models import Cluster
+from meshui.lib.bus import publish
 from meshui.lib.clock import db_now
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ def note_failure(cluster_id: UUID | str, error: Exception | str) -> bool:
     if not isinstance(error, str) and not is_failure(error):
         return False
     rows.update(failures=F("failures") + 1, last_failure=str(error)[:500])
+    publish("cluster", cluster_id)
     failures = rows.values_list("failures", flat=True).first() or 0
     if failures < THRESHOLD:
         return False
@@ -76,4 +78,5 @@ def note_failure(cluster_id: UUID | str, error: Exception | str) -> bool:
 def note_success(cluster_id: UUID | str) -> None:
     """A reading went well: failures are forgotten, the breaker is closed. One query, which rarely writes."""
     rows = Cluster.objects.filter(Q(failures__gt=0) | ~closed(), pk=cluster_id)
-    rows.update(failures=0, last_failure="", next_try_at=None)
+    if rows.update(failures=0, last_failure="", next_try_at=None):
+        publish("cluster", cluster_id)

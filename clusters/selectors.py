@@ -5,18 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
+from uuid import UUID
 
-from django.db.models import Case, IntegerField, OuterRef, Prefetch, Subquery, Value, When
+from django.db.models import Case, IntegerField, OuterRef, Prefetch, Q, Subquery, Value, When
 
 from clusters.manifests import MESHES, Wish
 from clusters.models import Cluster, Credential, Health
 from clusters.types import NEEDS
+from meshui.lib.bus import Subject
 from meshui.lib.clock import db_now, now
 from meshui.lib.errors import MissingError
 from meshui.lib.rights import in_scope, may
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
     from typing import Any
 
     from django.db.models import QuerySet
@@ -151,3 +153,17 @@ def _tone(credential: Credential) -> str:
         return ""
     left = credential.expires_at - now()
     return "crit" if left <= timedelta() else "warn" if left <= SOON else ""
+
+
+def live_subjects(*, names: Collection[str] = (), keys: Collection[str] = ()) -> list[Subject]:
+    """Clusters as streams of live data know them: those of today by name, by id also removed ones. One query."""
+    ids = [key for key in map(_uuid, keys) if key is not None]
+    found = Cluster.everything.filter(Q(slug__in=names, removed_at__isnull=True) | Q(pk__in=ids))
+    return [Subject(str(row.pk), row.slug, (row.place,)) for row in found.only("pk", "slug", "environment")]
+
+
+def _uuid(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None

@@ -1,4 +1,4 @@
-"""The ASGI application: Django, and in the embedded default the worker and the watches of clusters beside it."""
+"""The ASGI application: streams of live data before Django; embedded, the worker and the watches beside it."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from django.core.asgi import get_asgi_application
 
 from meshui.lib.queue import EmbeddedWorker
 from meshui.server import watchers
+from meshui.ui.live import close_hub, hub, with_live
 
 if TYPE_CHECKING:
     from asgiref.typing import ASGI3Application, ASGIReceiveCallable, ASGISendCallable, Scope
@@ -31,8 +32,10 @@ def with_lifespan(inner: ASGI3Application) -> ASGI3Application:
             if message["type"] == "lifespan.startup":
                 for part in beside:
                     part.start()
+                hub()  # it hears from now on, so that the first page is told what moved since it was drawn
                 await send({"type": "lifespan.startup.complete"})
             elif message["type"] == "lifespan.shutdown":
+                await close_hub()
                 for part in beside:
                     part.stop()
                 await send({"type": "lifespan.shutdown.complete"})
@@ -41,4 +44,4 @@ def with_lifespan(inner: ASGI3Application) -> ASGI3Application:
     return application
 
 
-application = with_lifespan(cast("ASGI3Application", django_application))
+application = with_lifespan(with_live(cast("ASGI3Application", django_application)))

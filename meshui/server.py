@@ -12,6 +12,7 @@ from django.conf import settings
 from django.utils.module_loading import import_string
 
 from meshui.lib.errors import UnavailableError
+from meshui.ui.live import end_streams
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
 
 
 BACKLOG = 2048
-GRACE_SECONDS = 10
+GRACE_SECONDS = 5
+"""Whatever is still open after so long is cut off: a stream never ends by itself."""
 
 
 def listen(host: str, port: int, *, or_any: bool = False) -> socket.socket:
@@ -67,6 +69,15 @@ def watchers() -> list[Beside]:
     return [import_string(settings.WATCHERS)()] if settings.WATCH else []
 
 
+class Server(uvicorn.Server):
+    """A uvicorn that ends the streams of live data as soon as it is told to leave, and waits for nothing else."""
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """As uvicorn does."""
+        end_streams()
+        await super().shutdown(sockets)
+
+
 def serve(listening: socket.socket) -> None:
     """Answer requests on `listening` until Ctrl-C or SIGTERM, then let those under way finish.
 
@@ -82,6 +93,6 @@ def serve(listening: socket.socket) -> None:
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
     try:
-        uvicorn.Server(config).run(sockets=[listening])
+        Server(config).run(sockets=[listening])
     except KeyboardInterrupt:
         return

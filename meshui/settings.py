@@ -234,6 +234,14 @@ LANES = {
     "meshes.": 4,
 }
 
+# Live data (docs/architecture.md): what a stream may be about, each kind with the function that finds its subjects, and
+# the kinds whose moves may end a stream: then the rights of all streams are read again at once.
+LIVE_SUBJECTS = {"change": "traffic.selectors.live_subjects", "cluster": "clusters.selectors.live_subjects"}
+LIVE_BELLS = frozenset({"user", "grant", "session"})
+LIVE_REREAD_SECONDS = env.number("LIVE_REREAD_SECONDS", 5)
+LIVE_BEAT_SECONDS = env.number("LIVE_BEAT_SECONDS", 2)
+LIVE_STREAMS_A_PERSON = 12
+
 LEASE_SECONDS = env.number("LEASE_SECONDS", 5)
 HEARTBEAT_SECONDS = env.number("HEARTBEAT_SECONDS", 1)
 CONNECT_TIMEOUT = env.number("CONNECT_TIMEOUT", 3)

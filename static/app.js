@@ -221,22 +221,23 @@
   });
 
   /* htmx: where the focus goes, what is said, what failed. Only what was swapped in by the person moves the focus */
-  let focused = "";
-  document.addEventListener("htmx:before:swap", () => { focused = document.activeElement?.id ?? ""; });
+  let focused = "", hadFocus = false;
+  document.addEventListener("htmx:before:swap", () => { focused = document.activeElement?.id ?? ""; hadFocus = document.activeElement !== document.body; });
   document.addEventListener("htmx:after:swap", (event) => {
     startEditors();
     all("[data-toast]").forEach(watchToast);
     const asked = one("[data-focus]:not([data-focused])");
     if (asked) { asked.dataset.focused = "yes"; asked.focus(); return; }
     if (document.activeElement && document.activeElement !== document.body) return;
+    if (event.detail?.ctx?.live && !hadFocus) return;
     const same = focused && document.getElementById(focused);
     const target = event.detail?.ctx?.target;
     const head = target?.isConnected ? one("h1, h2, [tabindex='-1']", target) : null;
     if (same) same.focus();
     else if (head) { head.setAttribute("tabindex", "-1"); head.focus(); }
   });
-  document.addEventListener("htmx:error", () => say(words().sayLost, "failed"));
-  document.addEventListener("htmx:response:error", (event) => { if (event.detail?.ctx?.response?.status >= 500) say(words().sayFailed, "failed"); });
+  document.addEventListener("htmx:error", (event) => { if (!event.detail?.ctx?.live) say(words().sayLost, "failed"); });
+  document.addEventListener("htmx:response:error", (event) => { if (!event.detail?.ctx?.live && event.detail?.ctx?.response?.status >= 500) say(words().sayFailed, "failed"); });
 
   document.addEventListener("DOMContentLoaded", () => {
     startEditors();

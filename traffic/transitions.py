@@ -13,6 +13,7 @@ from django.db.models import F
 
 from audit.services import record
 from audit.types import About
+from meshui.lib.bus import publish
 from meshui.lib.clock import db_now
 from traffic.errors import ChangeGoneError
 from traffic.models import Change, Rollout, TargetStep
@@ -164,6 +165,7 @@ def move_step(step: TargetStep, to: StepState, *, actor: Actor, message: str = "
     )
     if not moved:
         return False
+    ring(step)
     before = step.state
     step.state, step.error = to.value, message[:2000]
     for name, value in columns.items():
@@ -190,7 +192,19 @@ def take_step(step: TargetStep, *, fence: int) -> bool:
         fence=fence, state=to, state_changed_at=db_now(), next_action_at=None
     )
     step.fence, step.state, step.next_action_at = fence, str(to), None
+    ring(step)
     return bool(taken)
+
+
+def note_step(step: TargetStep, **columns: Any) -> None:
+    """Keep what a try of the step brought, if it is still this runner's; the state stays."""
+    TargetStep.objects.filter(pk=step.pk, fence=step.fence).update(**columns)
+    ring(step)
+
+
+def ring(step: TargetStep) -> None:
+    """Tell the page of its change; a move that is recorded is told as one."""
+    publish("change", step.change.number, is_progress=True)
 
 
 def about_step(step: TargetStep) -> About:

@@ -10,6 +10,11 @@ SPLIT = "services/<slug:scope>/<str:namespace>/<str:name>/split/"
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", fleet.FleetView.as_view(), name="fleet"),
+    path("fleet/counts/", fleet.FleetCountsView.as_view(), name="fleet-counts"),
+    path("fleet/table/", fleet.FleetTableView.as_view(), name="fleet-table"),
+    path("fleet/attention/", fleet.FleetAttentionView.as_view(), name="fleet-attention"),
+    path("fleet/moving/", fleet.FleetMovingView.as_view(), name="fleet-moving"),
+    path("fleet/activity/", fleet.FleetActivityView.as_view(), name="fleet-activity"),
     path(SPLIT, split.SplitView.as_view(), name="split"),
     path(f"{SPLIT}preview/", split.SplitPreviewView.as_view(), name="split-preview"),
     path("drift/", drift.DriftListView.as_view(), name="drift-list"),

@@ -15,6 +15,7 @@ from clusters.clients import ClusterError, CredentialRejectedError, Identity
 from clusters.connect import inspector_for
 from clusters.models import Cluster, Credential, Health
 from clusters.services.gate import managed
+from meshui.lib.bus import publish
 from meshui.lib.clock import db_now, now, read_db_now
 from meshui.lib.errors import RefusedError
 from meshui.lib.queue import enqueue
@@ -99,6 +100,7 @@ def keep_check(*, actor: Actor, cluster_id: UUID, check: Check) -> None:
     elif cluster.unreachable_since is None and check.health == Health.UNREACHABLE:
         values["unreachable_since"] = moment
     Cluster.objects.filter(pk=cluster.pk).update(**values)
+    publish("cluster", cluster.pk, is_progress=(health, reason) == (cluster.health, cluster.health_reason))
     if health != cluster.health:
         action = "clusters.identity.changed" if health == Health.IDENTITY_CHANGED else "clusters.cluster.checked"
         outcome: Outcome = "success" if health in {Health.HEALTHY, Health.DEGRADED} else "failure"

@@ -11,6 +11,7 @@ from clusters.clients import ClusterError
 from clusters.connect import prober_for
 from clusters.models import Cluster, Health
 from clusters.services.checking import Check, keep_check
+from meshui.lib.bus import publish
 from meshui.lib.clock import db_now
 from meshui.lib.errors import RefusedError
 from meshui.lib.queue import enqueue
@@ -86,6 +87,7 @@ def _open_again(cluster: Cluster) -> None:
     due = db_now()
     rows = Cluster.objects.filter(pk=cluster.pk)
     rows.update(next_try_at=None, next_check_at=due)
+    publish("cluster", cluster.pk)
     enqueue("clusters.tasks.check_cluster", cluster.pk)
     if rows.filter(found_uid="").update(next_sync_at=due):
         enqueue("meshes.tasks.sync_cluster", cluster.pk)

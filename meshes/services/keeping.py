@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from django.db import transaction
 
 from meshes.services import store
+from meshui.lib.bus import publish
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
@@ -64,4 +65,7 @@ class Rows:
     def _do(self, name: str, write: Callable[[], int]) -> None:
         with transaction.atomic():
             self.hold.confirm()
-            self.written[name] += write()
+            count = write()
+            if count:
+                publish("cluster", self.cluster.pk)
+            self.written[name] += count

@@ -11,6 +11,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from meshes.models import CONNECTION, SERVED, Sync
+from meshui.lib.bus import publish
 from meshui.lib.clock import read_db_now
 
 if TYPE_CHECKING:
@@ -109,6 +110,7 @@ def note_watched(cluster: Cluster, states: dict[str, str | None]) -> None:
             moved.append(row)
     if moved:
         Sync.objects.bulk_update(moved, WATCH)
+        publish("cluster", cluster.pk)
 
 
 def note_unwatched(cluster: Cluster) -> None:

@@ -20,6 +20,7 @@ from meshes.services.holding import Lease
 from meshes.services.keeping import LostLeaseError
 from meshes.services.reading import Reading
 from meshes.services.rows import note_connection
+from meshui.lib.bus import publish
 from meshui.lib.clock import db_now
 from meshui.lib.errors import DeniedError, GoneError, MissingError, RefusedError
 from meshui.lib.leases import claim, free, runner_name
@@ -103,6 +104,7 @@ def sync_cluster(cluster_id: UUID | str) -> bool:
     wait = settings.SYNC_SECONDS if is_good else min(RETRY_SECONDS, settings.SYNC_SECONDS)
     done = {"last_synced_at": db_now()} if is_good else {}
     lease.end(due_in=wait, **done)
+    publish("cluster", cluster_id, is_progress=is_good)
     return True
 
 

@@ -27,6 +27,7 @@ from meshes.services.inbox import Inbox
 from meshes.services.keeping import LostLeaseError
 from meshes.services.kinds import kind_name
 from meshes.services.reading import Reading
+from meshui.lib.bus import publish
 from meshui.lib.clock import db_now, read_db_now
 from meshui.lib.errors import RefusedError
 
@@ -290,6 +291,7 @@ class ClusterWatch:
         """
         if not self.lease.note(next_sync_at=due(settings.SYNC_SECONDS, unless_asked=not is_read), **values):
             raise LostLeaseError
+        publish("cluster", self.cluster.pk, is_progress=True)
 
     def _tell(self) -> None:
         """Which kinds are watched, and why the others are not, when that moved."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar, cast
 from django.conf import settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
     from uuid import UUID
 
     from django.db.models import Model, QuerySet
@@ -59,6 +59,13 @@ class Person(Protocol):
     def is_active(self) -> bool: ...
 
 
+class Reach(Protocol):
+    """Where one person has one verb, as it was when it was read."""
+
+    def holds(self, places: Iterable[Place]) -> bool:
+        """Whether every one of `places` is within, and there is one."""
+
+
 class Evaluator(Protocol):
     """The module that `settings.RIGHTS` names."""
 
@@ -76,6 +83,9 @@ class Evaluator(Protocol):
 
     def verbs(self, user: object) -> frozenset[str]:
         """Every verb that `user` has somewhere."""
+
+    def reaches(self, people: Collection[UUID], verb: str) -> Mapping[UUID, Reach]:
+        """Of all of `people` at once: where they have `verb`; who has it nowhere is left out."""
 
 
 def evaluator() -> Evaluator:

@@ -32,6 +32,11 @@ def is_partial(request: HttpRequest) -> bool:
     return is_htmx(request) and request.headers.get("HX-Request-Type") == "partial"
 
 
+def is_live(request: HttpRequest) -> bool:
+    """Whether the page itself asks, because something moved (static/live.js): nobody went anywhere."""
+    return request.headers.get("HX-Live") == "true"
+
+
 def vary_on_htmx(response: HttpResponseBase) -> None:
     """Keep a fragment from being shown as the page when Back asks the browser's cache."""
     patch_vary_headers(response, VARY)

@@ -11,7 +11,7 @@ from django.views.generic import View
 
 from meshui.lib import rights
 from meshui.lib.errors import RefusedError
-from meshui.ui.htmx import is_partial, push_url, vary_on_htmx
+from meshui.ui.htmx import is_live, is_partial, push_url, vary_on_htmx
 from meshui.ui.needs import Needs, require_text
 from meshui.ui.refusals import render_refusal
 from meshui.ui.tables import keyset_page, order_of
@@ -106,7 +106,7 @@ class ObjectListView(PageView, Generic[M]):
     def respond(self, context: dict[str, Any]) -> HttpResponse:
         """Draw the list; its partial tells the browser the URL it stands for."""
         response = super().respond(context)
-        if is_partial(self.request):
+        if is_partial(self.request) and not is_live(self.request):
             push_url(self.request, response)
         return response
 

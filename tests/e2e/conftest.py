@@ -67,8 +67,8 @@ def serve_site(product_environment: dict[str, str], tmp_path: Path) -> Iterator[
     """`serve_site(**env)` starts `manage.py serve` on a free port, with the embedded worker if there is no broker."""
     running: list[Process] = []
 
-    def start(**env: str) -> Site:
-        port = free_port()
+    def start(port: int = 0, **env: str) -> Site:
+        port = port or free_port()
         url = f"http://127.0.0.1:{port}"
         command = [sys.executable, "manage.py", "serve", "--port", str(port)]
         log = tmp_path / f"serve{len(running)}.log"

@@ -113,7 +113,7 @@ def test_service_list__partial__the_table_alone_and_its_url(client: Client, view
 
     response = client.get(f"{LIST}?q=web&namespace=", headers=PARTIAL)
 
-    assert text_of(response).lstrip().startswith('<div id="table">')
+    assert text_of(response).lstrip().startswith('<div id="table"')
     assert response["HX-Push-Url"] == f"{LIST}?q=web"
     assert "HX-Request-Type" in response["Vary"]
 

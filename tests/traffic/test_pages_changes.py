@@ -67,7 +67,7 @@ def test_change_list__htmx__gets_the_table_and_its_url(client: Client, author: U
 
     part = client.get("/changes/?state=open&q=", headers=HTMX)
 
-    assert text_of(part).strip().startswith('<div id="table">')
+    assert text_of(part).strip().startswith('<div id="table"')
     assert part["HX-Push-Url"] == "/changes/?state=open"
     assert "HX-Request-Type" in part["Vary"]
 
@@ -302,7 +302,8 @@ def test_change__every_state__has_a_page(client: Client, author: User, state: St
 
     assert page.status_code == 200
     is_moving = state in {State.PLANNING, State.QUEUED, State.APPLYING, State.ROLLING_BACK}
-    assert ("every 1s" in text_of(page)) is is_moving
+    assert f'data-live="change-{change.number}"' in text_of(page)
+    assert ('data-live-every="every 1s"' in text_of(page)) is is_moving
 
 
 def test_change_live__nothing_moved__204_else_the_body(client: Client, author: User) -> None:

@@ -38,7 +38,7 @@ from traffic.services.managed import note_ended, note_left, note_sending
 from traffic.services.reading import hash_of, identity_fault
 from traffic.services.sending import is_of_another_life, mark_stem, moved, must_fence_off, write_for
 from traffic.services.verify import acceptance, confirm, mismatch
-from traffic.transitions import about_step, move_step
+from traffic.transitions import about_step, move_step, note_step
 from traffic.types import STEP_OPEN, StepState
 
 if TYPE_CHECKING:
@@ -135,9 +135,7 @@ def _wait_for_acceptance(step: TargetStep, detail: str) -> None:
     message = f"Accepted cannot be seen. {detail}" if is_overdue else detail
     step.next_action_at = now + timedelta(seconds=MAX_BACKOFF if is_overdue else 1.0)
     step.first_failed_at = step.first_failed_at or (now if is_overdue else None)
-    TargetStep.objects.filter(pk=step.pk, fence=step.fence).update(
-        next_action_at=step.next_action_at, first_failed_at=step.first_failed_at, error=message[:2000]
-    )
+    note_step(step, next_action_at=step.next_action_at, first_failed_at=step.first_failed_at, error=message[:2000])
 
 
 def _send(work: Work, writer: Writer, body: JsonObject | None) -> None:
@@ -359,6 +357,10 @@ def _delay(step: TargetStep, message: str, seconds: float) -> None:
     step.next_action_at = now + timedelta(seconds=seconds)
     step.first_failed_at = step.first_failed_at or now
     step.tries += 1
-    TargetStep.objects.filter(pk=step.pk, fence=step.fence).update(
-        next_action_at=step.next_action_at, first_failed_at=step.first_failed_at, tries=step.tries, error=message[:2000]
+    note_step(
+        step,
+        next_action_at=step.next_action_at,
+        first_failed_at=step.first_failed_at,
+        tries=step.tries,
+        error=message[:2000],
     )
