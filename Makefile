@@ -11,7 +11,7 @@ DEV_STAMP := $(VENV)/dev-$(shell cat requirements.txt requirements-dev.txt | cks
 # such as coverage[toml] and then refuses it for want of a hash). `pip check` judges the lists afterwards.
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --require-hashes --no-deps
 
-.PHONY: help venv lock demo run check test test-fast lab test-lab matrix bench clean
+.PHONY: help venv lock demo run check test test-fast lab test-lab matrix pictures bench clean
 
 help:
 	@echo "make demo      three emulated clusters, people, changes: MeshUI with something in it"
@@ -21,6 +21,7 @@ help:
 	@echo "make lab       build the real Kubernetes and Istio servers (needs Go)"
 	@echo "make test-lab  the tests that run on them"
 	@echo "make matrix    each row of the failure matrix twenty times (RUNS=200 for a night)"
+	@echo "make pictures  every page of the demo, both themes, wide and on a phone (FOLDER=pictures)"
 	@echo "make bench     the performance table"
 	@echo "make lock      compile requirements*.in (needs uv)"
 	@echo "make clean     remove caches; the virtual environment stays"
@@ -92,8 +93,16 @@ RUNS ?= 20
 matrix: $(DEV_STAMP)
 	MESHUI_TEST_RUNS=$(RUNS) MESHUI_TEST_DATABASE=postgres $(BIN)/python -m pytest -n 2 -m "not lab" -k test_row $(ARGS)
 
+FOLDER ?= pictures
+pictures: $(DEV_STAMP)
+	$(BIN)/python -m tests.chromium --install
+	MESHUI_SCREENSHOTS=$(FOLDER) $(BIN)/python -m pytest -q -n 2 tests/e2e/test_tour.py -k look $(ARGS)
+	@echo "The pictures are in $(FOLDER)/"
+
 bench: $(DEV_STAMP)
+	$(BIN)/python -m tests.chromium --install
 	$(BIN)/python -m bench sync
+	$(BIN)/python -m bench pages
 
 clean:
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage .coverage.* htmlcov

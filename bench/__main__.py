@@ -1,4 +1,4 @@
-"""`python -m bench sync [--objects 5000]`: what is measured, on an embedded MeshUI in a folder of its own."""
+"""`python -m bench sync [--objects 5000]`, `python -m bench pages`: on an embedded MeshUI in a folder of its own."""
 
 from __future__ import annotations
 
@@ -11,9 +11,14 @@ from pathlib import Path
 def main() -> None:
     """Set the environment before Django reads it, then measure."""
     parser = argparse.ArgumentParser(prog="python -m bench")
-    parser.add_argument("what", choices=["sync"])
+    parser.add_argument("what", choices=["sync", "pages"])
     parser.add_argument("--objects", type=int, default=5000, help="how many native objects the cluster holds")
     chosen = parser.parse_args()
+    if chosen.what == "pages":
+        from bench.pages import measure as measure_pages  # noqa: PLC0415 - each measurement loads only its own
+
+        measure_pages()
+        return
     with tempfile.TemporaryDirectory(prefix="meshui-bench-") as folder:
         os.environ |= {
             "DJANGO_SETTINGS_MODULE": "meshui.settings",

@@ -100,6 +100,12 @@ class Watch:
         """Console errors that match are part of this test."""
         self.allowed.append(re.compile(pattern))
 
+    def follow(self, page: Page) -> None:
+        """Watch this page too."""
+        page.on("console", self.on_console)
+        page.on("pageerror", self.on_error)
+        page.on("request", self.on_request)
+
     def on_console(self, message: ConsoleMessage) -> None:
         """Errors and CSP reports."""
         text = message.text
@@ -133,9 +139,7 @@ def new_page(browser: Browser, site: Site, watch: Watch) -> Iterator[Callable[..
         context.set_default_timeout(45_000)
         contexts.append(context)
         page = context.new_page()
-        page.on("console", watch.on_console)
-        page.on("pageerror", watch.on_error)
-        page.on("request", watch.on_request)
+        watch.follow(page)
         return page
 
     yield open_page

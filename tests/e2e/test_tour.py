@@ -1,0 +1,171 @@
+"""All pages of the demo in a real browser: each is led to, and is whole in both themes, wide and on a phone.
+
+`make pictures` keeps what is seen.
+"""
+
+from __future__ import annotations
+
+import gzip
+import sys
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+
+from tests.e2e import tour
+from tests.e2e.conftest import NARROW, WIDE, Watch
+from tests.servers import Process, free_port
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from playwright.sync_api import Browser, Page, Response
+
+    from tests.e2e.tour import Stop
+
+PEOPLE: Final = ("author", "admin", "auditor", "approver")
+LED_TO_ELSEWHERE: Final = {
+    "account_login": "for who is not signed in",
+    "account_logout": "a button",
+    "accounts:first-administrator": "printed by the server while nobody is there",
+    "accounts:set-password": "given by an Access admin",
+}
+"""Pages that no page leads to, and why."""
+KIB: Final = 1024
+BUDGET: Final = {"stylesheet": 15, "script": 50, "font": 90, "document": 25}
+"""KiB, gzipped, cold (ui.md, budgets)."""
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, dict[str, str]]]:
+    """A demo of its own: its address and its people's passwords."""
+    folder, port = tmp_path_factory.mktemp("demo"), free_port()
+    command = [sys.executable, "-m", "playground", "--port", str(port), "--data-dir", str(folder / "data")]
+    process = Process(command, log=folder / "demo.log")
+    try:
+        process.wait_for_output("Ctrl-C ends it", seconds=180)
+        yield f"http://127.0.0.1:{port}", tour.sign_ins(process.output())
+    finally:
+        process.stop()
+
+
+@pytest.fixture
+def enter(browser: Browser, demo: tuple[str, dict[str, str]]) -> Iterator[Callable[..., Page]]:
+    """`enter(person, **options)`: a page of somebody who is signed in; faults of any fail the test."""
+    watch, contexts = Watch(demo[0]), []
+
+    def open_page(person: str, **options: Any) -> Page:
+        page = signed_in(browser, demo, person, **({"viewport": WIDE} | options))
+        contexts.append(page.context)
+        watch.follow(page)
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert watch.faults == []
+
+
+@pytest.fixture(scope="session")
+def stops(browser: Browser, demo: tuple[str, dict[str, str]]) -> tuple[list[Stop], list[str]]:
+    """Every page that somebody is led to, and what was broken on the way."""
+    found: dict[str, Stop] = {}
+    broken: list[str] = []
+    for person in PEOPLE:
+        page = signed_in(browser, demo, person)
+        finder = tour.Finder(page, person)
+        found = finder.walk("/") | found
+        broken += finder.broken
+        page.context.close()
+    return sorted(found.values(), key=lambda stop: stop.name), broken
+
+
+def test_links__followed_by_everybody__reach_every_page(stops: tuple[list[Stop], list[str]]) -> None:
+    found, broken = stops
+
+    islands = tour.pages().keys() - {stop.name for stop in found} - LED_TO_ELSEWHERE.keys()
+    assert (broken, sorted(islands)) == ([], [])
+
+
+@pytest.mark.parametrize(("scheme", "size"), [("light", WIDE), ("dark", WIDE), ("light", NARROW), ("dark", NARROW)])
+def test_page__every_one_in_this_look__is_whole(
+    scheme: str,
+    size: dict[str, int],
+    stops: tuple[list[Stop], list[str]],
+    enter: Callable[..., Page],
+    axe: Callable[[Page], None],
+    screenshot: Callable[[Page, str], Path],
+) -> None:
+    open_pages = {person: enter(person, color_scheme=scheme, viewport=size) for person in PEOPLE}
+    problems = []
+
+    for stop in stops[0]:
+        page = open_pages[stop.person]
+        page.goto(stop.path)
+        screenshot(page, f"{stop.file}-{scheme}-{size['width']}")
+        problems += [f"{stop.path}: {fault}" for fault in faults_of(page, axe)]
+
+    assert problems == []
+
+
+def test_page__cold__stays_within_its_weight(
+    stops: tuple[list[Stop], list[str]], enter: Callable[..., Page], demo: tuple[str, dict[str, str]]
+) -> None:
+    open_pages = {person: enter(person) for person in PEOPLE}
+    problems = []
+
+    for stop in stops[0]:
+        weights = weights_of(open_pages[stop.person], stop.path)
+        heavy = [kind for kind, most in BUDGET.items() if weights.get(kind, 0) > most * KIB]
+        problems += [f"{stop.path}: {kind} {weights[kind] / KIB:.1f} KiB" for kind in heavy]
+
+    assert problems == []
+
+
+def signed_in(browser: Browser, demo: tuple[str, dict[str, str]], person: str, **options: Any) -> Page:
+    """A page of a fresh session of that person."""
+    url, passwords = demo
+    context = browser.new_context(base_url=url, **options)
+    context.set_default_timeout(45_000)
+    page = context.new_page()
+    page.goto("/sign-in/")
+    page.locator("input[name=login]").fill(person)
+    page.locator("input[name=password]").fill(passwords[person])
+    page.locator("form button.pri").click()
+    page.wait_for_url(lambda at: "/sign-in/" not in at)
+    return page
+
+
+def faults_of(page: Page, axe: Callable[[Page], None]) -> list[str]:
+    """What is wrong with the page that is shown."""
+    found = []
+    if page.locator("h1").count() != 1:
+        found.append(f"{page.locator('h1').count()} h1")
+    if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
+        found.append("scrolls sideways")
+    try:
+        axe(page)
+    except AssertionError as error:
+        found.append(str(error))
+    return found
+
+
+def weights_of(page: Page, path: str) -> dict[str, int]:
+    """Bytes by kind of what `path` asks for with nothing cached, gzipped as a proxy sends it."""
+    weights: dict[str, int] = {}
+    answers: list[Response] = []
+
+    def keep(answer: Response) -> None:
+        answers.append(answer)
+
+    page.on("response", keep)
+    session = page.context.new_cdp_session(page)
+    session.send("Network.setCacheDisabled", {"cacheDisabled": True})
+    page.goto(path, wait_until="load")
+    page.remove_listener("response", keep)
+    for answer in answers:
+        kind = answer.request.resource_type
+        if kind in BUDGET and answer.ok:
+            body = answer.body()
+            weights[kind] = weights.get(kind, 0) + len(body if kind == "font" else gzip.compress(body, 6))
+    return weights
