@@ -82,6 +82,12 @@ def resolved(schema: Mapping[str, Any]) -> Mapping[str, Any]:
     return schema
 
 
+def example_of(operation: Operation) -> dict[str, Any]:
+    """What the document says that it would take."""
+    found: dict[str, Any] = (resolved(operation.body or {}).get("examples") or [{}])[0]
+    return dict(found)
+
+
 def kind_of(schema: Mapping[str, Any]) -> str:
     """Its type, but for null."""
     kinds = schema.get("type", "string")

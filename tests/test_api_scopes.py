@@ -12,7 +12,7 @@ from zeal import zeal_ignore
 
 from tests.api_client import Api
 from tests.api_world import NOTHING, ROLES, Place, make_place, undone
-from tests.openapi import Operation, operations, resolved
+from tests.openapi import Operation, example_of, operations
 from tests.people import make_person
 
 if TYPE_CHECKING:
@@ -58,10 +58,7 @@ def theirs(author: User) -> Place:
 
 def body_for(operation: Operation) -> dict[str, Any]:
     """What the verb would take: its own, else the example of the document."""
-    if operation.body is None:
-        return {}
-    example: dict[str, Any] = (resolved(operation.body).get("examples") or [{}])[0]
-    return BODIES.get(operation.name, example)
+    return BODIES.get(operation.name, example_of(operation))
 
 
 def answer_of(client: Client, operation: Operation, place: Place) -> tuple[int, str, list[str]]:

@@ -57,5 +57,5 @@ def once_of(request: Request, data: dict[str, Any]) -> Once | None:
         return None
     if not KEY.fullmatch(key):
         raise BadQueryError({"Idempotency-Key": ["Write 1 to 200 visible characters of ASCII."]})
-    asked = json.dumps([request.path, request.headers.get("If-Match", ""), data], sort_keys=True)
+    asked = json.dumps([request.path, request.headers.get("If-Match", ""), data], sort_keys=True, default=str)
     return Once(key, hashlib.sha256(asked.encode()).hexdigest())

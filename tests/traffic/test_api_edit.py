@@ -117,6 +117,18 @@ def test_propose__backend_added__with_the_share_that_is_given(client: Client, au
     assert shares(answer.json()) == [("primary", [8000, 1000, 1000])]
 
 
+def test_propose__route_by_its_id_under_a_key__that_one_and_once(client: Client, author: User, route: Route) -> None:
+    other = make_route(route.cluster, name="checkout-b")
+    body = asked(route=str(other.pk), shares={"v1": 7500, "v2": 2500})
+    api = Api(client, author)
+
+    first, again = (api.post("changes/", body, Idempotency_Key="k-1") for _ in range(2))
+
+    assert (first.status_code, again.status_code) == (201, 201), first.content
+    assert first.json()["number"] == again.json()["number"]
+    assert [target["name"] for target in first.json()["targets"]] == ["checkout-b"]
+
+
 @pytest.mark.parametrize(
     ("edit", "said"),
     [
