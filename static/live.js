@@ -18,7 +18,8 @@
   let isPaused = sessionStorage.getItem(NAME) === "paused";
   let isAway = false, isConnected = false, hasBeenLive = false, isPolled = false, isBegun = false;
   let freshAt = now(), wanted = "";
-  const drawn = () => document.body.dataset.liveAt || "0";
+  /* when the server began to draw this page, by its clock; unknown: the first answer of the stream is to read anew */
+  const drawn = () => performance.getEntriesByType("navigation")[0]?.serverTiming?.find((entry) => entry.name === "drawn")?.description || "0";
 
   /* --- fragments: debounced, one request at a time each, again if something moved meanwhile --- */
   const states = new Map();
