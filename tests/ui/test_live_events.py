@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from meshui.lib import clock
-from meshui.lib.bus import publish
+from meshui.lib.bus import Fact, publish
 from meshui.ui import live
 from meshui.ui.rings import BOX
 from tests.people import make_person
@@ -127,7 +127,7 @@ def test_s11_slow_reader__bounded_then_told_to_read_anew(change: Change, viewer:
         await slow.open()
         stream = next(iter(live.hub().streams))
         for _ in range(BOX * 3):
-            live.hub()._spread(live.Fact("change", str(change.number)), ())
+            live.hub()._spread(Fact("change", str(change.number)), ())
         assert stream.box.is_overrun
         said = live.waiting(stream)
         assert said.startswith(b"event: resync\n")
