@@ -103,6 +103,7 @@ bench: $(DEV_STAMP)
 	$(BIN)/python -m tests.chromium --install
 	$(BIN)/python -m bench sync
 	$(BIN)/python -m bench pages
+	$(BIN)/python -m bench live
 
 clean:
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage .coverage.* htmlcov

@@ -1,5 +1,5 @@
 /* Live data: one stream of server-sent events a tab, the pill that says how it stands, and the fragments that follow.
-   An element with data-live="change-12" is fetched anew (hx-get, else the page's own URL) when its topic moved; all listeners
+   An element with data-topic="change-12" is fetched anew (hx-get, else the page's own URL) when its topic moved; all listeners
    are delegated. Own fetch instead of EventSource or hx-sse: it sees status codes and heartbeats, tries a first connection again,
    says where it stands in each topic (Last-Event-ID), and can be one stream for all tabs. Without script pages are complete. */
 (() => {
@@ -11,14 +11,15 @@
   const now = () => performance.now();
   const pause = (ms, signal) => new Promise((done) => { const timer = setTimeout(done, ms); signal?.addEventListener("abort", () => { clearTimeout(timer); done(); }, { once: true }); });
   const pill = () => document.getElementById("live");
-  const fragments = () => all("[data-live]");
-  const topicsOf = (element) => element.dataset.live.split(" ").filter(Boolean);
+  const fragments = () => all("[data-topic]");
+  const topicsOf = (element) => element.dataset.topic.split(" ").filter(Boolean);
   const topicsHere = () => [...new Set(fragments().flatMap(topicsOf))].sort();
 
   let isPaused = sessionStorage.getItem(NAME) === "paused";
   let isAway = false, isConnected = false, hasBeenLive = false, isPolled = false, isBegun = false;
   let freshAt = now(), wanted = "";
-  const drawn = () => document.body.dataset.liveAt || "0";
+  /* when the server began to draw this page, by its clock; unknown: the first answer of the stream is to read anew */
+  const drawn = () => performance.getEntriesByType("navigation")[0]?.serverTiming?.find((entry) => entry.name === "drawn")?.description || "0";
 
   /* --- fragments: debounced, one request at a time each, again if something moved meanwhile --- */
   const states = new Map();
@@ -53,11 +54,11 @@
     if (after && before !== after) one("#said").textContent = after;
     if (state.isDirty) { const again = fragments().find((other) => keyOf(other) === key); if (again) refresh(again); }
   }
-  /* what is said of a fragment: its heading and the words that data-live-say selects, when they are other words than before */
+  /* what is said of a fragment: its heading and the words that data-topic-say selects, when they are other words than before */
   function spoken(target) {
-    const from = target.dataset.liveSay ? target : one("[data-live-say]", target);
+    const from = target.dataset.topicSay ? target : one("[data-topic-say]", target);
     if (!from) return "";
-    const words = all(from.dataset.liveSay, target).map((word) => word.textContent.trim().replace(/\s+/g, " "));
+    const words = all(from.dataset.topicSay, target).map((word) => word.textContent.trim().replace(/\s+/g, " "));
     return words.length ? `${one("h1, h2", target)?.textContent.trim().replace(/\s+/g, " ") ?? ""}: ${words.join(", ")}` : "";
   }
   const refreshTopics = (topics, gap) => fragments().filter((element) => topicsOf(element).some((topic) => topics.includes(topic))).forEach((element) => refresh(element, gap));
@@ -236,7 +237,7 @@
     if (state === "live" || state === "reconnecting") { isPolled = false; polledAt.clear(); }
     else if (running && (state === "stale" || state === "polling")) {
       fragments().forEach((element) => {
-        const every = Math.max(1000, 1000 * Number(/\d+/.exec(element.dataset.liveEvery ?? "")?.[0] ?? POLL / 1000));
+        const every = Math.max(1000, 1000 * Number(/\d+/.exec(element.dataset.topicEvery ?? "")?.[0] ?? POLL / 1000));
         const key = keyOf(element), since = polledAt.get(key) ?? freshAt;
         if (now() - since >= every) { polledAt.set(key, now()); refresh(element); }
       });

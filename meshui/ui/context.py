@@ -12,7 +12,6 @@ from django.utils.functional import SimpleLazyObject
 from django.utils.translation import get_language, gettext_lazy
 
 from meshui.lib import rights
-from meshui.lib.clock import now
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
@@ -74,7 +73,6 @@ class PageContext:
         theme = request.COOKIES.get("theme", "")
         self.theme = theme if theme in THEMES else "system"
         self.request_id = str(getattr(request, "request_id", ""))
-        self.drawn_at = int(now().timestamp() * 1000)  # what moved since is told by the stream (static/live.js)
         self.nav: Any = SimpleLazyObject(self._build_nav)
 
     @property

@@ -10,6 +10,7 @@ from django.conf import settings
 from django.http import HttpResponse
 from django.shortcuts import resolve_url
 
+from meshui.lib.clock import now
 from meshui.lib.errors import RefusedError
 from meshui.ui.htmx import is_htmx, vary_on_htmx
 from meshui.ui.refusals import render_refusal
@@ -37,7 +38,10 @@ class RequestGuardMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         request.request_id = secrets.token_hex(8)  # type: ignore[attr-defined]  # read by pages, audit and logs
+        drawn_at = int(now().timestamp() * 1000)
         response = self._answer(request)
+        # What moved since is told by the page's stream (static/live.js); in the body it would make equal pages differ.
+        response["Server-Timing"] = f'drawn;desc="{drawn_at}"'
         response["X-Request-ID"] = request.request_id  # type: ignore[attr-defined]  # set above
         for name, value in HEADERS.items():
             response.setdefault(name, value)

@@ -9,10 +9,8 @@ import pytest
 from playwright.sync_api import expect
 
 from clusters.models import Cluster
-from tests.e2e.states import Book
 from tests.journey import SERVER_IS_DEAD
-from tests.people import make_person
-from tests.traffic.factories import make_cluster, make_route
+from tests.traffic.factories import in_review, make_cluster, make_route
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,10 +32,10 @@ def site(serve_site: Callable[..., Site]) -> Site:
 
 
 @pytest.fixture
-def change(site: Site, author: User, approver: User) -> Change:
+def change(site: Site, author: User) -> Change:
     """One that waits for approval."""
     routes = [make_route(make_cluster(slug)) for slug in ("eu-west", "us-east")]
-    return Book(author, [approver, make_person("second", ["approver"])], routes).make("in_review")
+    return in_review(author, routes)
 
 
 def pill(page: Page) -> str:

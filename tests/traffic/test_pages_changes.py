@@ -302,8 +302,8 @@ def test_change__every_state__has_a_page(client: Client, author: User, state: St
 
     assert page.status_code == 200
     is_moving = state in {State.PLANNING, State.QUEUED, State.APPLYING, State.ROLLING_BACK}
-    assert f'data-live="change-{change.number}"' in text_of(page)
-    assert ('data-live-every="every 1s"' in text_of(page)) is is_moving
+    assert f'data-topic="change-{change.number}"' in text_of(page)
+    assert ('data-topic-every="every 1s"' in text_of(page)) is is_moving
 
 
 def test_change_live__nothing_moved__204_else_the_body(client: Client, author: User) -> None:
