@@ -34,7 +34,7 @@ pytestmark = pytest.mark.django_db
 BEFORE_SIGN_IN = {"account_login", "accounts:first-administrator", "accounts:set-password"}
 OWN_BUSINESS = {"account_logout"}
 """What everybody who is signed in may do, and concerns nobody else."""
-SHOWS_ALL = {"audit:event-list", "api:event-list", "ui:design", "accounts:tokens"}
+SHOWS_ALL = {"audit:event-list", "api:event-list", "ui:design", "accounts:tokens", "api:person-list"}
 """Auditors read all of history, Access admins see all tokens; the page of components has examples of its own."""
 NOWHERE = UUID(int=7)
 WORDS = {
@@ -83,7 +83,7 @@ class Place:
     def url(self, name: str) -> str:
         """The URL of that name here."""
         wanted = ROUTES[name].pattern.converters
-        known = {
+        known: dict[str, Any] = {
             "slug": self.slug,
             "scope": self.slug,
             "namespace": self.service,
@@ -92,18 +92,19 @@ class Place:
             "token": "no-such-token",
             "target": "no-such-target",
         }
+        known |= {key: value for key, value in self.ids.items() if "/" not in key}
         return reverse(name, kwargs={key: known[key] if key in known else self.ids[f"{name}/{key}"] for key in wanted})
 
 
 def ids_of(**given: Any) -> dict[str, Any]:
-    """Of what is known by an id, in URLs."""
+    """Of what is known by an id, in URLs: by the name of the part, where it says all, else by that of the URL, too."""
     names = {
         "mesh": ["meshes:mesh-detail/pk", "api:mesh-detail/pk"],
         "route": ["meshes:route-detail/pk"],
-        "user": [f"accounts:{name}/user_id" for name in ("person", "grant-revoke", "account-close", "account-open")],
-        "session": ["accounts:session-end/session_id"],
-        "grant": ["accounts:grant-revoke/grant_id"],
-        "token": ["accounts:token-revoke/token_id"],
+        "user": ["user_id"],
+        "session": ["session_id"],
+        "grant": ["grant_id"],
+        "token": ["token_id"],
         "seq": ["audit:event-detail/seq", "api:event-detail/seq"],
     }
     return {name: value for key, value in given.items() for name in names[key]}
