@@ -47,8 +47,10 @@ WORDS = {
     "viewed": "1",
 }
 """What forms ask for, so that the verb behind is reached."""
-NOISE = re.compile(r"\b[A-Za-z0-9]{64}\b|Request <code>[^<]+</code>|(?<=for=\")[^\"]+|(?<=\"instance\":\")[^\"]+")
-"""Tokens against forged forms, and the id of the request."""
+NOISE = re.compile(
+    r"\b[A-Za-z0-9]{64}\b|Request <code>[^<]+</code>|(?<=for=\")[^\"]+|(?<=\"instance\":\")[^\"]+|(?<=live-at=\")\d+"
+)
+"""Tokens against forged forms, the id of the request, and when the page was made."""
 
 
 @pytest.fixture(autouse=True)
