@@ -19,7 +19,7 @@ from meshes.models import Mesh
 from meshui.lib.clock import now
 from meshui.ui.needs import Needs
 from tests.people import as_actor, make_person
-from tests.traffic.factories import DIGEST, make_change, make_cluster, make_plan, make_route
+from tests.traffic.factories import DIGEST, make_change, make_cluster, make_managed, make_plan, make_route
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -47,8 +47,10 @@ WORDS = {
     "viewed": "1",
 }
 """What forms ask for, so that the verb behind is reached."""
-NOISE = re.compile(r"\b[A-Za-z0-9]{64}\b|Request <code>[^<]+</code>|(?<=for=\")[^\"]+|(?<=\"instance\":\")[^\"]+")
-"""Tokens against forged forms, and the id of the request."""
+NOISE = re.compile(
+    r"\b[A-Za-z0-9]{64}\b|Request <code>[^<]+</code>|(?<=for=\")[^\"]+|(?<=\"instance\":\")[^\"]+|(?<=live-at=\")\d+"
+)
+"""Tokens against forged forms, the id of the request, and when the page was made."""
 
 
 @pytest.fixture(autouse=True)
@@ -99,8 +101,9 @@ class Place:
 def ids_of(**given: Any) -> dict[str, Any]:
     """Of what is known by an id, in URLs: by the name of the part, where it says all, else by that of the URL, too."""
     names = {
-        "mesh": ["meshes:mesh-detail/pk", "api:mesh-detail/pk"],
+        "mesh": ["meshes:mesh-detail/pk", "meshes:mesh-capabilities/pk", "api:mesh-detail/pk"],
         "route": ["meshes:route-detail/pk"],
+        "managed": ["traffic:drift-diff/pk"],
         "user": ["user_id"],
         "session": ["session_id"],
         "grant": ["grant_id"],
@@ -123,7 +126,17 @@ def place(slug: str, author: User) -> Place:
     lasts = dt.timedelta(days=1)
     token = make_token(actor=as_actor(author), new=NewToken(slug, [], lasts, scope={"cluster": [slug]})).token
     seq = list_events(action="traffic.change.proposed")[0].seq
-    ids = ids_of(mesh=mesh.pk, route=route.pk, user=author.pk, grant=grant.pk, seq=seq, token=token.pk, session=NOWHERE)
+    managed = make_managed(route)
+    ids = ids_of(
+        mesh=mesh.pk,
+        route=route.pk,
+        managed=managed.pk,
+        user=author.pk,
+        grant=grant.pk,
+        seq=seq,
+        token=token.pk,
+        session=NOWHERE,
+    )
     return Place(slug, "shop", change.number, ids)
 
 
@@ -146,7 +159,16 @@ def nothing() -> Place:
         "nowhere",
         "shop",
         999,
-        ids_of(mesh=NOWHERE, route=NOWHERE, user=NOWHERE, grant=NOWHERE, seq=999_999, token=NOWHERE, session=NOWHERE),
+        ids_of(
+            mesh=NOWHERE,
+            route=NOWHERE,
+            managed=NOWHERE,
+            user=NOWHERE,
+            grant=NOWHERE,
+            seq=999_999,
+            token=NOWHERE,
+            session=NOWHERE,
+        ),
     )
 
 

@@ -6,8 +6,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from clusters.models import Cluster
+from meshes.models import Drift, ManagedRoute, Service
 from meshes.models import Route as StoredRoute
-from meshes.models import Service
 from meshes.types import Backend, Match, PathMatch, Root, Route, Rule, WeightedBackend
 from meshui.lib.clock import now
 from meshui.lib.ids import new_id
@@ -94,6 +94,23 @@ def make_route(cluster: Cluster, route: Route | None = None, *, name: str = "che
         content_hash="",
         read_at=now(),
         is_split=True,
+    )
+
+
+def make_managed(route: StoredRoute, drift: str = Drift.CHANGED, **columns: Any) -> ManagedRoute:
+    """`route` as MeshUI left it at 90/10; by now it is as its row says."""
+    given = {
+        "change_number": 7,
+        "body": native(checkout_route(), name=route.name),
+        "left_hash": "left",
+        "uid": route.uid,
+        "written_at": now() - timedelta(hours=1),
+        "drifted_at": now() - timedelta(minutes=2) if drift else None,
+    }
+    names = ("mesh_kind", "group", "version", "plural", "kind", "namespace", "name", "root_service", "root_namespace")
+    copied = {name: getattr(route, name) for name in names}
+    return ManagedRoute.objects.create(
+        cluster=route.cluster, route=route, drift=drift, **{**copied, **given, **columns}
     )
 
 

@@ -13,7 +13,7 @@ from zeal import zeal_ignore
 
 from meshes.models import Drift, ManagedRoute, Route
 from meshui.lib.clock import now
-from tests.traffic.factories import checkout_route, in_review, make_cluster, make_route, native
+from tests.traffic.factories import checkout_route, in_review, make_cluster, make_managed, make_route
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -32,23 +32,6 @@ def several_requests() -> Iterator[None]:
     """A test makes rows and asks several times: not the N+1 that zeal looks for. Queries are counted below."""
     with zeal_ignore():
         yield
-
-
-def make_managed(route: Route, drift: str = Drift.CHANGED, **columns: Any) -> ManagedRoute:
-    """`route` as MeshUI left it at 90/10; by now it is as its row says."""
-    given = {
-        "change_number": 7,
-        "body": native(checkout_route(), name=route.name),
-        "left_hash": "left",
-        "uid": route.uid,
-        "written_at": now() - timedelta(hours=1),
-        "drifted_at": now() - timedelta(minutes=2) if drift else None,
-    }
-    names = ("mesh_kind", "group", "version", "plural", "kind", "namespace", "name", "root_service", "root_namespace")
-    copied = {name: getattr(route, name) for name in names}
-    return ManagedRoute.objects.create(
-        cluster=route.cluster, route=route, drift=drift, **{**copied, **given, **columns}
-    )
 
 
 def fresh(slug: str = "eu-west", **columns: Any) -> Cluster:
