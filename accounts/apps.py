@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from accounts.models import User
 
-# What nobody needs a right for: the way in and out.
-PUBLIC: Final = frozenset({"account_login", "account_logout", "first-administrator", "set-password"})
+# What nobody needs a right for: the way in and out, and where browsers report what they blocked.
+PUBLIC: Final = frozenset({"account_login", "account_logout", "first-administrator", "set-password", "csp-report"})
 
 
 class AccountsConfig(AppConfig):

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, cast
 from django.conf import settings
 from django.core.asgi import get_asgi_application
 
+from meshui.bounds import bounded
+from meshui.celery import STATEMENT_SECONDS as WORKER_STATEMENT_SECONDS
+from meshui.lib.env import limit_statements
 from meshui.lib.queue import EmbeddedWorker
 from meshui.server import watchers
 from meshui.ui.live import close_hub, hub, with_live
@@ -16,7 +19,10 @@ if TYPE_CHECKING:
     from asgiref.typing import ASGI3Application, ASGIReceiveCallable, ASGISendCallable, Scope
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "meshui.settings")
+STATEMENT_SECONDS = 10
 django_application = get_asgi_application()
+# The worker of the embedded default lives in this process, and may ask the database for longer than a page.
+limit_statements(settings.DATABASES["default"], STATEMENT_SECONDS if settings.BROKER_URL else WORKER_STATEMENT_SECONDS)
 
 
 def with_lifespan(inner: ASGI3Application) -> ASGI3Application:
@@ -44,4 +50,4 @@ def with_lifespan(inner: ASGI3Application) -> ASGI3Application:
     return application
 
 
-application = with_lifespan(with_live(cast("ASGI3Application", django_application)))
+application = bounded(with_lifespan(with_live(cast("ASGI3Application", django_application))))

@@ -62,6 +62,12 @@ def _doors() -> Iterator[Error]:
         yield Error("MESHUI_ALLOWED_HOSTS lets any host in, or none.", hint="Name this site's host.", id="SYS007")
     if settings.ALLOW_LOOPBACK:
         yield Error("MESHUI_ALLOW_LOOPBACK lets clusters be addresses of this machine.", hint="Unset it.", id="SYS008")
+    if settings.ALLAUTH_TRUSTED_PROXY_COUNT and not settings.PROXY_CIDRS:
+        yield Error(
+            "MESHUI_TRUSTED_PROXIES without MESHUI_PROXY_CIDRS: nobody is heard, so no request counts as https.",
+            hint="Name the networks your proxies are in.",
+            id="SYS012",
+        )
 
 
 def _services() -> Iterator[Error]:

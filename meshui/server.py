@@ -11,6 +11,7 @@ import uvicorn
 from django.conf import settings
 from django.utils.module_loading import import_string
 
+from meshui.bounds import MAX_HEAD_BYTES, PatientProtocol
 from meshui.lib.errors import UnavailableError
 from meshui.ui.live import end_streams
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 BACKLOG = 2048
 GRACE_SECONDS = 5
 """Whatever is still open after so long is cut off: a stream never ends by itself."""
+MAX_CONNECTIONS = 2_000
 
 
 def listen(host: str, port: int, *, or_any: bool = False) -> socket.socket:
@@ -86,6 +88,9 @@ def serve(listening: socket.socket) -> None:
     config = uvicorn.Config(
         "meshui.asgi:application",
         lifespan="on",
+        http=PatientProtocol,
+        h11_max_incomplete_event_size=MAX_HEAD_BYTES,
+        limit_concurrency=MAX_CONNECTIONS,
         log_config=None,
         access_log=False,
         proxy_headers=False,

@@ -50,6 +50,8 @@ INSTALLED_APPS = [
     "meshui",
 ]
 MIDDLEWARE = [
+    "meshui.ui.proxies.ProxyMiddleware",
+    "meshui.ui.health.HealthMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "meshui.ui.middleware.RequestGuardMiddleware",
@@ -112,6 +114,7 @@ ACCOUNT_REAUTHENTICATION_TIMEOUT = 300
 ACCOUNT_RATE_LIMITS = False  # tries are counted in rows (accounts.services), which no cache evicts
 ACCOUNT_SESSION_REMEMBER = False  # one lifetime for all; accounts.views.signing sets it
 ALLAUTH_TRUSTED_PROXY_COUNT = int(env.number("TRUSTED_PROXIES", 0))
+PROXY_CIDRS = env.networks("PROXY_CIDRS")  # whoever else says X-Forwarded-… is not heard (meshui/ui/proxies.py)
 
 SESSION_ENGINE = "django.contrib.sessions.backends.db"
 SESSION_COOKIE_NAME = "__Host-meshui" if IS_HTTPS else "meshui"
@@ -124,6 +127,7 @@ CSRF_COOKIE_SECURE = IS_HTTPS
 CSRF_COOKIE_HTTPONLY = True
 CSRF_USE_SESSIONS = False
 CSRF_FAILURE_VIEW = "meshui.ui.refusals.csrf_failure"
+CROSS_SITE_VIEW = "meshui.rest.problems.cross_site"
 SECURE_SSL_REDIRECT = IS_HTTPS and env.flag("SSL_REDIRECT", default=IS_PRODUCTION)
 SECURE_HSTS_SECONDS = 31_536_000 if IS_HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = IS_HTTPS
@@ -144,6 +148,7 @@ CONTENT_SECURITY_POLICY = {
         "frame-ancestors": ["'none'"],
         "base-uri": ["'none'"],
         "form-action": ["'self'"],
+        "report-uri": "/csp-report/",
     }
 }
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.django_db
 
-BEFORE_SIGN_IN = {"account_login", "accounts:first-administrator", "accounts:set-password"}
+BEFORE_SIGN_IN = {"account_login", "accounts:first-administrator", "accounts:set-password", "ui:csp-report"}
 OWN_BUSINESS = {"account_logout"}
 """What everybody who is signed in may do, and concerns nobody else."""
 SHOWS_ALL = {"audit:event-list", "api:event-list", "ui:design", "accounts:tokens", "api:person-list"}

@@ -31,6 +31,7 @@ UNSAFE: dict[str, tuple[dict[str, str | None], str]] = {
     "database_broker": ({"MESHUI_BROKER_URL": "sqla+sqlite:///x"}, "SYS009"),
     "redis_without_password": ({"MESHUI_BROKER_URL": "rediss://broker.example.org/0"}, "SYS010"),
     "sqlite": ({"MESHUI_DATABASE_URL": None}, "SYS011"),
+    "proxies_of_anybody": ({"MESHUI_TRUSTED_PROXIES": "1"}, "SYS012"),
     "armed_crash_point": ({"MESHUI_CRASHPOINT": "after-send:SIGKILL:1"}, "SYS002"),
 }
 
@@ -71,6 +72,8 @@ def test_s13_start__debug__exits(tmp_path: Path) -> None:
         ["manage.py", "check"],
         ["manage.py", "migrate"],
         ["manage.py", "serve"],
+        ["manage.py", "watch"],
+        ["manage.py", "rotate_credentials"],
         ["-m", "uvicorn", "meshui.asgi:application", "--port", "0"],
         ["-m", "celery", "-A", "meshui", "worker"],
         ["-m", "celery", "-A", "meshui", "beat"],

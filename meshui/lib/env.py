@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from django.core.exceptions import ImproperlyConfigured
 
 PREFIX = "MESHUI_"
+LOCK_SECONDS = 5
+CONNECT_SECONDS = 5
 
 
 def text(name: str, default: str = "") -> str:
@@ -48,6 +51,17 @@ def words(name: str) -> list[str]:
     return text(name).replace(",", " ").split()
 
 
+def networks(name: str) -> list[str]:
+    """A list of networks as CIDR, each in its own form."""
+    found = []
+    for word in words(name):
+        try:
+            found.append(str(ipaddress.ip_network(word)))
+        except ValueError as error:
+            raise ImproperlyConfigured(f"{PREFIX}{name}: {word} is not a network like 10.0.0.0/8.") from error
+    return found
+
+
 def database(url: str, data_dir: Path) -> dict[str, Any]:
     """Django's settings of a database. Empty `url`: SQLite in `data_dir`, one writer, durable."""
     if not url:
@@ -75,5 +89,17 @@ def database(url: str, data_dir: Path) -> dict[str, Any]:
         "HOST": query.pop("host", parts.hostname or ""),
         "PORT": str(parts.port or ""),
         "CONN_MAX_AGE": 60,
-        "OPTIONS": query,
+        # A database that is gone, or a lock that is held, ends the request: nothing waits without end.
+        "OPTIONS": {"connect_timeout": str(CONNECT_SECONDS), "options": f"-c lock_timeout={LOCK_SECONDS}s", **query},
     }
+
+
+def limit_statements(database: dict[str, Any], seconds: int) -> None:
+    """No statement of this process runs longer, on PostgreSQL; call it before the first connection.
+
+    What the address says itself (`?options=-c statement_timeout=…`) counts.
+    """
+    options = database["OPTIONS"]
+    given = options.get("options", "")
+    if database["ENGINE"].endswith("postgresql") and "statement_timeout" not in given:
+        options["options"] = f"{given} -c statement_timeout={seconds}s".strip()

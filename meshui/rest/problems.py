@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
 from django.http import Http404, JsonResponse
+from django.http import HttpResponse as DjangoResponse
+from django.utils.translation import gettext
 from rest_framework import exceptions
 from rest_framework.response import Response
 
@@ -87,12 +89,20 @@ def server_error(request: HttpRequest) -> HttpResponse:
     return _plain(request, 500) if _is_api(request) else refusals.server_error(request)
 
 
+def cross_site(request: HttpRequest) -> HttpResponse:
+    """CROSS_SITE_VIEW: an unsafe request that a page of another site made. Before sessions, so without a frame."""
+    detail = gettext("Requests from other sites are refused.")
+    if _is_api(request):
+        return _plain(request, 403, detail=detail)
+    return DjangoResponse(f"{detail}\n", status=403, content_type="text/plain")
+
+
 def _is_api(request: HttpRequest) -> bool:
     return request.path.startswith(PREFIX)
 
 
-def _plain(request: HttpRequest, status: int) -> HttpResponse:
-    return JsonResponse(_body(request, status), status=status, content_type=MEDIA_TYPE)
+def _plain(request: HttpRequest, status: int, *, detail: str = "") -> HttpResponse:
+    return JsonResponse(_body(request, status, detail=detail), status=status, content_type=MEDIA_TYPE)
 
 
 def _response(request: HttpRequest, status: int, *, headers: Mapping[str, str] | None = None, **words: Any) -> Response:

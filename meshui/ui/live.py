@@ -21,6 +21,7 @@ from django.db import Error
 from meshui.lib.bus import Fact
 from meshui.ui.hub import Hub, Stream
 from meshui.ui.middleware import HEADERS
+from meshui.ui.proxies import forget_claims
 from meshui.ui.rings import BEAT, event, positions
 from meshui.ui.visitors import allowed, parse_topics, read_subjects, read_visitors
 
@@ -90,6 +91,7 @@ async def close_hub() -> None:
 async def answer(scope: HTTPScope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
     """One request: a stream until it ends, or why there is none."""
     request = ASGIRequest(cast("dict[str, object]", scope), io.BytesIO())
+    forget_claims(request)
     try:
         stream = await admit(request, check(request))
     except RefusedStreamError as refusal:

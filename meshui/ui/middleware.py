@@ -9,6 +9,7 @@ from urllib.parse import urlencode, urlsplit
 from django.conf import settings
 from django.http import HttpResponse
 from django.shortcuts import resolve_url
+from django.utils.module_loading import import_string
 
 from meshui.lib.clock import now
 from meshui.lib.errors import RefusedError
@@ -51,7 +52,8 @@ class RequestGuardMiddleware:
 
     def _answer(self, request: HttpRequest) -> HttpResponse:
         if request.method not in SAFE and request.headers.get("Sec-Fetch-Site") == "cross-site":
-            return HttpResponse("Requests from other sites are refused.\n", status=403, content_type="text/plain")
+            refuse: Next = import_string(settings.CROSS_SITE_VIEW)  # the API, which has words of its own, lies above
+            return refuse(request)
         return self.get_response(request)
 
 

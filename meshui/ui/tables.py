@@ -8,7 +8,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast
 
-from django.core.exceptions import FieldDoesNotExist, ValidationError
+from django.core.exceptions import ValidationError
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db.models import Model, Q, QuerySet
 
@@ -84,7 +84,7 @@ def keyset_slice(queryset: QuerySet[M], order: Sequence[str], *, after: str, siz
     Columns of `order` are never null, the last is unique. A cursor that cannot be read gives the first rows.
     """
     rows = queryset.order_by(*order)
-    cursor = _read_cursor(queryset.model, order, after)
+    cursor = _read_cursor(queryset, order, after)
     found = list((rows.filter(_after(order, cursor)) if cursor else rows)[: size + 1])
     items = found[:size]
     has_next = len(found) > size
@@ -127,7 +127,7 @@ def _value_of(row: Model, path: str) -> Any:
     return value
 
 
-def _read_cursor(model: type[Model], order: Sequence[str], text: str) -> list[Any]:
+def _read_cursor(rows: QuerySet[M], order: Sequence[str], text: str) -> list[Any]:
     if not text:
         return []
     try:
@@ -135,24 +135,24 @@ def _read_cursor(model: type[Model], order: Sequence[str], text: str) -> list[An
         if not isinstance(values, list) or len(values) != len(order):
             return []
         pairs = zip(order, values, strict=True)
-        return [_as_column(model, column.removeprefix("-"), value) for column, value in pairs]
+        return [_as_column(rows, column.removeprefix("-"), value) for column, value in pairs]
     except (binascii.Error, ValueError, ValidationError, TypeError, OverflowError, RecursionError):
         return []
 
 
-def _as_column(model: type[Model], path: str, value: Any) -> Any:
-    """`value` as the column has it; annotations keep the plain value of JSON."""
+def _as_column(rows: QuerySet[M], path: str, value: Any) -> Any:
+    """`value` as the column, or the annotation of that name, has it. Raises what its field raises for another kind."""
     if not isinstance(value, str | int | float | bool):
         raise TypeError("a cursor holds plain values")
     if "\0" in str(value).encode().decode():  # which fails for a lone surrogate; PostgreSQL refuses both
         raise ValueError("a cursor holds text")
+    if path in rows.query.annotations:
+        return rows.query.annotations[path].output_field.to_python(value)
     names = path.split("__")
+    model: type[Model] = rows.model
     for name in names[:-1]:
         model = cast("type[Model]", model._meta.get_field(name).related_model)  # noqa: SLF001 - Django's public way
-    try:
-        field: Any = model._meta.pk if names[-1] == "pk" else model._meta.get_field(names[-1])  # noqa: SLF001 - as above
-    except FieldDoesNotExist:
-        return value
+    field: Any = model._meta.pk if names[-1] == "pk" else model._meta.get_field(names[-1])  # noqa: SLF001 - as above
     return field.to_python(value)
 
 

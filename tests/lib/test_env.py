@@ -74,7 +74,30 @@ def test_database__postgresql__every_part_read(tmp_path: Path) -> None:
         "6432",
         "mesh",
     )
-    assert made["OPTIONS"] == {"sslmode": "verify-full"}
+    assert made["OPTIONS"] == {"connect_timeout": "5", "options": "-c lock_timeout=5s", "sslmode": "verify-full"}
+
+
+def test_limit_statements__postgresql__beside_what_the_address_says(tmp_path: Path) -> None:
+    plain = env.database("postgresql://m@db.example/mesh", tmp_path)
+    own = env.database("postgresql://m@db.example/mesh?options=-c%20statement_timeout%3D3s", tmp_path)
+    sqlite = env.database("", tmp_path)
+    before = dict(sqlite["OPTIONS"])
+
+    for made in (plain, own, sqlite):
+        env.limit_statements(made, 10)
+
+    assert plain["OPTIONS"]["options"] == "-c lock_timeout=5s -c statement_timeout=10s"
+    assert own["OPTIONS"]["options"] == "-c statement_timeout=3s"
+    assert sqlite["OPTIONS"] == before
+
+
+def test_networks__one_that_is_none__named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MESHUI_PROXY_CIDRS", "10.0.0.0/8, 2001:db8::/32")
+    assert env.networks("PROXY_CIDRS") == ["10.0.0.0/8", "2001:db8::/32"]
+
+    monkeypatch.setenv("MESHUI_PROXY_CIDRS", "10.0.0.1/8")
+    with pytest.raises(ImproperlyConfigured, match="PROXY_CIDRS"):
+        env.networks("PROXY_CIDRS")
 
 
 def test_database__other_scheme__refused(tmp_path: Path) -> None:

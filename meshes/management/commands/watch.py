@@ -10,6 +10,8 @@ from django.core.management import BaseCommand, CommandError
 
 from meshes.services.watchers import Watchers
 from meshui import server
+from meshui.celery import STATEMENT_SECONDS
+from meshui.lib.env import limit_statements
 
 
 class Command(BaseCommand):
@@ -24,6 +26,7 @@ class Command(BaseCommand):
         if not settings.WATCH:
             raise CommandError("MESHUI_WATCH is off: clusters are read at intervals alone.")
         server.leave_on_sigterm()
+        limit_statements(settings.DATABASES["default"], STATEMENT_SECONDS)
         watchers = Watchers()
         watchers.start()
         self.stdout.write("MeshUI watches its clusters (Ctrl-C ends it).")
