@@ -38,7 +38,7 @@ class TokenInAddressMiddleware:
 
 
 class SessionLifeMiddleware:
-    """A session that nobody used for an hour is ended before anything reads it; one that is used is noted."""
+    """A session that nobody used for too long is ended before anything reads it; one that is used is noted."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
+from django.conf import settings
 from django.contrib.sessions.models import Session
 
 from accounts.models import UserSession
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
 
     from accounts.models import User
 
-IDLE: Final = timedelta(minutes=60)
-LONGEST: Final = timedelta(hours=12)
 NOTED_EVERY: Final = timedelta(seconds=60)
 SEEN: Final = "seen"
 BEGUN: Final = "begun"
@@ -67,21 +66,22 @@ def begin(request: HttpRequest, user: User) -> UserSession:
 
 
 def is_over(session: SessionBase) -> bool:
-    """Whether nobody used it for an hour, or it is 12 hours old."""
+    """Whether nobody used it for too long (SESSION_IDLE_SECONDS), or it is too old (SESSION_COOKIE_AGE)."""
     moment = now().timestamp()
-    idle: bool = moment - session.get(SEEN, moment) >= IDLE.total_seconds()
-    old: bool = moment - session.get(BEGUN, moment) >= LONGEST.total_seconds()
+    idle: bool = moment - session.get(SEEN, moment) >= settings.SESSION_IDLE_SECONDS
+    old: bool = moment - session.get(BEGUN, moment) >= settings.SESSION_COOKIE_AGE
     return idle or old
 
 
 def note(session: SessionBase) -> None:
-    """Note that it is used: once a minute, in the session and beside it."""
+    """Note that it is used: once a minute, in the session and beside it. One without a row is nobody's: it is ended."""
     moment = now()
     if moment.timestamp() - session.get(SEEN, 0) < NOTED_EVERY.total_seconds():
         return
     session[SEEN] = moment.timestamp()
     session.setdefault(BEGUN, moment.timestamp())
-    UserSession.objects.filter(session_key=session.session_key).update(seen_at=moment)
+    if not UserSession.objects.filter(session_key=session.session_key).update(seen_at=moment):
+        session.flush()  # its row went with a restored database, or it is of a release without rows
 
 
 def lapse(session: SessionBase) -> None:
@@ -94,7 +94,9 @@ def live() -> QuerySet[UserSession]:
     """Those that can still be used."""
     moment = now()
     return UserSession.objects.filter(
-        ended_at__isnull=True, seen_at__gt=moment - IDLE, started_at__gt=moment - LONGEST
+        ended_at__isnull=True,
+        seen_at__gt=moment - timedelta(seconds=settings.SESSION_IDLE_SECONDS),
+        started_at__gt=moment - timedelta(seconds=settings.SESSION_COOKIE_AGE),
     ).select_related("user")
 
 

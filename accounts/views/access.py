@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from django.conf import settings
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import gettext
@@ -13,6 +14,7 @@ from accounts.filters import SessionFilter, TokenFilter
 from accounts.forms import CloseForm, GrantForm, InviteForm
 from accounts.models import Token, User, UserSession
 from accounts.services import close_account, end_session, grant_role, invite_person, open_account, revoke_grant
+from meshui.ui import wording
 from meshui.ui.htmx import go_to
 from meshui.ui.views import ActionView, ObjectDetailView, ObjectListView
 
@@ -119,6 +121,15 @@ class SessionsView(ObjectListView[UserSession]):
     def get_queryset(self) -> QuerySet[UserSession]:
         """Those that can still be used."""
         return sessions.live()
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        """With how long they last, and which one asks."""
+        return super().get_context_data(
+            idle=wording.span(settings.SESSION_IDLE_SECONDS),
+            longest=wording.span(settings.SESSION_COOKIE_AGE),
+            this=self.request.session.session_key,
+            **kwargs,
+        )
 
 
 class SessionEndView(ActionView):

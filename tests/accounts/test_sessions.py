@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
+from django.contrib.sessions.models import Session
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -24,6 +25,8 @@ from tests.people import PASSWORD, as_actor, give_password, make_person
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from pytest_django import Settings
 
 pytestmark = pytest.mark.django_db
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
@@ -94,6 +97,29 @@ def test_session__used_all_the_time__over_after_twelve_hours(viewer: User) -> No
     clock.shift_for_tests(timedelta(hours=12))
 
     assert not is_in(client)
+
+
+def test_session__whose_row_is_gone__ended_at_its_next_note(viewer: User) -> None:
+    client = entered(viewer)
+    UserSession.objects.all().delete()
+    clock.shift_for_tests(timedelta(seconds=61))
+
+    assert not is_in(client)
+    assert Session.objects.count() == 0
+
+
+def test_session__limits_of_the_settings__hold_and_are_told(admin: User, settings: Settings) -> None:
+    settings.SESSION_IDLE_SECONDS, settings.SESSION_COOKIE_AGE = 600.0, 7200
+    client, there = entered(admin), entered(admin)
+    page = client.get("/access/sessions/").content.decode()
+    assert "after 10\u202fmin without a request, 2\u202fh after its sign-in" in page
+    assert (page.count("this one"), page.count('<dialog class="dlg" id="end-')) == (1, 2)
+
+    clock.shift_for_tests(timedelta(minutes=9))
+    assert is_in(client)
+    clock.shift_for_tests(timedelta(minutes=11))
+
+    assert (is_in(client), is_in(there)) == (True, False)
 
 
 def test_session__used__noted_once_a_minute(viewer: User) -> None:
