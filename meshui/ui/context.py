@@ -83,7 +83,6 @@ class PageContext:
         self.request_id = str(getattr(request, "request_id", ""))
         self.drawn_at = int(now().timestamp() * 1000)  # what moved since is told by the stream (static/live.js)
         self.env = env_of(request)
-        self.here = request.get_full_path()
         self.nav: Any = SimpleLazyObject(self._build_nav)
 
     @property
