@@ -47,7 +47,7 @@ class SessionLifeMiddleware:
         if settings.SESSION_COOKIE_NAME in request.COOKIES and SESSION_KEY in request.session:
             if sessions.is_over(request.session):
                 sessions.lapse(request.session)
-            else:
+            elif "HX-Live" not in request.headers:  # what a page fetches by itself is no use by a person
                 sessions.note(request.session)
         return self.get_response(request)
 

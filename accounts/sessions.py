@@ -11,6 +11,7 @@ from django.contrib.sessions.models import Session
 from accounts.models import UserSession
 from accounts.selectors import source_of
 from meshui.lib.clock import db_now, now
+from meshui.ui.visitors import SEEN, is_unused
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from accounts.models import User
 
 NOTED_EVERY: Final = timedelta(seconds=60)
-SEEN: Final = "seen"
 BEGUN: Final = "begun"
 ROW: Final = "row"
 BROWSERS: Final = (
@@ -68,9 +68,8 @@ def begin(request: HttpRequest, user: User) -> UserSession:
 def is_over(session: SessionBase) -> bool:
     """Whether nobody used it for too long (SESSION_IDLE_SECONDS), or it is too old (SESSION_COOKIE_AGE)."""
     moment = now().timestamp()
-    idle: bool = moment - session.get(SEEN, moment) >= settings.SESSION_IDLE_SECONDS
     old: bool = moment - session.get(BEGUN, moment) >= settings.SESSION_COOKIE_AGE
-    return idle or old
+    return old or is_unused({SEEN: session.get(SEEN, moment)})
 
 
 def note(session: SessionBase) -> None:

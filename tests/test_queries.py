@@ -33,7 +33,18 @@ MARK = "zq7"
 """Stands in every hostile value, and must never stand in SQL."""
 NAMES = re.compile(r'"(\w+)"|\b([a-z_]+)\(', re.IGNORECASE)
 SAVEPOINT = re.compile(r'SAVEPOINT "\w+"')
-FOREIGN = ("order", "order_by", "ordering", "fields", "filter", "page", "page_size", "offset", "format", "_connector")
+FOREIGN: tuple[str, ...] = (
+    "order",
+    "order_by",
+    "ordering",
+    "fields",
+    "filter",
+    "page",
+    "page_size",
+    "offset",
+    "format",
+    "_connector",
+)
 FOREIGN += ("pk__in", "id", "author__password", "password__startswith", "state__in", "_negated", "search", "include")
 BENIGN = {
     "sort": "name",

@@ -44,6 +44,10 @@ class Asked(NamedTuple):
     name: str
 
 
+SEEN: Final = "seen"
+"""In a session: when a person last used it, in seconds. What a page fetches by itself is no use."""
+
+
 @dataclass(frozen=True, slots=True)
 class Visitor:
     """A person who is signed in, and where they may read; None: nowhere."""
@@ -96,9 +100,15 @@ def _users(sessions: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
 def _user(data: Mapping[str, Any], users: Mapping[str, Any]) -> Any:
     """The account of one session, if it was begun by a backend in force and with the password of today."""
     user = users.get(str(data.get(SESSION_KEY)))
-    if user is None or data.get(BACKEND_SESSION_KEY) not in settings.AUTHENTICATION_BACKENDS:
+    if user is None or is_unused(data) or data.get(BACKEND_SESSION_KEY) not in settings.AUTHENTICATION_BACKENDS:
         return None
     return user if constant_time_compare(data.get(HASH_SESSION_KEY, ""), user.get_session_auth_hash()) else None
+
+
+def is_unused(data: Mapping[str, Any]) -> bool:
+    """Whether nobody used the session with this data for too long."""
+    moment = clock.now().timestamp()
+    return bool(moment - data.get(SEEN, moment) >= settings.SESSION_IDLE_SECONDS)
 
 
 def find_subjects(kind: str, *, names: Collection[str] = (), keys: Collection[str] = ()) -> list[Subject]:
