@@ -62,6 +62,23 @@ def in_scope(queryset: QuerySet[M], user: object, verb: str) -> QuerySet[M]:
     return _within(queryset, _bounds(user, verb))
 
 
+class Held:
+    """What one person holds now, read once: for a page that asks of several kinds of rows. One query, when made.
+
+    Pages alone ask so: a token holds nothing here.
+    """
+
+    def __init__(self, user: object) -> None:
+        person = None if _key(user) else _person(user)
+        grants = Grant.objects.live().of(person).values_list("role", "scope") if person is not None else ()
+        self._grants = [(ROLES.get(role, frozenset()), scope) for role, scope in grants]
+        self.verbs: frozenset[str] = frozenset().union(*(verbs for verbs, _ in self._grants))
+
+    def narrow(self, queryset: QuerySet[M], verb: str) -> QuerySet[M]:
+        """The rows of `queryset` on which the person has `verb`, as `in_scope` says it. No query but the rows' own."""
+        return _within(queryset, _read_scopes(scope for verbs, scope in self._grants if verb in verbs))
+
+
 def _within(queryset: QuerySet[M], bounds: list[Scope]) -> QuerySet[M]:
     """The rows inside of at least one of `bounds`."""
     columns: ScopeColumns = getattr(queryset.model, "SCOPE", ScopeColumns())

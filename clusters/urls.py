@@ -2,10 +2,11 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from clusters.views import intake, pages, verbs
+from clusters.views import intake, pages, scope, verbs
 
 app_name = "clusters"
 urlpatterns: list[URLPattern | URLResolver] = [
+    path("scope/", scope.ScopeView.as_view(), name="scope"),
     path("clusters/", pages.ClusterListView.as_view(), name="cluster-list"),
     path("clusters/add/", intake.ClusterAddView.as_view(), name="cluster-add"),
     path("clusters/add/address/", intake.ClusterAddByAddressView.as_view(), name="cluster-add-address"),

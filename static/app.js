@@ -1,5 +1,5 @@
 /* MeshUI's own script. Everything is delegated from document, so that whatever htmx puts on the page works at once and Back
-   finds nothing dead. No page needs it: it adds keys, the theme switch, dialogs, toasts, copying and the split editor. */
+   finds nothing dead. No page needs it: it adds the theme switch, dialogs, toasts, copying and the split editor. */
 (() => {
   "use strict";
   const one = (selector, root = document) => root.querySelector(selector);
@@ -205,20 +205,10 @@
     return true;
   }
 
-  /* keys: `/`, `t`, `?`, and g then a letter; they never send anything and can be switched off */
-  let goneAt = -Infinity;
-  document.addEventListener("keydown", (event) => {
-    if (nudge(event)) { event.preventDefault(); return; }
-    const isWriting = event.target.closest?.("input:not([type=checkbox], [type=radio], [type=range]), select, textarea, [contenteditable]");
-    if (event.key === "Escape" && one("#side.open")) { toggleMenu(one("[data-menu]"), false); one("[data-menu]").focus(); return; }
-    if (isWriting || event.ctrlKey || event.metaKey || event.altKey || kept("keys") === "off" || one("dialog[open]")) return;
-    if (event.key === "t") nextTheme();
-    else if (event.key === "?") { const button = one("[popovertarget=keys][data-dialog]"); if (button) openDialog(button); }
-    else if (event.key === "/") { const field = one("[data-filter] input[type=search]"); if (field) { event.preventDefault(); field.focus(); field.select(); } }
-    else if (event.key === "g") { goneAt = event.timeStamp; return; }
-    else if (event.timeStamp - goneAt < 1200) all(".nav a[data-key]").find((link) => link.dataset.key === event.key)?.click();
-    goneAt = -Infinity;
-  });
+  /* arrows in the split editor; the other keys are frame.js's */
+  document.addEventListener("keydown", (event) => { if (nudge(event)) event.preventDefault(); });
+
+  window.meshui = { one, all, words, say, keep, kept, openDialog, nextTheme };
 
   /* htmx: where the focus goes, what is said, what failed. Only what was swapped in by the person moves the focus */
   let focused = "", hadFocus = false;

@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from traffic.views import changes, decide, diffs, drift, evidence, fleet, inbox, joblog, split
+from traffic.views import changes, decide, diffs, drift, evidence, fleet, inbox, joblog, search, split
 
 app_name = "traffic"
 
@@ -15,6 +15,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("fleet/attention/", fleet.FleetAttentionView.as_view(), name="fleet-attention"),
     path("fleet/moving/", fleet.FleetMovingView.as_view(), name="fleet-moving"),
     path("fleet/activity/", fleet.FleetActivityView.as_view(), name="fleet-activity"),
+    path("search/", search.SearchView.as_view(), name="search"),
     path(SPLIT, split.SplitView.as_view(), name="split"),
     path(f"{SPLIT}preview/", split.SplitPreviewView.as_view(), name="split-preview"),
     path("drift/", drift.DriftListView.as_view(), name="drift-list"),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlencode
 
 from django.conf import settings
 from django.urls import reverse
@@ -18,7 +20,10 @@ if TYPE_CHECKING:
     from django.utils.functional import _StrPromise
 
 PRODUCT: Final = "MeshUI"
+SEARCH_URL: Final = "/search/"  # pages of apps above this one
+SCOPE_URL: Final = "/scope/"
 THEMES: Final = frozenset({"light", "dark", "system"})
+ENVIRONMENT: Final = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +73,15 @@ class PageContext:
     def __init__(self, request: HttpRequest) -> None:
         self._request = request
         self.product = PRODUCT
+        self.search_url = SEARCH_URL
+        self.scope_url = SCOPE_URL
         self.version = settings.VERSION
         self.language = get_language() or settings.LANGUAGE_CODE
         theme = request.COOKIES.get("theme", "")
         self.theme = theme if theme in THEMES else "system"
         self.request_id = str(getattr(request, "request_id", ""))
+        self.env = env_of(request)
+        self.here = request.get_full_path()
         self.nav: Any = SimpleLazyObject(self._build_nav)
 
     @property
@@ -98,6 +107,11 @@ class PageContext:
         return reverse("accounts:me")
 
     @property
+    def person_key(self) -> str:
+        """Tells the people of one browser apart, for what it keeps of each."""
+        return str(self._request.user.pk) if self.is_signed_in else ""
+
+    @property
     def sign_out_url(self) -> str:
         """Where the sign-out form posts."""
         return reverse("account_logout")
@@ -105,13 +119,20 @@ class PageContext:
     def _build_nav(self) -> list[NavItem]:
         verbs = rights.evaluator().verbs(self._request.user) if self.is_signed_in else frozenset()
         shown = [entry for entry in ENTRIES if entry.needs in verbs]
-        return [_item(entry, before, self._request.path) for before, entry in pairwise([None, *shown]) if entry]
+        kept = f"?{urlencode({'env': self.env})}" if self.env else ""
+        return [_item(entry, before, self._request.path, kept) for before, entry in pairwise([None, *shown]) if entry]
 
 
-def _item(entry: Entry, before: Entry | None, path: str) -> NavItem:
-    """An entry; the first of a group carries its heading."""
+def env_of(request: HttpRequest) -> str:
+    """The environment that the URL narrows lists to; empty for all. What is no name of one is none."""
+    asked = request.GET.get("env", "")
+    return asked if ENVIRONMENT.fullmatch(asked) else ""
+
+
+def _item(entry: Entry, before: Entry | None, path: str, kept: str) -> NavItem:
+    """An entry; the first of a group carries its heading. `kept`: what its link takes along."""
     head = "" if before is not None and before.group == entry.group else str(entry.group)
-    return NavItem(entry.key, str(entry.label), entry.url, entry.icon, head, _is_at(entry.url, path))
+    return NavItem(entry.key, str(entry.label), entry.url + kept, entry.icon, head, _is_at(entry.url, path))
 
 
 def _is_at(url: str, path: str) -> bool:
