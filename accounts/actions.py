@@ -18,4 +18,8 @@ ACTIONS: Final = {
     "accounts.password.set": "PASSWORD.SET",
     "accounts.session.started": "SESSION.START",
     "accounts.session.ended": "SESSION.END",
+    "accounts.view.saved": "VIEW.SAVE",
+    "accounts.view.renamed": "VIEW.RENAME",
+    "accounts.view.default_set": "VIEW.DEFAULT",
+    "accounts.view.deleted": "VIEW.DELETE",
 }

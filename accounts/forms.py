@@ -160,3 +160,17 @@ class CloseForm(forms.Form):
     """Why an account is closed."""
 
     reason = forms.CharField(label=_("Why"), max_length=4000)
+
+
+class SavedViewForm(forms.Form):
+    """A list under a name."""
+
+    name = forms.CharField(label=_("Name of this view"), max_length=60)
+    is_default = forms.BooleanField(label=_("Open the list with it"), required=False)
+    at = forms.CharField(widget=forms.HiddenInput, max_length=2000)
+
+
+class RenameViewForm(forms.Form):
+    """Another name."""
+
+    name = forms.CharField(max_length=60)

@@ -237,3 +237,34 @@ class SignInTries(models.Model):
 
     def __str__(self) -> str:
         return f"{self.count} tries since {self.since}"
+
+
+class SavedView(models.Model):
+    """A list as one person wants to see it again: a page and its query under a name; one of a page may be its default."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="saved_views")
+    name = models.CharField(max_length=60)
+    path = models.CharField(max_length=500)
+    query = models.CharField(max_length=2000, blank=True)
+    is_default = models.BooleanField(default=False)
+    created_at = models.DateTimeField(default=now)
+
+    class Meta:
+        ordering = ["path", "name"]
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(fields=["user", "path", "name"], name="saved_view_name"),
+            models.UniqueConstraint(fields=["user", "path"], condition=Q(is_default=True), name="saved_view_default"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def url(self) -> str:
+        """Where it leads."""
+        return f"{self.path}?{self.query}" if self.query else self.path
+
+    def to_audit(self) -> About:
+        """Names as values."""
+        return About(kind="saved view", id=str(self.pk), name=self.name)

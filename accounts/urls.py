@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, include, path
 
-from accounts.views import access, me, signing
+from accounts.views import access, me, saved_views, signing
 
 pages: list[URLPattern | URLResolver] = [
     path("access/", access.AccessView.as_view(), name="access"),
@@ -20,6 +20,11 @@ pages: list[URLPattern | URLResolver] = [
     path("access/<uuid:user_id>/grants/<uuid:grant_id>/revoke/", access.GrantRevokeView.as_view(), name="grant-revoke"),
     path("first-administrator/<str:token>/", signing.FirstAdministratorView.as_view(), name="first-administrator"),
     path("set-password/<str:token>/", signing.SetPasswordView.as_view(), name="set-password"),
+    path("views/", saved_views.SavedViewsView.as_view(), name="saved-views"),
+    path("views/<uuid:view_id>/", saved_views.SavedViewView.as_view(), name="saved-view"),
+    path("views/<uuid:view_id>/rename/", saved_views.SavedViewRenameView.as_view(), name="saved-view-rename"),
+    path("views/<uuid:view_id>/default/", saved_views.SavedViewDefaultView.as_view(), name="saved-view-default"),
+    path("views/<uuid:view_id>/delete/", saved_views.SavedViewDeleteView.as_view(), name="saved-view-delete"),
 ]
 urlpatterns: list[URLPattern | URLResolver] = [
     path("sign-in/", signing.SignInView.as_view(), name="account_login"),

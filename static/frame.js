@@ -98,7 +98,11 @@
   /* sheets: a page that opens in a dialog; without script its link leads to the page */
   async function openSheet(link) {
     const sheet = one("#sheet"), url = new URL(link.href);
-    if ("here" in link.dataset) url.searchParams.set("at", location.pathname + location.search);
+    if ("here" in link.dataset) {
+      const here = new URL(location.href), hidden = one("table[data-columns]")?.dataset.hide;
+      if (hidden && url.pathname === "/views/") here.searchParams.set("hide", hidden.replaceAll(" ", "."));
+      url.searchParams.set("at", here.pathname + here.search);
+    }
     try { one("[data-sheet-body]", sheet).innerHTML = await fragment(url); }
     catch { location.assign(url); return; }
     if (!sheet.open) sheet.showModal();

@@ -11,7 +11,7 @@ import pytest
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from zeal import zeal_ignore
 
-from accounts.models import Grant
+from accounts.models import Grant, SavedView
 from accounts.tokens import NewToken, make_token
 from accounts.types import ROLES
 from audit.selectors import list_events
@@ -108,6 +108,7 @@ def ids_of(**given: Any) -> dict[str, Any]:
         "session": ["session_id"],
         "grant": ["grant_id"],
         "token": ["token_id"],
+        "view": ["view_id"],
         "seq": ["audit:event-detail/seq", "api:event-detail/seq"],
     }
     return {name: value for key, value in given.items() for name in names[key]}
@@ -126,6 +127,7 @@ def place(slug: str, author: User) -> Place:
     lasts = dt.timedelta(days=1)
     token = make_token(actor=as_actor(author), new=NewToken(slug, [], lasts, scope={"cluster": [slug]})).token
     seq = list_events(action="traffic.change.proposed")[0].seq
+    view = SavedView.objects.create(user=author, name="Broken", path=f"/clusters/{slug}/")
     managed = make_managed(route)
     ids = ids_of(
         mesh=mesh.pk,
@@ -136,6 +138,7 @@ def place(slug: str, author: User) -> Place:
         seq=seq,
         token=token.pk,
         session=NOWHERE,
+        view=view.pk,
     )
     return Place(slug, "shop", change.number, ids)
 
@@ -168,6 +171,7 @@ def nothing() -> Place:
             seq=999_999,
             token=NOWHERE,
             session=NOWHERE,
+            view=NOWHERE,
         ),
     )
 
@@ -189,7 +193,7 @@ def without_names(response: HttpResponse, where: Place) -> str:
 
 def concerns_an_object(name: str) -> bool:
     """Whether the URL names a cluster, a change or another object with a place."""
-    return bool(set(ROUTES[name].pattern.converters) & {"slug", "scope", "number", "pk"})
+    return bool(set(ROUTES[name].pattern.converters) & {"slug", "scope", "number", "pk", "view_id"})
 
 
 def test_routes__every_one__declares_who_may() -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from accounts.selectors import signed_in
 from clusters import selectors
-from meshui.ui.places import place_at, with_params
+from meshui.ui.places import came_from, place_at, with_params
 from meshui.ui.views import PageView
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ class ScopeView(PageView):
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         """Each environment with the URL that it leads to, and how many clusters it has."""
-        at = place_at(self.request.GET.get("at", ""))
+        at = place_at(self.request.GET.get("at", "") or came_from(self.request))
         counts = selectors.count_by_environment(signed_in(self.request))
         return super().get_context_data(
             everywhere=with_params(at, env="", after=""),

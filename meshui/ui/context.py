@@ -81,7 +81,6 @@ class PageContext:
         self.theme = theme if theme in THEMES else "system"
         self.request_id = str(getattr(request, "request_id", ""))
         self.env = env_of(request)
-        self.here = request.get_full_path()
         self.nav: Any = SimpleLazyObject(self._build_nav)
 
     @property

@@ -53,7 +53,7 @@ def go_to(request: HttpRequest, url: str, *, said: str = "") -> HttpResponse:
     return response
 
 
-def push_url(request: HttpRequest, response: HttpResponse) -> None:
-    """Let the browser show the URL of this list, its empty parameters dropped."""
+def push_url(request: HttpRequest, response: HttpResponse, *, bare: str = "") -> None:
+    """Let the browser show the URL of this list, its empty parameters dropped; `bare` is the query if none is left."""
     pairs = [(key, value) for key, values in request.GET.lists() for value in values if value]
-    response["HX-Push-Url"] = f"{request.path}?{urlencode(pairs)}" if pairs else request.path
+    response["HX-Push-Url"] = f"{request.path}?{urlencode(pairs)}" if pairs else f"{request.path}{bare}"

@@ -14,6 +14,8 @@ from meshui.ui.needs import is_text
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from django.http import HttpRequest
+
 LONGEST = 2000
 
 
@@ -42,6 +44,12 @@ def place_at(text: str) -> At:
         return At()
     found = urlsplit(text)
     return At(found.path, plain_query(found.query))
+
+
+def came_from(request: HttpRequest) -> str:
+    """The page of this site with the link that was followed, for those without script; empty if it is not known."""
+    found = urlsplit(request.headers.get("Referer", ""))
+    return f"{found.path}?{found.query}" if found.netloc == request.get_host() else ""
 
 
 def plain_query(query: str) -> str:

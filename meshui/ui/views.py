@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, TypeVar
 
 from django.contrib.auth.mixins import LoginRequiredMixin
 from django.db.models import Model
-from django.shortcuts import get_object_or_404, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.views.generic import View
 
 from meshui.lib import rights
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from django_filters import FilterSet
 
 M = TypeVar("M", bound=Model)
+DEFAULTS: Final = "list_defaults"
+"""Of the session: path → query of the view that the person wants a list to open with."""
 
 
 class Declared(LoginRequiredMixin, Needs, View):
@@ -42,10 +44,13 @@ class PageView(Declared):
 
     page_template: ClassVar[str]
     partial: ClassVar[str] = ""
+    keeps_views: ClassVar[bool] = False
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        """The page, or its partial."""
+        """The page, or its partial; a list that is asked for without a query opens as the person wants it."""
         self.require()
+        if self.keeps_views and not request.GET and (query := default_query(request)):
+            return redirect(f"{request.path}?{query}")
         return self.respond(self.get_context_data(**kwargs))
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
@@ -69,6 +74,7 @@ class ObjectListView(PageView, Generic[M]):
     """
 
     partial: ClassVar[str] = "table"
+    keeps_views: ClassVar[bool] = True
     filterset_class: ClassVar[type[FilterSet] | None] = None
     sorts: ClassVar[Mapping[str, Sequence[str]]] = {"pk": ("pk",)}
     default_sort: ClassVar[str] = "pk"
@@ -107,8 +113,13 @@ class ObjectListView(PageView, Generic[M]):
         """Draw the list; its partial tells the browser the URL it stands for."""
         response = super().respond(context)
         if is_partial(self.request) and not is_live(self.request):
-            push_url(self.request, response)
+            push_url(self.request, response, bare="?view=all" if default_query(self.request) else "")
         return response
+
+
+def default_query(request: HttpRequest) -> str:
+    """The query that the person wants this list to open with; empty for none."""
+    return str(getattr(request, "session", {}).get(DEFAULTS, {}).get(request.path, ""))
 
 
 def _is_filtered(filters: FilterSet) -> bool:

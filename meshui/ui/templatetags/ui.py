@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlencode
 
 from django import template
 from django.templatetags.static import static
@@ -12,7 +13,9 @@ from django.utils.translation import gettext, ngettext
 
 from meshui.lib import clock
 from meshui.ui import diffs, parts, wording
+from meshui.ui.context import env_of
 from meshui.ui.statuses import status_of
+from meshui.ui.views import default_query
 from meshui.ui.yaml_text import to_yaml
 
 if TYPE_CHECKING:
@@ -39,6 +42,11 @@ MARKS: Final = {
     "lattice": "La",
     "osm": "Os",
 }
+KEPT: Final = ("sort", "env", "hide", "group", "rows")
+"""Parameters of a list that its filters leave as they are."""
+VIEWS_URL: Final = "/views/"  # a page of an app above this one
+COLUMNS: Final = 9
+HIDEABLE: Final = frozenset("23456789")
 AVATARS: Final = ("av", "av g", "av o")
 
 register.filter("percent", wording.percent)
@@ -309,12 +317,15 @@ def query_with(context: RequestContext, **changes: object) -> str:
     return _query(context, changes)
 
 
-def _query(context: RequestContext, changes: dict[str, object]) -> str:
+def _query(context: RequestContext, changes: dict[str, object], bare: str = "") -> str:
+    """The query of this page with `changes`. `bare`: of a list that opens with a view, what asks for all of it."""
     params = context["request"].GET.copy()
     for name, value in changes.items():
         params[name] = "" if value is None else str(value)
     for name in [name for name, value in params.items() if not value]:
         del params[name]
+    if not params and bare and default_query(context["request"]):
+        return f"?view={bare}"
     return f"?{params.urlencode()}" if params else context["request"].path
 
 
@@ -342,20 +353,40 @@ def sort_head(context: RequestContext, name: str, label: str, css: str = "", tar
 
 
 @register.inclusion_tag("parts/filter_bar.html", takes_context=True)
-def filter_bar(context: RequestContext, form: BaseForm, label: str, target: str = "#table") -> dict[str, Any]:
-    """The filters of a list, from a GET form: text becomes a search field, choices a select."""
+def filter_bar(
+    context: RequestContext, form: BaseForm, label: str, target: str = "#table", columns: str = ""
+) -> dict[str, Any]:
+    """The filters of a list, from a GET form: text becomes a search field, choices a select.
+
+    Hidden fields are kept: the environment, which has a tag of its own. `columns`: the name of a table whose columns
+    can be chosen.
+    """
+    request = context["request"]
     fields = [bound for bound in form if not bound.is_hidden]
     choices = [bound for bound in fields if hasattr(bound.field, "choices")]
+    keeps_views = bool(getattr(context.get("view"), "keeps_views", False))
     return {
-        "form": form,
         "texts": [bound for bound in fields if bound not in choices],
         "choices": choices,
+        "kept": [(name, request.GET[name]) for name in KEPT if request.GET.get(name)],
         "label": label,
-        "sort": context["request"].GET.get("sort", ""),
         "target": target,
-        "url": context["request"].path,
+        "url": request.path,
+        "clear_url": _query(context, {**dict.fromkeys(form.fields, ""), "after": "", "env": env_of(request)}, "all"),
+        "env": env_of(request),
+        "env_clear_url": _query(context, {"env": "", "after": ""}, "all"),
+        "views_url": f"{VIEWS_URL}?{urlencode({'at': request.get_full_path()})}" if keeps_views else "",
+        "columns": columns,
         "is_filtered": any(bound.value() not in (None, "", []) for bound in fields),
     }
+
+
+@register.simple_tag(takes_context=True)
+def hidden_columns(context: RequestContext, name: str) -> str:
+    """The numbers of the columns that the reader hides: by the URL, else by the cookie. Never the first."""
+    request = context["request"]
+    asked = request.GET.get("hide") or request.COOKIES.get(f"columns-{name}", "")
+    return " ".join(number for number in asked.split(".")[:COLUMNS] if number in HIDEABLE)
 
 
 @register.inclusion_tag("parts/pager.html")
@@ -363,4 +394,5 @@ def pager(rows: KeysetPage[Any], target: str = "#table") -> dict[str, Any]:
     """How many are shown of how many, and the way to the rest."""
     text = ngettext("%(shown)s of %(total)s", "%(shown)s of %(total)s", rows.total)
     shown = text % {"shown": wording.number(len(rows)), "total": wording.number(rows.total)}
-    return {"rows": rows, "shown": shown, "target": target}
+    found = ngettext("%(total)s row matches", "%(total)s rows match", rows.total)
+    return {"rows": rows, "shown": shown, "found": found % {"total": wording.number(rows.total)}, "target": target}
