@@ -240,7 +240,7 @@ class SignInTries(models.Model):
 
 
 class SavedView(models.Model):
-    """A list as one person wants to see it again: a page and its query under a name; one of a page may be its default."""
+    """A list as one person wants to see it again: a page and its query under a name; one may be its default."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="saved_views")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from django.db.models import Q
+from django.forms import HiddenInput
 from django.utils.translation import gettext_lazy as _
 from django_filters import CharFilter, ChoiceFilter, FilterSet
 
@@ -19,6 +20,7 @@ class ClusterFilter(FilterSet):  # type: ignore[misc]  # django-filter has no ty
 
     q = CharFilter(method="named", label=_("Name"))
     environment = CharFilter(field_name="environment", label=_("Environment"))
+    env = CharFilter(field_name="environment", widget=HiddenInput)
     health = ChoiceFilter(choices=Health.choices, label=_("Health"), empty_label=_("Any health"))
 
     class Meta:

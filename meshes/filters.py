@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from django.forms import HiddenInput
 from django.utils.translation import gettext_lazy as _
 from django_filters import CharFilter, ChoiceFilter, FilterSet
 
 from accounts.selectors import signed_in
 from meshes.adapters.registry import all_adapters
 from meshes.models import Mesh, Namespace, Route, Service, Workload
-from meshes.selectors import in_cluster, split_now
+from meshes.selectors import in_cluster, in_environment, split_now
 
 if TYPE_CHECKING:
     from typing import Any
@@ -24,6 +25,7 @@ class ServiceFilter(FilterSet):  # type: ignore[misc]  # django-filter has no ty
     q = CharFilter(method="named", label=_("Service"))
     namespace = CharFilter(field_name="namespace", label=_("Namespace"))
     cluster = CharFilter(method="there", label=_("Cluster"))
+    env = CharFilter(method="in_env", widget=HiddenInput)
     split = ChoiceFilter(
         method="split_now",
         choices=[("now", _("Split now"))],
@@ -42,6 +44,10 @@ class ServiceFilter(FilterSet):  # type: ignore[misc]  # django-filter has no ty
     def there(self, rows: QuerySet[Service], _name: str, value: str) -> QuerySet[Service]:
         """It stands in the cluster with this short name."""
         return in_cluster(rows, signed_in(self.request), value[:63])
+
+    def in_env(self, rows: QuerySet[Service], _name: str, value: str) -> QuerySet[Service]:
+        """It stands in a cluster of this environment."""
+        return in_environment(rows, signed_in(self.request), value[:63])
 
     def split_now(self, rows: QuerySet[Service], _name: str, _value: str) -> QuerySet[Service]:
         """Some route splits it."""
@@ -141,6 +147,7 @@ class MeshFilter(GoneFilter):
         empty_label=_("All products"),
     )
     cluster = CharFilter(field_name="cluster__slug", label=_("Cluster"))
+    env = CharFilter(field_name="cluster__environment", widget=HiddenInput)
 
     class Meta:
         model = Mesh

@@ -36,4 +36,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path(f"{INVENTORY}routes/", inventory.RouteListView.as_view(), name="inventory-routes"),
     path(f"{INVENTORY}routes/<uuid:pk>/", inventory.RouteDetailView.as_view(), name="route-detail"),
     path("clusters/<slug:slug>/sync/", inventory.ClusterSyncView.as_view(), name="cluster-sync"),
+    path("bulk/clusters/read/", inventory.ClusterSyncManyView.as_view(), name="cluster-sync-many"),
 ]

@@ -76,6 +76,12 @@ class ChangeFilter(django_filters.FilterSet):  # type: ignore[misc]  # django-fi
         widget=forms.Select,
     )
 
+    env = django_filters.CharFilter(method="by_env", widget=forms.HiddenInput)
+
+    def by_env(self, queryset: QuerySet[Change], name: str, value: str) -> QuerySet[Change]:
+        """Those that concern an environment."""
+        return selectors.in_environment(queryset, value[:63])
+
     def by_text(self, queryset: QuerySet[Change], name: str, value: str) -> QuerySet[Change]:
         """A part of the title, author or service, or a number."""
         return selectors.about(queryset, value)

@@ -50,6 +50,12 @@ class CommentForm(SeenForm):
     comment = forms.CharField(required=False, max_length=4000, strip=True)
 
 
+class WhyForm(forms.Form):
+    """A reason alone."""
+
+    reason = forms.CharField(required=False, max_length=2000, strip=True)
+
+
 class ReasonForm(SeenForm):
     """A verb that may be given a reason."""
 

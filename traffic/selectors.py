@@ -81,6 +81,11 @@ def in_state(changes: QuerySet[Change], state: str) -> QuerySet[Change]:
     return changes.filter(state=state)
 
 
+def in_environment(changes: QuerySet[Change], name: str) -> QuerySet[Change]:
+    """Those with a target in a cluster of this environment."""
+    return changes.filter(Exists(ChangeTarget.objects.filter(change=OuterRef("pk"), cluster__environment=name)))
+
+
 def about(changes: QuerySet[Change], text: str) -> QuerySet[Change]:
     """Those whose number, title, author or service hold `text`; too short a text finds numbers alone."""
     cleaned = text.strip()[:100]

@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from traffic.views import changes, decide, diffs, drift, evidence, fleet, inbox, joblog, search, split
+from traffic.views import changes, decide, diffs, drift, evidence, fleet, inbox, joblog, many, search, split
 
 app_name = "traffic"
 
@@ -23,6 +23,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("clusters/<slug:slug>/drift/", drift.ClusterDriftView.as_view(), name="cluster-drift"),
     path("inbox/", inbox.InboxView.as_view(), name="inbox"),
     path("inbox/card/", inbox.InboxCardView.as_view(), name="inbox-card"),
+    path("bulk/changes/cancel/", many.ChangeCancelManyView.as_view(), name="change-cancel-many"),
     path("changes/", changes.ChangeListView.as_view(), name="change-list"),
     path("changes/<int:number>/", changes.ChangeDetailView.as_view(), name="change-detail"),
     path("changes/<int:number>/live/", changes.ChangeLiveView.as_view(), name="change-live"),

@@ -40,7 +40,8 @@ class ClusterListView(ObjectListView[Cluster]):
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         """The rows, and whether this person may add one."""
         can_add = rights.has(self.request.user, "cluster.manage")
-        context = super().get_context_data(can_add=can_add, **kwargs)
+        many = _url_if_there("meshes:cluster-sync-many")
+        context = super().get_context_data(can_add=can_add, read_many_url=many, **kwargs)
         facts = beside.sync_facts(signed_in(self.request), context["rows"].items)
         return context | {"lines": [(cluster, facts.get(cluster.pk)) for cluster in context["rows"].items]}
 
@@ -117,9 +118,9 @@ def manifest_context(wish: Wish, *, account_context: str = "") -> dict[str, Any]
     }
 
 
-def _url_if_there(name: str, slug: str) -> str:
+def _url_if_there(name: str, *args: str) -> str:
     """The URL of a page of an app above this one, which it may not have yet; empty then."""
     try:
-        return reverse(name, args=[slug])
+        return reverse(name, args=args)
     except NoReverseMatch:
         return ""

@@ -31,7 +31,7 @@ from meshes.selectors.members import Member, Members, Rows, members_of
 from meshes.selectors.meshes import MeshDetail, list_meshes, mesh_detail, mesh_head, mesh_rows, odd_clusters
 from meshes.selectors.routes import get_live, get_route, routes_for_service
 from meshes.selectors.served import served_by
-from meshes.selectors.services import ServiceLine, in_cluster, service_lines, services_list, split_now
+from meshes.selectors.services import ServiceLine, in_cluster, in_environment, service_lines, services_list, split_now
 from meshes.selectors.serviceview import ServiceView, service_view
 
 __all__ = [
@@ -65,6 +65,7 @@ __all__ = [
     "get_managed",
     "get_route",
     "in_cluster",
+    "in_environment",
     "kind_lines",
     "list_drifts",
     "list_managed",

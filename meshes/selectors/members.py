@@ -163,9 +163,16 @@ class Rows:
 
     def in_cluster(self, slug: str) -> Q:
         """Of `firsts`: the row has a service in this cluster."""
-        own = self._at_home().filter(cluster__slug=slug, namespace=OuterRef("namespace"), name=OuterRef("name"))
-        linked = self._links().filter(cluster__slug=slug)
-        return Q(is_apart=True, cluster__slug=slug) | Q(is_apart=False) & (Q(Exists(own)) | Q(Exists(linked)))
+        return self._there(Q(cluster__slug=slug))
+
+    def in_environment(self, name: str) -> Q:
+        """Of `firsts`: the row has a service in a cluster of this environment."""
+        return self._there(Q(cluster__environment=name))
+
+    def _there(self, place: Q) -> Q:
+        own = self._at_home().filter(place, namespace=OuterRef("namespace"), name=OuterRef("name"))
+        linked = self._links().filter(place)
+        return Q(is_apart=True) & place | Q(is_apart=False) & (Q(Exists(own)) | Q(Exists(linked)))
 
     def split_now(self) -> Q:
         """Of `firsts`: some route splits it."""

@@ -61,6 +61,11 @@ def in_cluster(rows: QuerySet[Service], user: User, slug: str) -> QuerySet[Servi
     return rows.filter(Rows(user).in_cluster(slug))
 
 
+def in_environment(rows: QuerySet[Service], user: User, name: str) -> QuerySet[Service]:
+    """Those of services_list that stand in some cluster of this environment."""
+    return rows.filter(Rows(user).in_environment(name))
+
+
 def split_now(rows: QuerySet[Service], user: User) -> QuerySet[Service]:
     """Those of services_list that some route splits."""
     return rows.filter(Rows(user).split_now())

@@ -11,11 +11,14 @@ from django.utils.translation import gettext, gettext_lazy
 
 from accounts.selectors import actor_of, signed_in
 from accounts.types import READ
+from clusters.models import Cluster
 from clusters.selectors import get_cluster
+from clusters.views.pages import ClusterListView
 from meshes import selectors
 from meshes.filters import GoneNamespaceFilter, GoneRouteFilter, GoneServiceFilter, GoneWorkloadFilter
 from meshes.models import Namespace, Route, Service, Workload
 from meshes.services import request_sync
+from meshui.ui.bulk import BulkView
 from meshui.ui.htmx import go_to
 from meshui.ui.views import ActionView, ObjectListView, PageView
 
@@ -164,3 +167,25 @@ class ClusterSyncView(ActionView):
         request_sync(actor=actor_of(self.request), cluster_id=cluster.pk)
         said = gettext("%(cluster)s is being read.") % {"cluster": cluster.slug}
         return go_to(self.request, reverse("clusters:cluster-detail", args=[cluster.slug]), said=said)
+
+
+class ClusterSyncManyView(BulkView[Cluster]):
+    """POST /bulk/clusters/read/: read each of them now."""
+
+    needs = READ
+    list_view = ClusterListView
+    key = "slug"
+    title = gettext_lazy("Read clusters again")
+
+    def act(self, row: Cluster, seen: str, data: dict[str, Any]) -> str:
+        """Ask for the reading."""
+        request_sync(actor=actor_of(self.request), cluster_id=row.pk)
+        return gettext("It is being read.")
+
+    def face(self, row: Cluster) -> tuple[str, str]:
+        """The cluster's page."""
+        return row.slug, reverse("clusters:cluster-detail", args=[row.slug])
+
+    def back(self) -> str:
+        """The clusters."""
+        return reverse("clusters:cluster-list")

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from django.db.models import QuerySet
     from django.forms import BaseForm
-    from django.http import HttpRequest, HttpResponse
+    from django.http import HttpRequest, HttpResponse, QueryDict
     from django.http.response import HttpResponseBase
     from django_filters import FilterSet
 
@@ -87,7 +87,7 @@ class ObjectListView(PageView, Generic[M]):
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         """The page of rows that the URL asks for."""
         queryset = self._in_scope()
-        filters = self._filters(queryset)
+        filters = self._filters(queryset, self.request.GET)
         if filters is not None:
             queryset = filters.qs
         sort, order = order_of(self.sorts, self.request.GET.get("sort", ""), self.default_sort)
@@ -105,9 +105,16 @@ class ObjectListView(PageView, Generic[M]):
             queryset = rights.in_scope(queryset, self.request.user, self.needs)
         return queryset
 
-    def _filters(self, queryset: QuerySet[M]) -> Any:
+    def _filters(self, queryset: QuerySet[M], params: QueryDict) -> Any:
         made = self.filterset_class
-        return None if made is None else made(self.request.GET, queryset=queryset, request=self.request)
+        return None if made is None else made(params, queryset=queryset, request=self.request)
+
+    def narrowed(self, params: QueryDict) -> QuerySet[M]:
+        """The rows in scope that the filters of `params` let through, in the order that it asks for."""
+        queryset = self._in_scope()
+        filters = self._filters(queryset, params)
+        rows: QuerySet[M] = queryset if filters is None else filters.qs
+        return rows.order_by(*order_of(self.sorts, params.get("sort", ""), self.default_sort)[1])
 
     def respond(self, context: dict[str, Any]) -> HttpResponse:
         """Draw the list; its partial tells the browser the URL it stands for."""

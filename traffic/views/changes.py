@@ -8,6 +8,7 @@ from django.http import HttpResponse
 
 from accounts.selectors import signed_in
 from accounts.types import READ
+from meshui.lib import rights
 from meshui.ui.htmx import is_partial, vary_on_htmx
 from meshui.ui.views import ObjectListView, PageView
 from traffic import selectors
@@ -38,6 +39,10 @@ class ChangeListView(ObjectListView[Change]):
     def get_queryset(self) -> QuerySet[Change]:
         """All that the reader may see."""
         return selectors.list_changes(signed_in(self.request))
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        """The rows, and whether this person may cancel some."""
+        return super().get_context_data(can_cancel=rights.has(self.request.user, "change.cancel"), **kwargs)
 
 
 class ChangeDetailView(PageView):

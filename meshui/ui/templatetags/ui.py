@@ -45,8 +45,6 @@ MARKS: Final = {
 KEPT: Final = ("sort", "env", "hide", "group", "rows")
 """Parameters of a list that its filters leave as they are."""
 VIEWS_URL: Final = "/views/"  # a page of an app above this one
-COLUMNS: Final = 9
-HIDEABLE: Final = frozenset("23456789")
 AVATARS: Final = ("av", "av g", "av o")
 
 register.filter("percent", wording.percent)
@@ -379,14 +377,6 @@ def filter_bar(
         "columns": columns,
         "is_filtered": any(bound.value() not in (None, "", []) for bound in fields),
     }
-
-
-@register.simple_tag(takes_context=True)
-def hidden_columns(context: RequestContext, name: str) -> str:
-    """The numbers of the columns that the reader hides: by the URL, else by the cookie. Never the first."""
-    request = context["request"]
-    asked = request.GET.get("hide") or request.COOKIES.get(f"columns-{name}", "")
-    return " ".join(number for number in asked.split(".")[:COLUMNS] if number in HIDEABLE)
 
 
 @register.inclusion_tag("parts/pager.html")
