@@ -64,7 +64,7 @@ class ChangeFilter(django_filters.FilterSet):  # type: ignore[misc]  # django-fi
     author = django_filters.CharFilter(label=gettext_lazy("Author"), field_name="author_name", lookup_expr="icontains")
     service = django_filters.CharFilter(label=gettext_lazy("Service"), method="by_target")
     cluster = django_filters.CharFilter(label=gettext_lazy("Cluster"), method="by_target")
-    env = django_filters.CharFilter(label=gettext_lazy("Environment"), method="by_target")
+    env = django_filters.CharFilter(method="by_env", widget=forms.HiddenInput)
     state = django_filters.ChoiceFilter(
         label=gettext_lazy("State"), choices=STATES, empty_label=gettext_lazy("Any state"), method="by_state"
     )
@@ -75,8 +75,6 @@ class ChangeFilter(django_filters.FilterSet):  # type: ignore[misc]  # django-fi
         method="by_mine",
         widget=forms.Select,
     )
-
-    env = django_filters.CharFilter(method="by_env", widget=forms.HiddenInput)
 
     def by_env(self, queryset: QuerySet[Change], name: str, value: str) -> QuerySet[Change]:
         """Those that concern an environment."""

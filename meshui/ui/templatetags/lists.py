@@ -1,4 +1,4 @@
-"""What lists have beside their rows: boxes that choose, the bar of verbs, columns that are hidden. `{% load lists %}`."""
+"""What lists have beside their rows: boxes that choose, a bar of verbs, hidden columns. `{% load lists %}`."""
 
 from __future__ import annotations
 
