@@ -136,7 +136,7 @@ class Readable:
     def has(self, path: str) -> bool:
         """Whether a list is there, and they have what it needs."""
         try:
-            view = getattr(resolve(path).func, "view_class", None)
+            view: Any = getattr(resolve(path).func, "view_class", None)
         except Resolver404:
             return False
         return bool(getattr(view, "keeps_views", False)) and (not view.needs or view.needs in self._verbs)

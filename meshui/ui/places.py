@@ -29,7 +29,7 @@ class At:
     @property
     def params(self) -> Mapping[str, str]:
         """The parameters, the last of each name."""
-        return QueryDict(self.query).dict()  # type: ignore[return-value]  # text alone, from a query
+        return QueryDict(self.query).dict()
 
     @property
     def url(self) -> str:

@@ -173,7 +173,7 @@ def test_change__viewer__sees_all_and_no_verb(client: Client, author: User, view
     assert "75\u202f%" in text
     assert "1 needed" in text
     assert 'id="diff"' in text
-    main = text[text.index("<main") :]
+    main = text[text.index("<main") : text.index("</main>")]
     forms = re.findall(r'<form[^>]*action="([^"]+)"', main, re.DOTALL)
     assert [re.sub(r"[0-9a-f]{12}", "…", form) for form in forms] == [
         f"/changes/{change.number}/diff/…/viewed/?diff=unified"
