@@ -13,7 +13,6 @@ from django.utils.module_loading import import_string
 
 from meshui.bounds import MAX_HEAD_BYTES, PatientProtocol
 from meshui.lib.errors import UnavailableError
-from meshui.ui.live import end_streams
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -76,6 +75,8 @@ class Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """As uvicorn does."""
+        from meshui.ui.live import end_streams  # noqa: PLC0415 - needs Django, which the demo sets up later
+
         end_streams()
         await super().shutdown(sockets)
 
