@@ -113,7 +113,7 @@ def test_session__limits_of_the_settings__hold_and_are_told(admin: User, setting
     client, there = entered(admin), entered(admin)
     page = client.get("/access/sessions/").content.decode()
     assert "after 10\u202fmin without a request, 2\u202fh after its sign-in" in page
-    assert (page.count("this one"), page.count('<dialog class="dlg" id="end-')) == (1, 2)
+    assert (page.count("this one"), page.count("End the session of Admin?")) == (1, 2)
 
     clock.shift_for_tests(timedelta(minutes=9))
     assert is_in(client)
