@@ -13,7 +13,6 @@ from meshui.celery import STATEMENT_SECONDS as WORKER_STATEMENT_SECONDS
 from meshui.lib.env import limit_statements
 from meshui.lib.queue import EmbeddedWorker
 from meshui.server import watchers
-from meshui.ui.live import close_hub, hub, with_live
 
 if TYPE_CHECKING:
     from asgiref.typing import ASGI3Application, ASGIReceiveCallable, ASGISendCallable, Scope
@@ -21,6 +20,9 @@ if TYPE_CHECKING:
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "meshui.settings")
 STATEMENT_SECONDS = 10
 django_application = get_asgi_application()
+
+from meshui.ui.live import close_hub, hub, with_live  # noqa: E402 - it reads models, which are there from here on
+
 # The worker of the embedded default lives in this process, and may ask the database for longer than a page.
 limit_statements(settings.DATABASES["default"], STATEMENT_SECONDS if settings.BROKER_URL else WORKER_STATEMENT_SECONDS)
 

@@ -52,7 +52,7 @@ def _keys() -> Iterator[Error]:
     if key in settings.CREDENTIAL_KEYS:
         yield Error("MESHUI_SECRET_KEY is also a credential key.", hint="Give each its own value.", id="SYS005")
     if {key, *settings.CREDENTIAL_KEYS} & set(settings.TOKEN_PEPPERS):
-        yield Error("A pepper of tokens is another key, too.", hint="Give MESHUI_TOKEN_PEPPERS its own.", id="SYS012")
+        yield Error("A pepper of tokens is another key, too.", hint="Give MESHUI_TOKEN_PEPPERS its own.", id="SYS013")
     if not settings.CREDENTIAL_KEYS:
         yield Error("There is no key for credentials.", hint="Set MESHUI_CREDENTIAL_KEYS.", id="SYS006")
 

@@ -28,7 +28,7 @@ WITHOUT_TOKEN = {"ui:csp-report"}
 """Browsers send it by themselves, without a token; it changes nothing (tests/ui/test_outside.py)."""
 WRITES = re.compile(r'^\s*(?:INSERT INTO|UPDATE|DELETE FROM|REPLACE INTO)\s+"?(\w+)"?', re.IGNORECASE)
 OF_READING = re.compile(r"^(?:django_session|audit_\w+|accounts_usersession)$")
-"""What a GET may write: the session, and that history was read. Last-used times are not written by a GET within a minute."""
+"""What a GET may write: the session, when it was last used, and that history was read."""
 EVIL = "https://evil.example"
 FORGED: dict[str, dict[str, str]] = {
     "no token": {},

@@ -1,4 +1,4 @@
-"""S19, S20: what people write is never run as a template, a format or a pattern, and no path leads out of what is offered."""
+"""S19, S20: what people write is never run as template, format or pattern; no path leads out of what is offered."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def test_s19_search__user_pattern__is_text_and_quick(client: Client, author: Use
 
 @pytest.mark.parametrize("path", PATHS)
 def test_s20_download__path__not_found(client: Client, author: User, path: str) -> None:
-    change = in_review(make_change(author, [make_route(make_cluster("eu-west"))]))
+    change = in_review(author, [make_route(make_cluster("eu-west"))])
     one = f"/changes/{change.number}"
     urls = [f"/static/{path}", f"{one}/diff/{path}/raw/", f"{one}/log/text/{path}", f"{one}/evidence/json/{path}"]
     client.force_login(author)
@@ -100,7 +100,7 @@ def test_s20_download__path__not_found(client: Client, author: User, path: str) 
 
 
 def test_s20_download__nobody_signed_in__sign_in_and_nothing_else(client: Client, author: User) -> None:
-    change = in_review(make_change(author, [make_route(make_cluster("eu-west"))]))
+    change = in_review(author, [make_route(make_cluster("eu-west"))])
     one = f"/changes/{change.number}"
 
     for url in (f"{one}/diff/eu-west/raw/", f"{one}/log/text/", f"{one}/evidence/json/"):
@@ -109,7 +109,7 @@ def test_s20_download__nobody_signed_in__sign_in_and_nothing_else(client: Client
 
 
 def test_s20_download__is_never_run_by_the_browser(client: Client, author: User) -> None:
-    change = in_review(make_change(author, [make_route(make_cluster("eu-west"))]))
+    change = in_review(author, [make_route(make_cluster("eu-west"))])
     client.force_login(make_person("reader", ["viewer"]))
     one = f"/changes/{change.number}"
 

@@ -1,4 +1,4 @@
-"""docs/security.md: every row S1–S25 is either defended by tests that exist, or said to be of a later release."""
+"""docs/security.md: every row of S1 to S25 is either defended by tests that exist, or said to be of a later release."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LATER = re.compile(r"^- S(\d+)[ :]", re.MULTILINE)
 NUMBERED = re.compile(r"test_s(\d\d)_")
 
 
-def tests() -> set[str]:
+def names_of_tests() -> set[str]:
     """The names of all tests."""
     trees = (ast.parse(path.read_text(encoding="utf-8")) for path in (ROOT / "tests").rglob("test_*.py"))
     return {node.name for tree in trees for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
@@ -33,7 +33,7 @@ def test_rows__all_of_them__defended_or_said_to_be_later() -> None:
 
 
 def test_rows__tests_they_name__exist() -> None:
-    known = tests()
+    known = names_of_tests()
 
     missing = [
         (number, name)
@@ -46,6 +46,6 @@ def test_rows__tests_they_name__exist() -> None:
 
 
 def test_tests__that_carry_a_number__have_their_row() -> None:
-    numbers = {int(found[1]) for name in tests() if (found := NUMBERED.match(name))}
+    numbers = {int(found[1]) for name in names_of_tests() if (found := NUMBERED.match(name))}
 
     assert numbers - rows().keys() == set()

@@ -21,7 +21,7 @@ UNSAFE: dict[str, tuple[dict[str, str | None], str]] = {
     "one_key_for_both": ({"MESHUI_SECRET_KEY": KEY, "MESHUI_CREDENTIAL_KEYS": KEY}, "SYS005"),
     "no_credential_keys": ({"MESHUI_CREDENTIAL_KEYS": None}, "Production needs MESHUI_CREDENTIAL_KEYS"),
     "no_token_peppers": ({"MESHUI_TOKEN_PEPPERS": None}, "Production needs MESHUI_TOKEN_PEPPERS"),
-    "one_pepper_for_both": ({"MESHUI_SECRET_KEY": KEY, "MESHUI_TOKEN_PEPPERS": KEY}, "SYS012"),
+    "one_pepper_for_both": ({"MESHUI_SECRET_KEY": KEY, "MESHUI_TOKEN_PEPPERS": KEY}, "SYS013"),
     "any_host": ({"MESHUI_ALLOWED_HOSTS": "*"}, "SYS007"),
     "no_host": ({"MESHUI_ALLOWED_HOSTS": None}, "SYS007"),
     "loopback": ({"MESHUI_ALLOW_LOOPBACK": "1"}, "SYS008"),

@@ -222,6 +222,7 @@ def test_sign_in__forwarded_address__only_of_trusted_proxies(
     client: Client, settings: Settings, proxies: int, forwarded: str, seen: tuple[str, bool]
 ) -> None:
     settings.ALLAUTH_TRUSTED_PROXY_COUNT = proxies
+    settings.PROXY_CIDRS = ["10.9.9.0/24"]
 
     sign_in(client, REMOTE_ADDR="10.9.9.9", HTTP_X_FORWARDED_FOR=forwarded)
 
