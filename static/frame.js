@@ -237,7 +237,19 @@
     if (event.target.matches("#palette form")) event.preventDefault();
     else if (event.target.closest(".me")) forget();
   });
+  /* the order of a list may have changed since its filters were drawn: they send the one of the URL */
+  function keepOrder(form) {
+    const asked = new URLSearchParams(location.search);
+    for (const name of ["sort", "env", "hide", "group", "rows"]) {
+      let field = one(`input[type=hidden][name=${name}]`, form);
+      if (!field && !asked.get(name)) continue;
+      if (!field) { field = document.createElement("input"); field.type = "hidden"; field.name = name; form.prepend(field); }
+      field.value = asked.get(name) ?? "";
+    }
+  }
   document.addEventListener("input", (event) => {
+    const form = event.target.closest?.("[data-filter]");
+    if (form) keepOrder(form);
     if (!event.target.matches("#palette input")) return;
     clearTimeout(waiting);
     waiting = setTimeout(() => ask(event.target.value), 120);
