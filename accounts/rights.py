@@ -31,7 +31,7 @@ NOTHING = Q(pk__in=[])
 
 def has(user: object, verb: str) -> bool:
     """Whether `user` has a live grant of `verb` anywhere. One query; two for a token."""
-    if _key(user):
+    if _is_token(user):
         return bool(_bounds(user, verb))
     person = _person(user)
     return person is not None and Grant.objects.live().of(person).carrying(verb).exists()
@@ -47,7 +47,7 @@ def may(user: object, verb: str, places: Iterable[Place]) -> bool:
 def verbs(user: object) -> frozenset[str]:
     """Every verb that `user` has somewhere. One query; two for a token."""
     person, token = _person(user), _token(user)
-    if person is None or (_key(user) and token is None):
+    if person is None or (_is_token(user) and token is None):
         return frozenset()
     roles = Grant.objects.live().of(person).values_list("role", flat=True)
     found: frozenset[str] = frozenset().union(*(ROLES.get(role, frozenset()) for role in set(roles)))
@@ -91,7 +91,7 @@ def _within(queryset: QuerySet[M], bounds: list[Scope]) -> QuerySet[M]:
 
 def in_each_scope(queryset: QuerySet[M], user: object, wanted: Sequence[str]) -> list[QuerySet[M]]:
     """As in_scope, once for each verb of `wanted`, in their order. For a person one query now for all of them."""
-    if _key(user):
+    if _is_token(user):
         return [in_scope(queryset, user, verb) for verb in wanted]
     person = _person(user)
     grants = [] if person is None else list(Grant.objects.live().of(person).values_list("role", "scope"))
@@ -127,6 +127,11 @@ def _person(user: object) -> UUID | None:
     return pk if isinstance(pk, UUID) and getattr(user, "is_active", False) else None
 
 
+def _is_token(user: object) -> bool:
+    """Whether a token asks, be it known or not: it never falls back to what its owner may."""
+    return user.kind == "token" if isinstance(user, Actor) else bool(_key(user))
+
+
 def _key(user: object) -> str:
     """The key of the token that asks; empty for a person."""
     if isinstance(user, Actor):
@@ -145,7 +150,7 @@ def _bounds(user: object, verb: str) -> list[Scope]:
     person, token = _person(user), _token(user)
     if person is None:
         return []
-    if not _key(user):
+    if not _is_token(user):
         return _granted(person, verb)
     if token is None or token.owner_id != person or verb not in TOKEN_VERBS & set(token.verbs):
         return []

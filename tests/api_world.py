@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
 
+from accounts.models import Grant
+from accounts.tokens import NewToken, make_token
 from audit.selectors import list_events
 from clusters.models import Cluster
 from meshes.models import Mesh
 from meshui.lib.clock import now
 from tests.clusters.makers import register
+from tests.people import as_actor
 from tests.traffic.factories import in_review, make_route
 
 if TYPE_CHECKING:
@@ -33,12 +37,16 @@ class Place:
     mesh: str
     seq: int
     etag: str
+    person: str = NOWHERE
+    grant: str = NOWHERE
+    token: str = NOWHERE
 
     def path(self) -> dict[str, object]:
         """Parameter → value."""
         return {
             "slug": self.slug, "scope": self.slug, "namespace": "shop", "name": "checkout", "number": self.number,
-            "pk": self.mesh, "id": self.mesh, "seq": self.seq,
+            "pk": self.mesh, "id": self.mesh, "seq": self.seq, "user_id": self.person, "grant_id": self.grant,
+            "token_id": self.token,
         }  # fmt: skip
 
     def names(self) -> tuple[str, ...]:
@@ -58,7 +66,10 @@ def make_place(slug: str, author: User) -> Place:
     read = {"content_hash": "", "read_at": now()}
     mesh = Mesh.objects.create(cluster=cluster, kind="istio", trust_domain="cluster.local", **read)
     seq = list_events(action="traffic.change.proposed")[0].seq
-    return Place(slug, change.number, str(mesh.pk), seq, change.etag)
+    token = make_token(actor=as_actor(author), new=NewToken(slug, [], timedelta(days=1))).token
+    grant = Grant.objects.filter(user=author)[0]
+    who = (str(author.pk), str(grant.pk), str(token.pk))
+    return Place(slug, change.number, str(mesh.pk), seq, change.etag, *who)
 
 
 def known_values(*places: Place) -> Mapping[str, list[Any]]:

@@ -74,9 +74,10 @@ SHAPES = (
     "?{0}.{1}",
     "{0}\n{1}",
     "--{0}{1}",
+    "{1}/{0}",
     "{1}",
 )
-VALUES = tuple(islice((shape.format(stem, MARK) for stem, shape in product(STEMS, SHAPES)), 460))
+VALUES = tuple(islice(dict.fromkeys(shape.format(stem, MARK) for stem, shape in product(STEMS, SHAPES)), 460))
 IN_CURSORS: tuple[Any, ...] = (
     MARK, f"{MARK}' OR 1=1--", "\0" + MARK, "\ud800", 10**40, -(10**20), 1e308, True, None, [], {"pk": 1}, "1e9999",
     "9999-99-99", "now()", "0001-01-01T00:00:00+23:59",

@@ -72,7 +72,7 @@ def test_add_cluster__good__stored_recorded_and_rung(
     assert cluster.is_observe_only
     assert cluster.next_check_at is not None
     assert [c.role for c in cluster.credentials.all()] == ["reader"]
-    assert len(rung) == 1
+    assert len(rung) == 2  # the bell of its first test, and that of the pages
 
 
 def test_add_cluster__used_for_writing__both_roles(admin: User) -> None:

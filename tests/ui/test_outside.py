@@ -114,7 +114,7 @@ def test_s24_method_override__header_or_field__not_honoured(client: Client, admi
     page = client.get("/sign-out/", headers={name: "POST"})
     told = client.post("/clusters/?_method=GET", {"_method": "GET"}, headers={name: "GET"})
     asked = client.get("/api/v1/clusters/?_method=POST", headers={name: "POST"})
-    sent = client.post("/api/v1/clusters/", b"{}", content_type="application/json", headers={name: "GET"})
+    sent = client.post("/api/v1/meshes/", b"{}", content_type="application/json", headers={name: "GET"})
 
     assert (page.status_code, told.status_code, sent.status_code) == (405, 405, 405)
     assert asked.status_code == 400  # there is no such parameter

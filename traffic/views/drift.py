@@ -5,6 +5,8 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from django.urls import reverse
+
 from accounts.selectors import signed_in
 from accounts.types import READ
 from meshes.models import ManagedRoute
@@ -103,6 +105,7 @@ class DriftDiffView(PageView):
         return super().get_context_data(
             line=line,
             row=row,
+            service_url=reverse("meshes:service-detail", args=[row.cluster.slug, row.root_namespace, row.root_service]),
             rules=rules_of(row) if line.moved else (),
             left=shown_yaml(row.body),
             live=shown_yaml(live_body(row)),
