@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.conf import settings
+from django.db import connections
 from django.test import Client
 
 from meshui.ui import live
@@ -117,6 +118,18 @@ class Reader:
             await asyncio.Event().wait()  # a reader whose socket is full
         self.body += message["body"]
         self.is_over = not message["more_body"]
+
+
+async def in_thread(act: Callable[..., object], *args: object, **words: object) -> None:
+    """Do it in a thread of its own, which leaves no connection to the database behind."""
+
+    def do() -> None:
+        try:
+            act(*args, **words)
+        finally:
+            connections.close_all()
+
+    await asyncio.to_thread(do)
 
 
 async def until(condition: Callable[[], bool], *, seconds: float = 10.0) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,7 +17,7 @@ from meshui.ui import live
 from meshui.ui.visitors import MOST_TOPICS
 from tests.people import make_person
 from tests.traffic.factories import make_change, make_cluster, make_route
-from tests.ui.streams import Reader, in_loop, session_of, until
+from tests.ui.streams import Reader, in_loop, in_thread, session_of, until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,7 +57,7 @@ def staging_only() -> User:
 
 async def ring(kind: str, key: object, *, is_progress: bool = False) -> None:
     """Publish from another thread, as verbs do."""
-    await asyncio.to_thread(publish, kind, str(key), is_progress=is_progress)
+    await in_thread(publish, kind, str(key), is_progress=is_progress)
 
 
 def refused(reader: Reader) -> int:
@@ -232,7 +231,7 @@ def closed_after(reader: Reader, act: Callable[[], object]) -> list[str]:
     async def read() -> None:
         await reader.open()
         assert reader.status == 200
-        await asyncio.to_thread(act)
+        await in_thread(act)
         await until(lambda: reader.is_over)
         assert not live.hub().streams
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,7 +12,7 @@ from meshui.ui import live
 from meshui.ui.rings import BOX
 from tests.people import make_person
 from tests.traffic.factories import make_change, make_cluster, make_route
-from tests.ui.streams import Reader, in_loop, session_of, until
+from tests.ui.streams import Reader, in_loop, in_thread, session_of, until
 
 if TYPE_CHECKING:
     from pytest_django import Settings
@@ -51,7 +50,7 @@ def staging_only() -> User:
 
 async def ring(kind: str, key: object, *, is_progress: bool = False) -> None:
     """Publish from another thread, as verbs do."""
-    await asyncio.to_thread(publish, kind, str(key), is_progress=is_progress)
+    await in_thread(publish, kind, str(key), is_progress=is_progress)
 
 
 def test_s11_list__change_out_of_scope__not_told(
