@@ -82,6 +82,6 @@ def test_pages__both_themes__no_violation(
         ("/clusters/eu-west/credential/", "cluster-credential"),
     ):
         page.goto(path)
-        page.wait_for_load_state("networkidle")
+        page.wait_for_load_state("load")
         screenshot(page, f"{name}-{scheme}")
         axe(page)

@@ -73,7 +73,7 @@ def test_pages__phone_in_both_themes__no_violation(
         ("/services/", "services-by-version"),
     ):
         page.goto(path)
-        page.wait_for_load_state("networkidle")
+        page.wait_for_load_state("load")
         axe(page)
         assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), name
 

@@ -83,6 +83,6 @@ def test_pages__both_themes_and_a_phone__no_violation(
         ("/services/us-east/shop/checkout/alignment/", "service-alignment"),
     ):
         page.goto(path)
-        page.wait_for_load_state("networkidle")
+        page.wait_for_load_state("load")
         screenshot(page, f"{name}-{scheme}-{size['width']}")
         axe(page)

@@ -73,7 +73,7 @@ def picture(screenshot: Callable[[Page, str], Path]) -> Callable[[Page, str], No
     """A screenshot once nothing is swapped any more (its style sheet would be swapped with it)."""
 
     def take(page: Page, name: str) -> None:
-        page.wait_for_load_state("networkidle")
+        page.wait_for_load_state("load")
         screenshot(page, name)
 
     return take
