@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
     from tests.e2e.tour import Stop
 
+pytestmark = pytest.mark.skipif(
+    not os.environ.get("MESHUI_SCREENSHOTS"), reason="takes minutes: `make pictures` walks through all pages"
+)
 PEOPLE: Final = ("author", "admin", "auditor", "approver")
 LED_TO_ELSEWHERE: Final = {
     "account_login": "for who is not signed in",
