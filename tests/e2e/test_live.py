@@ -118,7 +118,7 @@ def test_pill__pressed__nothing_follows_until_it_is_pressed_again(reader: Page, 
 def test_typing__while_fragments_follow__focus_and_text_stay(reader: Page, decider: Page, change: Change) -> None:
     reader.goto("/changes/?state=")
     is_live(reader)
-    field = reader.locator("[data-filter] input[type=search]")
+    field = reader.locator("[data-filter] input[name=q]")
     field.focus()
 
     deny(decider, change)
