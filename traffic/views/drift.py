@@ -101,15 +101,24 @@ class DriftDiffView(PageView):
         """Both states in neutral words and as YAML."""
         user = signed_in(self.request)
         row = get_managed(user, kwargs["pk"])
-        line, mode = drift_lines(user, [row])[0], self.request.GET.get("mode")
+        line = drift_lines(user, [row])[0]
         return super().get_context_data(
             line=line,
             row=row,
-            service_url=reverse("meshes:service-detail", args=[row.cluster.slug, row.root_namespace, row.root_service]),
             rules=rules_of(row) if line.moved else (),
-            left=shown_yaml(row.body),
-            live=shown_yaml(live_body(row)),
             watch=drift_watch(user, row.cluster),
-            mode="split" if mode == "split" else "unified",
-            **{"can_propose": rights.may(user, "change.propose", [row.place]), **kwargs},
+            mode="split" if self.request.GET.get("mode") == "split" else "unified",
+            can_propose=rights.may(user, "change.propose", [row.place]),
+            **_shown(row),
+            **kwargs,
         )
+
+
+def _shown(row: ManagedRoute) -> dict[str, str]:
+    """The object as MeshUI left it and as it was read last, secrets masked, and where its service is."""
+    service = [row.cluster.slug, row.root_namespace, row.root_service]
+    return {
+        "left": shown_yaml(row.body),
+        "live": shown_yaml(live_body(row)),
+        "service_url": reverse("meshes:service-detail", args=service),
+    }
