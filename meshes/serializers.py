@@ -288,3 +288,43 @@ class RouteThereSerializer(Face):
     problems = ProblemOfReadingSerializer(many=True)
     read_at = serializers.DateTimeField()
     gone_at = serializers.DateTimeField(allow_null=True)
+
+
+class AbilitySerializer(Face):
+    """What a mesh makes of a feature. `answer`: can, loses, cannot; `reasons` of the two last."""
+
+    feature = serializers.CharField(source="feature.id")
+    group = serializers.CharField(source="feature.group")
+    label = serializers.CharField(source="feature.label")  # type: ignore[assignment]  # DRF takes it out of the class
+    answer = serializers.CharField()
+    reasons = serializers.ListField(child=serializers.CharField())
+
+
+class FoundVersionSerializer(Face):
+    """A version and the clusters where it runs; none: the newest known. `nearest` answers for one that is not known."""
+
+    version = serializers.CharField()
+    clusters = serializers.ListField(child=serializers.CharField())
+    is_known = serializers.BooleanField(source="can.is_known")
+    nearest = serializers.CharField(source="can.nearest")
+
+
+class CapabilityColumnSerializer(Face):
+    """Versions of one mesh that can do the same. `known`: the oldest and the newest version that MeshUI knows.
+
+    `weight_step_bp`: the finest step of a weight. `reports_acceptance`: the mesh itself says whether it took a route.
+    """
+
+    kind = serializers.CharField()
+    label = serializers.CharField()  # type: ignore[assignment]  # as above
+    known = serializers.ListField(child=serializers.CharField())
+    versions = FoundVersionSerializer(many=True)
+    weight_step_bp = serializers.IntegerField(source="can.weight_step_bp")
+    reports_acceptance = serializers.BooleanField(source="can.reports_acceptance")
+    features = AbilitySerializer(source="abilities", many=True)
+
+
+class CapabilitiesSerializer(Face):
+    """Every mesh that MeshUI knows, what runs in the reader's clusters first."""
+
+    meshes = CapabilityColumnSerializer(many=True)

@@ -16,7 +16,7 @@ from meshes.models import Mesh
 from meshui.lib.clock import now
 from tests.clusters.makers import register
 from tests.people import as_actor
-from tests.traffic.factories import in_review, make_route
+from tests.traffic.factories import checkout_route, in_review, make_managed, make_route
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,18 +40,19 @@ class Place:
     person: str = NOWHERE
     grant: str = NOWHERE
     token: str = NOWHERE
+    drift: str = NOWHERE
 
     def path(self) -> dict[str, object]:
         """Parameter → value."""
         return {
             "slug": self.slug, "scope": self.slug, "namespace": "shop", "name": "checkout", "number": self.number,
             "pk": self.mesh, "id": self.mesh, "seq": self.seq, "user_id": self.person, "grant_id": self.grant,
-            "token_id": self.token,
+            "token_id": self.token, "drift_id": self.drift,
         }  # fmt: skip
 
     def names(self) -> tuple[str, ...]:
         """What an answer may hold of it only because the request said it."""
-        return (self.slug, self.mesh, f"#{self.number}", f"/{self.number}/", self.etag.strip('"'))
+        return (self.slug, self.mesh, self.drift, f"#{self.number}", f"/{self.number}/", self.etag.strip('"'))
 
 
 NOTHING = Place("nowhere", 999_999, NOWHERE, 999_999, '"1-"')
@@ -62,14 +63,16 @@ def make_place(slug: str, author: User) -> Place:
     cluster = register(slug, environment=f"{slug}-env", writes=True)
     Cluster.objects.filter(pk=cluster.pk).update(health="healthy")
     cluster.refresh_from_db()
-    change = in_review(author, [make_route(cluster)])
+    route = make_route(cluster)
+    change = in_review(author, [route])
     read = {"content_hash": "", "read_at": now()}
     mesh = Mesh.objects.create(cluster=cluster, kind="istio", trust_domain="cluster.local", **read)
     seq = list_events(action="traffic.change.proposed")[0].seq
     token = make_token(actor=as_actor(author), new=NewToken(slug, [], timedelta(days=1))).token
     grant = Grant.objects.filter(user=author)[0]
     who = (str(author.pk), str(grant.pk), str(token.pk))
-    return Place(slug, change.number, str(mesh.pk), seq, change.etag, *who)
+    drift = make_managed(make_route(cluster, checkout_route(6000, 4000), name="drifted"), change_number=change.number)
+    return Place(slug, change.number, str(mesh.pk), seq, change.etag, *who, str(drift.pk))
 
 
 def known_values(*places: Place) -> Mapping[str, list[Any]]:

@@ -112,7 +112,7 @@ def test_examples__run_in_order__answer_what_they_say(
                 make_plan(in_state(Change.objects.get(), State.DRAFT))
                 Change.objects.update(version=4)
 
-    assert len(EXAMPLES) == DOC.count("```sh") == 21
+    assert len(EXAMPLES) == DOC.count("```sh") == 22
     assert Change.objects.get().state == State.QUEUED
 
 

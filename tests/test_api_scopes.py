@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.django_db
 SHOWS_ALL = {"event_list"}
 """Auditors read all of history."""
-NAMED = {"slug", "scope", "number", "id", "seq"}
+NAMED = {"slug", "scope", "number", "id", "seq", "drift_id"}
 """Parameters of a path that name something with a place."""
 BODIES: dict[str, dict[str, Any]] = {
     "cluster_adopt": {"uid": "x", "reason": "Because."},

@@ -241,6 +241,49 @@ class DiffSerializer(Face):
     is_tried = serializers.BooleanField()
 
 
+class MovedSerializer(Face):
+    """One thing that moved. `what`: share (null: the backend is not there), callers, new or gone (a rule)."""
+
+    what = serializers.CharField()
+    rule = serializers.CharField()
+    backend = serializers.CharField(source="name")
+    before_bp = serializers.IntegerField(allow_null=True)
+    after_bp = serializers.IntegerField(allow_null=True)
+
+
+class DriftSerializer(Face):
+    """A route that is otherwise than MeshUI left it. `drift`: changed, gone, made; empty: it was put back.
+
+    `moved` empty: what moved has no neutral words. `change_title` empty: the reader may not see that change.
+    """
+
+    id = serializers.UUIDField(source="row.pk")
+    cluster = serializers.CharField(source="row.cluster.slug")
+    environment = serializers.CharField(source="row.cluster.environment")
+    mesh_kind = serializers.CharField(source="row.mesh_kind")
+    kind = serializers.CharField(source="row.kind")
+    namespace = serializers.CharField(source="row.namespace")
+    name = serializers.CharField(source="row.name")
+    service_namespace = serializers.CharField(source="row.root_namespace")
+    service = serializers.CharField(source="row.root_service")
+    drift = serializers.CharField(source="row.drift")
+    drifted_at = serializers.DateTimeField(source="row.drifted_at", allow_null=True)
+    moved = MovedSerializer(many=True)
+    change = serializers.IntegerField(source="row.change_number")
+    change_title = serializers.CharField(source="title")
+    written_at = serializers.DateTimeField(source="row.written_at")
+    cluster_read_at = serializers.DateTimeField(source="row.cluster.last_synced_at", allow_null=True)
+
+
+class DriftDetailSerializer(Face):
+    """One of them, whole: rule by rule, and both bodies as YAML, secrets masked. Empty: it was, or is, not there."""
+
+    line = DriftSerializer()
+    rules = RuleDiffSerializer(many=True)
+    left = serializers.CharField()
+    live = serializers.CharField()
+
+
 class ThreeWaySerializer(Face):
     """A backend: as planned from, as it is now, as the change wanted it."""
 

@@ -15,6 +15,7 @@ INVENTORY = "clusters/<slug:slug>/inventory/"
 urlpatterns: list[URLPattern | URLResolver] = [
     path("meshes/", inventory.MeshListView.as_view(), name="mesh-list"),
     path("meshes/<uuid:pk>/", inventory.MeshDetailView.as_view(), name="mesh-detail"),
+    path("capabilities/", inventory.CapabilitiesView.as_view(), name="capabilities"),
     path("services/", inventory.ServiceListView.as_view(), name="service-list"),
     path(SERVICE, inventory.ServiceDetailView.as_view(), name="service-detail"),
     path(ALIGNMENT, corrections.ServiceAlignmentView.as_view(), name="service-alignment"),

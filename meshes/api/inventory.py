@@ -1,4 +1,4 @@
-"""/api/v1/meshes/ and /api/v1/services/"""
+"""/api/v1/meshes/, /api/v1/capabilities/ and /api/v1/services/"""
 
 from __future__ import annotations
 
@@ -10,7 +10,13 @@ from accounts.types import READ
 from meshes import selectors
 from meshes.filters import MeshFilter, ServiceFilter
 from meshes.models import Mesh, Service
-from meshes.serializers import MeshDetailSerializer, MeshSerializer, ServiceDetailSerializer, ServiceSerializer
+from meshes.serializers import (
+    CapabilitiesSerializer,
+    MeshDetailSerializer,
+    MeshSerializer,
+    ServiceDetailSerializer,
+    ServiceSerializer,
+)
 from meshui.lib.errors import MissingError
 from meshui.rest.views import ApiDetailView, ApiListView
 
@@ -49,6 +55,18 @@ class MeshDetailView(ApiDetailView):
     def get_object(self, **kwargs: Any) -> selectors.MeshDetail:
         """The installation of the URL."""
         return selectors.mesh_detail(signed_in(self.request), kwargs["pk"])
+
+
+class CapabilitiesView(ApiDetailView):
+    """/api/v1/capabilities/: What each mesh holds, loses and refuses, by the versions that run in one's clusters."""
+
+    needs = READ
+    tag = "meshes"
+    serializer_class = CapabilitiesSerializer
+
+    def get_object(self, **kwargs: Any) -> dict[str, list[selectors.Column]]:
+        """As their adapters answer."""
+        return {"meshes": selectors.capability_columns(signed_in(self.request))}
 
 
 class ServiceListView(ApiListView[Service]):

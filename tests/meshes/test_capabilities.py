@@ -12,6 +12,7 @@ from meshes.adapters.registry import adapter_for, all_adapters
 from meshes.models import ControlPlane, Mesh
 from meshes.types import Version
 from meshui.lib.clock import now
+from tests.api_client import Api
 from tests.meshes import rows
 
 if TYPE_CHECKING:
@@ -145,3 +146,22 @@ def test_capabilities__other_scope__nothing_of_it(client: Client, person: Callab
     assert "1.31.7" not in page(client, maria, "/capabilities/")
     for url in ("/clusters/eu-west/capabilities/", f"/meshes/{mesh.pk}/capabilities/"):
         assert client.get(url).status_code == 404
+
+
+def test_api__versions_of_ones_own_clusters_first__with_every_feature(
+    client: Client, person: Callable[..., User]
+) -> None:
+    plane(rows.cluster("eu-west"), "1.31.0")
+    plane(rows.cluster("us-east"), "1.30.2")
+
+    api = Api(client, person("reader", ["viewer"], scope={"cluster": ["eu-west"]}))
+    first, *others = api.get("capabilities/")["meshes"]
+
+    assert (first["kind"], [(each["version"], each["clusters"]) for each in first["versions"]]) == (
+        "istio",
+        [("1.31.0", ["eu-west"])],
+    )
+    assert [each["feature"] for each in first["features"]] == [feature.id for feature in FEATURES]
+    assert {each["feature"]: each["answer"] for each in first["features"]} == answers("istio")
+    assert {each["kind"] for each in others} == {adapter.kind for adapter in all_adapters()} - {"istio"}
+    assert all(version["clusters"] == [] for each in others for version in each["versions"])

@@ -1,4 +1,4 @@
-"""/api/v1/changes/: what may be asked of changes, and every verb of one."""
+"""/api/v1/changes/ and /api/v1/drift/: what may be asked of changes, every verb of one, and what others changed."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from django.urls import URLPattern, URLResolver, path
 
 from traffic.api import parts
 from traffic.api.changes import ChangeDetailView, ChangeListView, ChangePreviewView
+from traffic.api.drift import DriftDetailView, DriftListView
 from traffic.api.verbs import VERBS
 
 __all__ = ["VERBS", "urlpatterns"]
@@ -24,4 +25,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path(f"{ONE}timeline/", parts.ChangeTimelineView.as_view(), name="change-timeline"),
     path(f"{ONE}conflicts/", parts.ChangeConflictsView.as_view(), name="change-conflicts"),
     *(path(f"{ONE}{verb}/", view.as_view(), name=f"change-{verb}") for verb, view in VERBS.items()),
+    path("drift/", DriftListView.as_view(), name="drift-list"),
+    path("drift/<uuid:drift_id>/", DriftDetailView.as_view(), name="drift-detail"),
 ]
