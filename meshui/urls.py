@@ -8,6 +8,7 @@ urlpatterns = [
     path("", include("clusters.urls")),
     path("", include("meshes.urls")),
     path("", include("traffic.urls")),
+    path("api/docs/", include("meshui.rest.urls")),
     path("api/v1/", include("meshui.api")),
     path("", include("meshui.ui.urls")),
 ]

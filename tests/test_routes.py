@@ -93,6 +93,7 @@ class Place:
             "number": self.number,
             "token": "no-such-token",
             "target": "no-such-target",
+            "operation": "change_list",
         }
         known |= {key: value for key, value in self.ids.items() if "/" not in key}
         return reverse(name, kwargs={key: known[key] if key in known else self.ids[f"{name}/{key}"] for key in wanted})
@@ -103,7 +104,7 @@ def ids_of(**given: Any) -> dict[str, Any]:
     names = {
         "mesh": ["meshes:mesh-detail/pk", "meshes:mesh-capabilities/pk", "api:mesh-detail/pk"],
         "route": ["meshes:route-detail/pk"],
-        "managed": ["traffic:drift-diff/pk"],
+        "managed": ["traffic:drift-diff/pk", "api:drift-detail/drift_id"],
         "user": ["user_id"],
         "session": ["session_id"],
         "grant": ["grant_id"],

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 MEDIA_TYPE: Final = "application/problem+json"
 PREFIX: Final = "/api/"
+DOCS: Final = "/api/docs/"
+"""Pages for people, which are answered in pages."""
 PREFIX_OF_TYPES: Final = "urn:meshui:problem:"
 INVALID: Final = 422
 SOON: Final = 5
@@ -98,7 +100,7 @@ def cross_site(request: HttpRequest) -> HttpResponse:
 
 
 def _is_api(request: HttpRequest) -> bool:
-    return request.path.startswith(PREFIX)
+    return request.path.startswith(PREFIX) and not request.path.startswith(DOCS)
 
 
 def _plain(request: HttpRequest, status: int, *, detail: str = "") -> HttpResponse:
