@@ -68,6 +68,6 @@ def test_access_sessions__asked_before_it_ends__whole_in_both_themes_and_widths(
     page.get_by_role("button", name="End the session of Viewer").click()
     page.get_by_role("button", name="End the session", exact=True).click()
 
-    expect(page.get_by_text("Ended: that browser has to sign in again.")).to_be_visible()
+    expect(page.get_by_text("Ended: that browser has to sign in again.", exact=True)).to_be_visible()
     there.reload()
     assert "/sign-in/" in there.url

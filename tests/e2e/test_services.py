@@ -54,7 +54,7 @@ def test_correct__version__said_in_place_then_shown_in_the_table(
     screenshot(page, "service-correct-refused")
     box.get_by_label("Version", exact=True).fill("v3")
     box.get_by_role("button", name="Correct the version of v2").click()
-    page.get_by_text("is version v3 now").wait_for()
+    page.get_by_text("shop/checkout#v2 is version v3 now.", exact=True).wait_for()
 
     page.goto("/services/all/shop/checkout/")
     expect(page.get_by_role("columnheader", name="v3")).to_be_visible()
