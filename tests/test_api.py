@@ -28,7 +28,7 @@ SAMPLES = {
     "name": "checkout",
     "number": 1,
     "seq": 1,
-    **dict.fromkeys(("pk", "user_id", "grant_id", "token_id"), "00000000-0000-0000-0000-000000000000"),
+    **dict.fromkeys(("pk", "user_id", "grant_id", "token_id", "drift_id"), "00000000-0000-0000-0000-000000000000"),
 }
 
 

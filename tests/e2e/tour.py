@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import deque
+from collections import Counter, deque
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING, Any, Final
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 SIGN_IN: Final = re.compile(r"^  (\w+) +(\S+)   ", re.MULTILINE)
 """A line of what the demo prints: name, password, what they do."""
+SAME_NAME: Final = 9
+"""Addresses of one name that are looked at: nine changes are in as many states as the demo has."""
 LEADS: Final = {"a": ("href",), "form": ("action",)}
 ANYWHERE: Final = ("hx-get", "data-href")
 
@@ -42,6 +44,7 @@ class _Links(HTMLParser):
     def __init__(self) -> None:
         super().__init__()
         self.found: list[str] = []
+        self.files: list[str] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         """Keep what it leads to."""
@@ -49,6 +52,7 @@ class _Links(HTMLParser):
         if tag == "form" and (given.get("method") or "get").lower() != "get":
             return
         if tag == "a" and "download" in given:
+            self.files.append(given.get("href") or "")
             return
         self.found += [value for name in (*LEADS.get(tag, ()), *ANYWHERE) if (value := given.get(name))]
 
@@ -65,22 +69,30 @@ def sign_ins(printed: str) -> dict[str, str]:
 
 @dataclass
 class Finder:
-    """Follows the links of one person; one address for each name of a URL, the first that is met."""
+    """Follows the links of one person, through as many addresses of one name of a URL as states may differ by.
+
+    `found`: the first address of each name; `files`: names of what is only downloaded.
+    """
 
     page: Page
     person: str
     found: dict[str, Stop] = field(default_factory=dict)
+    files: set[str] = field(default_factory=set)
     broken: list[str] = field(default_factory=list)
 
     def walk(self, *start: str) -> dict[str, Stop]:
         """All that can be reached from `start`."""
-        waiting = deque(start)
+        waiting, seen = deque(start), Counter[str]()
+        been: set[str] = set()
         while waiting:
             path = waiting.popleft()
             stop = self._stop(path)
-            if stop is None or stop.name in self.found:
+            where = urlsplit(path).path
+            if stop is None or where in been or seen[stop.name] == SAME_NAME:
                 continue
-            self.found[stop.name] = stop
+            been.add(where)
+            seen[stop.name] += 1
+            self.found.setdefault(stop.name, stop)
             waiting += self._leads(path)
         return self.found
 
@@ -100,6 +112,8 @@ class Finder:
             return []
         links = _Links()
         links.feed(answer.text())
+        files = [self._stop(urljoin(path, link)) for link in links.files]
+        self.files |= {stop.name for stop in files if stop is not None}
         joined = (urlsplit(urljoin(path, link)) for link in links.found)
         origin = urlsplit(answer.url).netloc
         return [
