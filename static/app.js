@@ -210,7 +210,7 @@
 
   window.meshui = { one, all, words, say, keep, kept, openDialog, nextTheme };
 
-  /* htmx: where the focus goes, what is said, what failed. Only what was swapped in by the person moves the focus */
+  /* htmx: where the focus goes, what is said, what failed. A swap moves the focus only where it took the focused thing away */
   let focused = "", hadFocus = false;
   document.addEventListener("htmx:before:swap", () => { focused = document.activeElement?.id ?? ""; hadFocus = document.activeElement !== document.body; });
   document.addEventListener("htmx:after:swap", (event) => {
@@ -219,7 +219,7 @@
     const asked = one("[data-focus]:not([data-focused])");
     if (asked) { asked.dataset.focused = "yes"; asked.focus(); return; }
     if (document.activeElement && document.activeElement !== document.body) return;
-    if (event.detail?.ctx?.live && !hadFocus) return;
+    if (!hadFocus) return;
     const same = focused && document.getElementById(focused);
     const target = event.detail?.ctx?.target;
     const head = target?.isConnected ? one("h1, h2, [tabindex='-1']", target) : null;

@@ -85,3 +85,16 @@ def test_pages__both_themes__no_violation(
         page.wait_for_load_state("load")
         screenshot(page, f"{name}-{scheme}")
         axe(page)
+
+
+@pytest.mark.usefixtures("registered")
+def test_cluster__late_part_comes__page_stays_where_it_is(
+    page: Page, sign_in: Callable[[Page, User], None], admin: User
+) -> None:
+    sign_in(page, admin)
+    page.set_viewport_size({"width": 1280, "height": 500})
+
+    page.goto("/clusters/eu-west/")
+    expect(page.locator("#inventory h2").first).to_be_attached()
+
+    assert page.evaluate("[scrollY, document.activeElement === document.body]") == [0, True]

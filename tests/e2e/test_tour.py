@@ -174,6 +174,8 @@ def faults_of(page: Page, axe: Callable[[Page], None]) -> list[str]:
         axe(page)
     except AssertionError as error:
         found.append(str(error))
+    if page.evaluate("scrollY"):
+        found.append("scrolled by itself")
     return found
 
 
