@@ -88,12 +88,18 @@ def list_clusters(user: User) -> QuerySet[Cluster]:
     With `health_rank`, and `credential_ends_at`: when a credential ends, if that is within 14 days or over.
     """
     faces = Credential.objects.only(*SHOWN, "created_by_name", "last_used_at").order_by("role")
-    ranks = [When(health=health, then=Value(rank)) for rank, health in enumerate(WORST_FIRST)]
-    rows = Cluster.objects.annotate(health_rank=Case(*ranks, default=Value(9), output_field=IntegerField()))
-    ending = Credential.objects.filter(cluster=OuterRef("pk"), expires_at__lte=db_now(plus=SOON.total_seconds()))
-    rows = rows.annotate(credential_ends_at=Subquery(ending.order_by("expires_at").values("expires_at")[:1]))
-    rows = rows.prefetch_related(Prefetch("credentials", queryset=faces)).order_by("slug")
+    rows = with_rank(Cluster.objects.all()).prefetch_related(Prefetch("credentials", queryset=faces)).order_by("slug")
     return in_scope(rows, user, "inventory.read")
+
+
+def with_rank(clusters: QuerySet[Cluster]) -> QuerySet[Cluster]:
+    """With `health_rank`, 0 for the worst, and `credential_ends_at`. No query."""
+    ranks = [When(health=health, then=Value(rank)) for rank, health in enumerate(WORST_FIRST)]
+    ending = Credential.objects.filter(cluster=OuterRef("pk"), expires_at__lte=db_now(plus=SOON.total_seconds()))
+    return clusters.annotate(
+        health_rank=Case(*ranks, default=Value(9), output_field=IntegerField()),
+        credential_ends_at=Subquery(ending.order_by("expires_at").values("expires_at")[:1]),
+    )
 
 
 def count_by_environment(user: User) -> dict[str, int]:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from django.db.models import Exists, OuterRef, Q
 from django.forms import HiddenInput
 from django.utils.translation import gettext_lazy as _
 from django_filters import CharFilter, ChoiceFilter, FilterSet
 
 from accounts.selectors import signed_in
+from clusters.models import Cluster
+from clusters.selectors import WORST_FIRST
 from meshes.adapters.registry import all_adapters
 from meshes.models import Mesh, Namespace, Route, Service, Workload
 from meshes.selectors import in_cluster, in_environment, split_now
+from meshui.ui.statuses import HEALTH
 
 if TYPE_CHECKING:
     from typing import Any
@@ -156,3 +160,54 @@ class MeshFilter(GoneFilter):
     def named(self, rows: QuerySet[Any], _name: str, value: str) -> QuerySet[Any]:
         """The trust domain holds `value`."""
         return rows.filter(trust_domain__icontains=value[:100])
+
+
+class FleetFilter(FilterSet):  # type: ignore[misc]  # as above
+    """Clusters with their meshes, by text, health, mesh and environment; `env`: the one that everything is narrowed to.
+
+    `group` says how rows are shown and leaves none out.
+    """
+
+    q = CharFilter(method="by_text", label=_("Name, mesh or trust domain"))
+    health = ChoiceFilter(
+        choices=[(str(health), HEALTH[health].word) for health in WORST_FIRST],
+        label=_("Health"),
+        empty_label=_("Any health"),
+    )
+    mesh = ChoiceFilter(
+        method="with_mesh",
+        choices=lambda: [*((adapter.kind, adapter.label) for adapter in all_adapters()), ("none", _("No mesh found"))],
+        label=_("Mesh"),
+        empty_label=_("Any mesh"),
+    )
+    environment = CharFilter(field_name="environment", label=_("Environment"))
+    group = ChoiceFilter(
+        method="grouped",
+        choices=[("environment", _("By environment")), ("mesh", _("By mesh"))],
+        label=_("Grouped"),
+        empty_label=_("Not grouped"),
+    )
+    env = CharFilter(field_name="environment", widget=HiddenInput)
+
+    class Meta:
+        model = Cluster
+        fields: tuple[str, ...] = ()
+
+    def by_text(self, rows: QuerySet[Cluster], _name: str, value: str) -> QuerySet[Cluster]:
+        """A part of its name or short name, of the product or the trust domain of a mesh in it."""
+        text = value[:100]
+        kinds = [adapter.kind for adapter in all_adapters() if text.lower() in adapter.label.lower()]
+        found = _present(Q(kind__in=kinds) | Q(trust_domain__icontains=text))
+        return rows.filter(Q(name__icontains=text) | Q(slug__icontains=text) | found)
+
+    def grouped(self, rows: QuerySet[Cluster], _name: str, _value: str) -> QuerySet[Cluster]:
+        """All of them."""
+        return rows
+
+    def with_mesh(self, rows: QuerySet[Cluster], _name: str, value: str) -> QuerySet[Cluster]:
+        """A mesh of this product is in it, or none at all."""
+        return rows.filter(~_present(Q()) if value == "none" else _present(Q(kind=value)))
+
+
+def _present(which: Q) -> Exists:
+    return Exists(Mesh.objects.filter(which, cluster=OuterRef("pk"), gone_at=None))

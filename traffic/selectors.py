@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from django.db.models import Count, Exists, F, Func, IntegerField, OuterRef, Prefetch, Q, Subquery
+from django.db.models import Exists, F, Func, IntegerField, OuterRef, Prefetch, Q, Subquery
 
 from accounts.models import User
 from accounts.types import READ
@@ -334,9 +334,9 @@ def log_of(change: Change, *, after: int, cluster: str = "") -> QuerySet[EventIn
     return lines.filter(Q(cluster_name=cluster) | moves) if cluster else lines
 
 
-def recent_activity(user: User, limit: int) -> list[EventIndex]:
-    """The last moves of changes that `user` may see, newest first. One query."""
-    numbers = in_scope(Change.objects.all(), user, READ).order_by().values("number")
+def recent_activity(changes: QuerySet[Change], limit: int) -> list[EventIndex]:
+    """The last moves of these changes, which their reader may see, newest first. One query."""
+    numbers = changes.order_by().values("number")
     moves = list_events(object_kind="change", outcome="success").filter(change_number__in=Subquery(numbers))
     return list(moves.filter(action__in=NEWS)[:limit])
 
@@ -345,12 +345,6 @@ def names_of(user_ids: Iterable[str]) -> dict[str, str]:
     """The names that people with these ids are known by. One query."""
     people = User.objects.filter(pk__in={UUID(user_id) for user_id in user_ids if user_id})
     return {str(person.pk): str(person) for person in people}
-
-
-def count_open(user: User) -> dict[str, int]:
-    """How many open changes `user` sees: changes, in_review. One query."""
-    changes = in_scope(Change.objects.filter(state__in=OPEN), user, READ)
-    return changes.aggregate(changes=Count("pk"), in_review=Count("pk", filter=Q(state=State.IN_REVIEW)))
 
 
 def listed(changes: QuerySet[Change]) -> QuerySet[Change]:

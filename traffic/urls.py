@@ -11,7 +11,6 @@ SPLIT = "services/<slug:scope>/<str:namespace>/<str:name>/split/"
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", fleet.FleetView.as_view(), name="fleet"),
     path("fleet/counts/", fleet.FleetCountsView.as_view(), name="fleet-counts"),
-    path("fleet/table/", fleet.FleetTableView.as_view(), name="fleet-table"),
     path("fleet/attention/", fleet.FleetAttentionView.as_view(), name="fleet-attention"),
     path("fleet/moving/", fleet.FleetMovingView.as_view(), name="fleet-moving"),
     path("fleet/activity/", fleet.FleetActivityView.as_view(), name="fleet-activity"),

@@ -14,8 +14,9 @@ from meshes.selectors.drift import (
     list_managed,
     watch_of,
 )
-from meshes.selectors.fleet import FleetRow, fleet_rows
-from meshes.selectors.freshness import MeshLine, sync_facts
+from meshes.selectors.fleet import MAX_ROWS as FLEET_MOST
+from meshes.selectors.fleet import FleetRow, fleet_clusters, fleet_groups, fleet_rows
+from meshes.selectors.freshness import MeshLine, stale_after, sync_facts
 from meshes.selectors.inventory import (
     ReadCluster,
     list_namespaces,
@@ -35,6 +36,7 @@ from meshes.selectors.services import ServiceLine, in_cluster, in_environment, s
 from meshes.selectors.serviceview import ServiceView, service_view
 
 __all__ = [
+    "FLEET_MOST",
     "AlignedCluster",
     "AlignedRoute",
     "AlignedService",
@@ -60,6 +62,8 @@ __all__ = [
     "drift_watch",
     "drifts_of_service",
     "feature_rows",
+    "fleet_clusters",
+    "fleet_groups",
     "fleet_rows",
     "get_live",
     "get_managed",
@@ -89,6 +93,7 @@ __all__ = [
     "service_view",
     "services_list",
     "split_now",
+    "stale_after",
     "sync_facts",
     "watch_of",
 ]

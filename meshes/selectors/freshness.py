@@ -96,10 +96,19 @@ def fact_of(cluster: Cluster, sync: str, counts: tuple[int, int]) -> SyncFact:
 
 
 def meshes_by_cluster(user: User, clusters: Collection[Cluster]) -> dict[UUID, tuple[MeshLine, ...]]:
-    """The meshes of each cluster, by its control planes. One query."""
-    planes = ControlPlane.objects.filter(cluster__in=clusters, gone_at__isnull=True).select_related("mesh")
+    """The meshes of each cluster that `user` may see, by its control planes. One query."""
+    return meshes_of(in_scope(planes_in(clusters), user, READ))
+
+
+def planes_in(clusters: Collection[Cluster]) -> QuerySet[ControlPlane]:
+    """The control planes that are there, for `meshes_of`. Unscoped."""
+    return ControlPlane.objects.filter(cluster__in=clusters, gone_at__isnull=True).select_related("mesh")
+
+
+def meshes_of(planes: QuerySet[ControlPlane]) -> dict[UUID, tuple[MeshLine, ...]]:
+    """The meshes of each cluster, by these control planes. One query."""
     found: dict[UUID, dict[UUID, list[ControlPlane]]] = defaultdict(lambda: defaultdict(list))
-    for plane in in_scope(planes, user, READ).order_by("namespace", "name"):
+    for plane in planes.order_by("namespace", "name"):
         found[plane.cluster_id][plane.mesh_id].append(plane)
     return {pk: tuple(_line(group) for group in meshes.values()) for pk, meshes in found.items()}
 

@@ -11,10 +11,11 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from zeal import zeal_ignore
 
+from accounts.rights import Held
 from audit.selectors import list_events
 from clusters.models import Cluster
 from meshes.models import ControlPlane, Mesh, Route, Service, Sync
-from meshes.selectors import fleet_rows
+from meshes.selectors import FleetRow, fleet_clusters, fleet_rows
 from meshui.lib import clock
 from tests.meshes import rows
 from tests.meshes.conftest import read
@@ -358,6 +359,12 @@ def test_cluster_sync__out_of_scope__missing(client: Client, person: Callable[..
     assert client.post(reverse("meshes:cluster-sync", args=["eu-west"])).status_code == 404
 
 
+def rows_of(user: User) -> list[FleetRow]:
+    """All clusters that `user` may see."""
+    held = Held(user)
+    return fleet_rows(held, fleet_clusters(held))
+
+
 def test_fleet_rows__clusters_of_all_kinds__worst_first_with_counts(viewer: User) -> None:
     good, bad = rows.cluster("good"), rows.cluster("bad")
     rows.services(good, names(3))
@@ -365,7 +372,7 @@ def test_fleet_rows__clusters_of_all_kinds__worst_first_with_counts(viewer: User
     Cluster.objects.filter(pk=bad.pk).update(health="unreachable", last_synced_at=None)
     Sync.objects.create(cluster=bad, resource="services", error="No answer.", started_at=clock.now())
 
-    found = fleet_rows(viewer)
+    found = rows_of(viewer)
 
     assert [(row.cluster.slug, row.sync, row.service_count, row.split_count, row.problem_count) for row in found] == [
         ("bad", "failed", 0, 0, 1),
@@ -377,17 +384,17 @@ def test_fleet_rows__not_read_for_long__stale(viewer: User) -> None:
     rows.cluster("old")
     clock.shift_for_tests(timedelta(hours=1))
 
-    assert [row.sync for row in fleet_rows(viewer)] == ["stale"]
+    assert [row.sync for row in rows_of(viewer)] == ["stale"]
 
 
 def test_fleet_rows__one_or_many_clusters__as_many_queries(viewer: User) -> None:
     rows.services(rows.cluster("c-0"), names(2))
     with CaptureQueriesContext(connection) as few:
-        fleet_rows(viewer)
+        rows_of(viewer)
     for number in range(1, 30):
         rows.services(rows.cluster(f"c-{number}"), names(2))
 
     with CaptureQueriesContext(connection) as many:
-        assert len(fleet_rows(viewer)) == 30
+        assert len(rows_of(viewer)) == 30
 
     assert len(few) == len(many) <= 9

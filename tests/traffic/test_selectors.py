@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 import pytest
 from zeal import zeal_ignore
 
+from accounts.rights import Held
 from tests.people import as_actor
 from tests.traffic.factories import DIGEST, in_review, in_state, make_change, make_cluster, make_route
 from traffic import inbox, selectors
 from traffic.errors import ChangeMissingError
 from traffic.services.approve import approve_change, revoke_vote
+from traffic.sight import Sight
 from traffic.types import Seen, State
 
 if TYPE_CHECKING:
@@ -109,8 +111,11 @@ def test_recent_activity__only_moves_in_scope(author: User, person: Callable[...
     change = make_change(author, [make_route(make_cluster())])
     maria = person("maria", ["viewer"], scope={"environment": ["production"]})
 
-    assert [event.change_number for event in selectors.recent_activity(author, 5)] == [change.number]
-    assert selectors.recent_activity(maria, 5) == []
+    assert [event.change_number for event in selectors.recent_activity(Sight(Held(author)).changes(), 5)] == [
+        change.number
+    ]
+    assert selectors.recent_activity(Sight(Held(maria)).changes(), 5) == []
+    assert selectors.recent_activity(Sight(Held(author), "nowhere").changes(), 5) == []
 
 
 def test_names_of__ids__display_names(author: User) -> None:

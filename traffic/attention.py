@@ -1,0 +1,214 @@
+"""What needs somebody's attention, worst first: clusters, routes that drifted, changes that stopped. Scoped.
+
+Every entry is a cause, a place, since when, and the one page to go on. Three queries, whatever there is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlencode
+
+from django.db.models import Case, CharField, Count, Exists, Min, OuterRef, Q, Subquery, Value, When
+from django.urls import reverse
+from django.utils.translation import gettext, gettext_lazy, ngettext
+
+from clusters.models import Cluster, Health
+from clusters.selectors import with_rank
+from meshes.models import Sync
+from meshes.selectors import stale_after
+from meshui.lib import clock
+from meshui.lib.clock import db_now
+from traffic.models import Attempt, ChangeTarget, TargetStep, Vote
+from traffic.selectors import RUNNING
+from traffic.types import STEP_BAD, State, StepState
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Iterator
+
+    from django.utils.functional import _StrPromise
+
+    from traffic.sight import Sight
+
+MOST: Final = 200
+"""Of each kind; worse ones first."""
+LATELY: Final = 7 * 24 * 3600.0
+"""Seconds for which the bad end of a change is news, unless a newer one holds the same object by then."""
+UNANSWERED: Final = 120.0
+"""Seconds after which nobody can say that an answer to a write is still on its way."""
+SILENT: Final = (Health.IDENTITY_CHANGED, Health.CREDENTIAL_REJECTED, Health.UNREACHABLE)
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How a cause is told."""
+
+    tone: str
+    icon: str
+    words: str | _StrPromise
+    action: str | _StrPromise
+
+
+def _(tone: str, icon: str, words: str, action: str) -> Look:
+    return Look(tone, icon, gettext_lazy(words), gettext_lazy(action))
+
+
+CAUSES: Final = {
+    "identity_changed": _("crit", "fingerprint", "Identity changed, writes blocked", "Look who answers"),
+    "credential_rejected": _("crit", "key-round", "Credential rejected", "Open the cluster"),
+    "unreachable": _("crit", "unplug", "Unreachable", "Open the cluster"),
+    "stuck": _("crit", "undo-2", "The roll back of change #%(n)s stopped", "Open the change"),
+    "conflict": _("crit", "equal-not", "Change #%(n)s met somebody else's change", "Open the change"),
+    "credential_over": _("crit", "key-round", "A credential is over", "Open the cluster"),
+    "partial": _("crit", "triangle-alert", "Change #%(n)s is partial: clusters differ", "Open the change"),
+    "failed": _("crit", "circle-x", "Change #%(n)s failed, nothing written", "Open the change"),
+    "unknown": _("warn", "circle-question-mark", "Not known whether change #%(n)s was written", "Open the change"),
+    "paused": _("warn", "circle-pause", "Change #%(n)s is paused", "Open the change"),
+    "drifted": _("warn", "equal-not", "%(n)s routes are not as MeshUI left them", "Review the drift"),
+    "unread": _("warn", "circle-x", "Could not be read whole", "See what failed"),
+    "stale": _("warn", "clock-alert", "Not read for long", "Open the cluster"),
+    "credential_ends": _("warn", "key-round", "A credential ends soon", "Open the cluster"),
+    "voided": _("warn", "ban", "Approvals of change #%(n)s are void", "Review again"),
+}
+"""Worst first."""
+RANKS: Final = {cause: rank for rank, cause in enumerate(CAUSES)}
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """One entry. `place`: where; `detail`: what is known of it."""
+
+    cause: str
+    words: str
+    place: str
+    since: dt.datetime | None
+    detail: str
+    url: str
+    action: str
+
+    @property
+    def tone(self) -> str:
+        """crit or warn."""
+        return CAUSES[self.cause].tone
+
+    @property
+    def icon(self) -> str:
+        """Of the cause."""
+        return CAUSES[self.cause].icon
+
+
+def needs_of(sight: Sight) -> list[Need]:
+    """Everything that needs attention, the worst first, then what has lasted longest. At most 200 of a kind."""
+    found = [*_clusters(sight), *_drifts(sight), *_changes(sight)]
+    return sorted(found, key=lambda need: (RANKS[need.cause], need.since is None, need.since or clock.now()))
+
+
+def _clusters(sight: Sight) -> Iterator[Need]:
+    """Of a cluster only the worst."""
+    errors = Sync.objects.filter(cluster=OuterRef("pk")).exclude(error="")
+    rows = with_rank(sight.clusters()).annotate(
+        has_errors=Exists(errors),
+        error=Subquery(errors.order_by("resource").values("error")[:1]),
+        may_replace=Q(pk__in=sight.held.narrow(Cluster.objects.all(), "cluster.credential").values("pk")),
+    )
+    is_old = Q(last_synced_at__lt=clock.now() - stale_after())
+    odd = rows.filter(Q(health__in=SILENT) | Q(has_errors=True) | is_old | Q(credential_ends_at__isnull=False))
+    for cluster in odd.order_by("health_rank", "slug")[:MOST]:  # type: ignore[misc]  # annotated by with_rank
+        yield _need_of(cluster)
+
+
+def _need_of(cluster: Any) -> Need:
+    cause, since, detail = _of_cluster(cluster)
+    look, page = CAUSES[cause], "clusters:cluster-detail"
+    action = str(look.action)
+    if cause == "unread":
+        page = "meshes:cluster-inventory"
+    elif cause.startswith("credential") and cluster.may_replace:
+        page, action = "clusters:cluster-credential", gettext("Replace the credential")
+    return Need(cause, str(look.words), cluster.slug, since, detail, reverse(page, args=[cluster.slug]), action)
+
+
+def _of_cluster(cluster: Any) -> tuple[str, dt.datetime | None, str]:
+    """The worst cause, since when, and what is known."""
+    ends, now = cluster.credential_ends_at, clock.now()
+    if cluster.health in SILENT:
+        return str(cluster.health), cluster.unreachable_since or cluster.last_checked_at, cluster.health_reason
+    if ends is not None and ends <= now:
+        return "credential_over", ends, gettext("Nothing can be read or written with it.")
+    if cluster.has_errors:
+        return "unread", cluster.last_synced_at, cluster.error
+    if cluster.last_synced_at is not None and cluster.last_synced_at < now - stale_after():
+        return "stale", cluster.last_synced_at, gettext("What is shown of it is as old as that.")
+    return "credential_ends", ends, gettext("Replace it before, or the cluster is neither read nor written.")
+
+
+def _drifts(sight: Sight) -> Iterator[Need]:
+    """Per cluster, since its oldest."""
+    rows = sight.managed().exclude(drift="").order_by().values_list("cluster__slug")
+    counted = rows.annotate(n=Count("pk"), since=Min("drifted_at")).order_by("since", "cluster__slug")
+    for slug, n, since in counted[:MOST]:
+        words = ngettext("%(n)s route is not as MeshUI left it", "%(n)s routes are not as MeshUI left them", n)
+        detail = gettext("Somebody else changed what MeshUI wrote. Changes on it are held until that is settled.")
+        url = f"{reverse('traffic:drift-list')}?{urlencode({'cluster': slug})}"
+        yield Need("drifted", words % {"n": n}, slug, since, detail, url, str(CAUSES["drifted"].action))
+
+
+def _changes(sight: Sight) -> Iterator[Need]:
+    first = ChangeTarget.objects.filter(change=OuterRef("pk"))
+    rows = (
+        _stopped(sight)
+        .annotate(
+            cause=_cause(),
+            service=Subquery(first.values("service")[:1]),
+            namespace=Subquery(first.values("namespace")[:1]),
+        )
+        .exclude(cause="")
+        .annotate(rank=Case(*[When(cause=cause, then=Value(rank)) for cause, rank in RANKS.items()], default=Value(99)))
+        .order_by("rank", "state_changed_at", "pk")
+    )
+    columns = ("number", "cause", "namespace", "service", "state_changed_at", "state_cause", "title")
+    for number, cause, namespace, service, since, why, title in rows.values_list(*columns)[:MOST]:
+        look, url = CAUSES[cause], reverse("traffic:change-detail", args=[number])
+        place = f"{namespace}/{service}"
+        yield Need(cause, str(look.words) % {"n": number}, place, since, why or title, url, str(look.action))
+
+
+def _stopped(sight: Sight) -> Any:
+    """Those whose state may be one: running, before approval, or ended badly of late with nothing after it."""
+    held = ChangeTarget.objects.filter(
+        change=OuterRef(OuterRef("pk")),
+        cluster=OuterRef("cluster"),
+        kind=OuterRef("kind"),
+        namespace=OuterRef("namespace"),
+        name=OuterRef("name"),
+    )
+    moot = (State.FAILED, State.CANCELLED, State.REJECTED, State.EXPIRED, State.SUPERSEDED)
+    newer = ChangeTarget.objects.filter(Exists(held), change__number__gt=OuterRef("number"))
+    ended = Q(state__in=(State.PARTIAL, State.FAILED), ended_at__gt=db_now(plus=-LATELY))
+    under_way = Q(state__in=(*RUNNING, State.DRAFT, State.IN_REVIEW))
+    return sight.changes().filter(under_way | (ended & ~Q(Exists(newer.exclude(change__state__in=moot)))))
+
+
+def _cause() -> Case:
+    steps = TargetStep.objects.filter(change=OuterRef("pk"))
+    stuck = steps.filter(direction="restore", state__in=STEP_BAD)
+    conflicts = steps.filter(state__in=(StepState.CONFLICT, StepState.ROLLBACK_CONFLICT))
+    silent = Attempt.objects.filter(
+        step__change=OuterRef("pk"), outcome__isnull=True, created_at__lt=db_now(plus=-UNANSWERED)
+    )
+    votes = Vote.objects.filter(change=OuterRef("pk"))
+    standing = votes.filter(plan=OuterRef("current_plan"), voided_at=None, revoked_at=None)
+    is_void = Q(Exists(votes.exclude(voided_at=None))) & ~Q(Exists(standing))
+    unknown = Q(Exists(steps.filter(state=StepState.UNKNOWN))) | Q(Exists(silent))
+    return Case(
+        When(Q(Exists(stuck), state=State.ROLLING_BACK), then=Value("stuck")),
+        When(Q(Exists(conflicts), state__in=RUNNING), then=Value("conflict")),
+        When(state=State.PARTIAL, then=Value("partial")),
+        When(state=State.FAILED, then=Value("failed")),
+        When(Q(state__in=RUNNING) & unknown, then=Value("unknown")),
+        When(state=State.PAUSED, then=Value("paused")),
+        When(Q(state__in=(State.DRAFT, State.IN_REVIEW)) & is_void, then=Value("voided")),
+        default=Value(""),
+        output_field=CharField(),
+    )

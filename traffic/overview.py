@@ -1,0 +1,269 @@
+"""The fleet in numbers, and the first steps of whoever begins: each is done when what is stored says so."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from django.db.models import CharField, Count, Exists, F, OuterRef, Q, Subquery, Value
+from django.urls import reverse
+from django.utils.translation import gettext, ngettext
+
+from accounts.models import User
+from meshui.ui.parts import Step
+from traffic.models import Vote
+from traffic.selectors import MOVING, OPEN
+from traffic.types import State
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from uuid import UUID
+
+    from django.db.models import QuerySet
+
+    from traffic.sight import Sight
+
+ANSWERS: Final = ("healthy", "degraded")
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """What is there within sight. `environments`: clusters by environment; `services`: a row per cluster."""
+
+    clusters: int = 0
+    reached: int = 0
+    read: int = 0
+    meshes: int = 0
+    services: int = 0
+    routes: int = 0
+    split: int = 0
+    managed: int = 0
+    drifted: int = 0
+    open: int = 0
+    in_review: int = 0
+    moving: int = 0
+    environments: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def silent(self) -> int:
+        """Clusters that do not answer, or were not asked yet."""
+        return self.clusters - self.reached
+
+    @property
+    def in_sync(self) -> int:
+        """Routes that are as MeshUI left them."""
+        return self.managed - self.drifted
+
+    @property
+    def is_bare(self) -> bool:
+        """Whether there is nothing to show yet."""
+        return not (self.clusters or self.services or self.open)
+
+
+def overview_of(sight: Sight) -> Overview:
+    """One query."""
+    is_in_review, is_moving = Q(state=State.IN_REVIEW), Q(state__in=MOVING)
+    counted = _tally(sight.clusters(), "c", Q(health__in=ANSWERS), Q(last_synced_at__isnull=False), by="environment")
+    found = counted.union(
+        _tally(sight.meshes(), "m"),
+        _tally(sight.services(), "s"),
+        _tally(sight.routes(), "r", Q(is_split=True)),
+        _tally(sight.managed(), "d", ~Q(drift="")),
+        _tally(sight.changes().filter(state__in=OPEN), "o", is_in_review, is_moving),
+        all=True,
+    )
+    sums: dict[str, list[int]] = {kind: [0, 0, 0] for kind in "cmsrdo"}
+    environments: dict[str, int] = {}
+    for kind, name, *numbers in found:
+        sums[kind] = [before + more for before, more in zip(sums[kind], numbers, strict=True)]
+        if kind == "c":
+            environments[name] = numbers[0]
+    (clusters, reached, read), (routes, split, _), (managed, drifted, _) = sums["c"], sums["r"], sums["d"]
+    opened, in_review, moving = sums["o"]
+    return Overview(
+        clusters, reached, read, sums["m"][0], sums["s"][0], routes, split, managed, drifted, opened, in_review, moving,
+        dict(sorted(environments.items())),
+    )  # fmt: skip
+
+
+def _tally(
+    rows: QuerySet[Any], kind: str, one: Q | None = None, other: Q | None = None, *, by: str = ""
+) -> QuerySet[Any]:
+    parts = [Count("pk", filter=part) if part else Value(0) for part in (one, other)]
+    name = F(by) if by else Value("", output_field=CharField())
+    counted = rows.order_by().values_list(Value(kind, output_field=CharField()), name).annotate(n=Count("pk"))
+    told: QuerySet[Any] = counted.annotate(one=parts[0], other=parts[1])
+    return told
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """How far the first change of all came, and what is next there: a slug, or numbers of changes."""
+
+    unread: str | None = None
+    draft: int | None = None
+    in_review: int | None = None
+    is_own: bool = False
+    approved: int | None = None
+    was_submitted: bool = False
+    was_reviewed: bool = False
+    was_started: bool = False
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nobody needs first steps any more: a change was reviewed, and what was approved was started."""
+        return self.was_reviewed and (self.was_started or self.approved is None)
+
+
+def begun_by(user: User, sight: Sight) -> Begun:
+    """One query."""
+    changes = sight.changes().order_by("number")
+    unread = sight.clusters().filter(last_synced_at=None).order_by("slug")
+    in_review = changes.filter(state=State.IN_REVIEW)
+    reviewed = changes.filter(Exists(Vote.objects.filter(change=OuterRef("pk"))))
+    row = User.objects.filter(pk=user.pk).values_list(
+        Subquery(unread.values("slug")[:1]),
+        Subquery(changes.filter(state__in=(State.DRAFT, State.PLANNING)).values("number")[:1]),
+        Subquery(in_review.values("number")[:1]),
+        Subquery(in_review.values("author_id")[:1]),
+        Subquery(changes.filter(state=State.APPROVED).values("number")[:1]),
+        Exists(changes.exclude(submitted_at=None)),
+        Exists(reviewed),
+        Exists(changes.filter(rollout__isnull=False)),
+    )
+    slug, draft, waiting, author, *rest = row.get()
+    return Begun(slug, draft, waiting, _is_same(author, user.pk), *rest)
+
+
+def _is_same(one: UUID | None, other: UUID) -> bool:
+    return one == other
+
+
+@dataclass(frozen=True, slots=True)
+class Next:
+    """The one thing to do next. `url` empty: the reader cannot do it, and `who` says who can."""
+
+    words: str
+    url: str = ""
+    action: str = ""
+    who: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FirstSteps:
+    """The ladder of a beginner, and what is next."""
+
+    steps: list[Step]
+    next: Next
+
+
+def first_steps(sight: Sight, there: Overview, begun: Begun) -> FirstSteps | None:
+    """What leads from nothing to a reviewed change that was started; None once it did. No query."""
+    if begun.is_over:
+        return None
+    is_read = bool(there.read or there.services)
+    done = [
+        bool(there.clusters or there.services),
+        is_read,
+        there.services > 0,
+        begun.was_submitted,
+        begun.was_reviewed,
+        begun.was_started,
+    ]
+    now = done.index(False)
+    told = [
+        (gettext("Register a cluster"), _number(there.clusters, "cluster")),
+        (gettext("Read it"), _read(there)),
+        (gettext("Look at services"), _number(there.services, "service")),
+        (gettext("Propose a split"), gettext("draft #%(n)s") % {"n": begun.draft} if begun.draft else ""),
+        (gettext("Have it reviewed"), f"#{begun.in_review}" if begun.in_review else ""),
+        (gettext("Start it"), f"#{begun.approved}" if begun.approved else ""),
+    ]
+    steps = [
+        Step(label, note, "done" if is_done else "current" if place == now else "todo")
+        for place, ((label, note), is_done) in enumerate(zip(told, done, strict=True))
+    ]
+    return FirstSteps(steps, NEXT[now](sight.held.verbs, there, begun))
+
+
+def _number(n: int, what: str) -> str:
+    if not n:
+        return ""
+    words = {
+        "cluster": ngettext("%(n)s registered", "%(n)s registered", n),
+        "service": ngettext("%(n)s found", "%(n)s found", n),
+    }
+    return words[what] % {"n": n}
+
+
+def _read(there: Overview) -> str:
+    return gettext("%(n)s of %(total)s") % {"n": there.read, "total": there.clusters} if there.clusters else ""
+
+
+def _register(verbs: frozenset[str], there: Overview, begun: Begun) -> Next:
+    words = gettext(
+        "MeshUI shows the meshes of the clusters it is connected to. Give it a kubeconfig or a token; "
+        "read-only is enough to begin with."
+    )
+    if "cluster.manage" in verbs:
+        return Next(words, reverse("clusters:cluster-add"), gettext("Register a cluster"))
+    who = gettext(
+        "A person with the role Cluster admin can do that. If you expect clusters here: an Access admin "
+        "says what you may see."
+    )
+    return Next(words, who=who)
+
+
+def _read_it(verbs: frozenset[str], there: Overview, begun: Begun) -> Next:
+    slug = begun.unread or ""
+    words = gettext(
+        "A registered cluster is tested and read without your doing, mostly within a minute. Its page says how far "
+        "that is, and what is in the way."
+    )
+    return Next(words, reverse("clusters:cluster-detail", args=[slug]), gettext("Open %(name)s") % {"name": slug})
+
+
+def _look(verbs: frozenset[str], there: Overview, begun: Begun) -> Next:
+    words = gettext("The cluster was read, and no service was found in it. See which namespaces are read, and how far.")
+    return Next(words, reverse("clusters:cluster-list"), gettext("Open the clusters"))
+
+
+def _propose(verbs: frozenset[str], there: Overview, begun: Begun) -> Next:
+    if begun.draft:
+        words = gettext("Change #%(n)s is a draft. Its page checks it against the clusters; then ask for approval.")
+        url = reverse("traffic:change-detail", args=[begun.draft])
+        return Next(words % {"n": begun.draft}, url, gettext("Go on with #%(n)s") % {"n": begun.draft})
+    words = gettext(
+        "Choose a service and look at which versions get its requests. “Propose a split” on its page moves shares; "
+        "nothing is written before somebody else has approved it."
+    )
+    url = reverse("meshes:service-list")
+    if "change.propose" in verbs:
+        return Next(words, url, gettext("Choose a service"))
+    who = gettext("You may look at the services. A person with the role Author can propose.")
+    return Next(words, url, gettext("Look at the services"), who)
+
+
+def _review(verbs: frozenset[str], there: Overview, begun: Begun) -> Next:
+    if begun.in_review is None:
+        return _propose(verbs, there, begun)
+    number = begun.in_review
+    url, n = reverse("traffic:change-detail", args=[number]), {"n": number}
+    if "change.vote" in verbs and not begun.is_own:
+        words = gettext("Change #%(n)s waits for approval. Its page shows what would be written, and the checks.")
+        return Next(words % n, url, gettext("Review #%(n)s") % n)
+    words = gettext("Change #%(n)s waits for approval: that of somebody who did not write it.") % n
+    who = gettext("A person with the role Approver finds it in the inbox. You may send them the address of its page.")
+    return Next(words, url, gettext("Open #%(n)s") % n, who)
+
+
+def _start(verbs: frozenset[str], there: Overview, begun: Begun) -> Next:
+    n = {"n": begun.approved}
+    url = reverse("traffic:change-detail", args=[begun.approved])
+    words = gettext("Change #%(n)s is approved. Nothing is written before somebody starts it.") % n
+    if "change.execute" in verbs:
+        return Next(words, url, gettext("Open #%(n)s to start it") % n)
+    return Next(words, url, gettext("Open #%(n)s") % n, gettext("A person with the role Executor can start it."))
+
+
+NEXT: Final = (_register, _read_it, _look, _propose, _review, _start)

@@ -1,0 +1,59 @@
+"""What one person sees of one environment, or of all: the rows that the parts of the fleet are made of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+from django.db.models import Model
+
+from accounts.types import READ
+from clusters.models import Cluster
+from meshes.models import ManagedRoute, Mesh, Route, Service
+from traffic.models import Change
+from traffic.selectors import in_environment
+
+if TYPE_CHECKING:
+    from django.db.models import QuerySet
+
+    from accounts.rights import Held
+
+M = TypeVar("M", bound=Model)
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """`held`: the grants, read once; `environment` empty: all of them. No query but the rows' own."""
+
+    held: Held
+    environment: str = ""
+
+    def clusters(self) -> QuerySet[Cluster]:
+        """Clusters."""
+        rows = self.held.narrow(Cluster.objects.all(), READ)
+        return rows.filter(environment=self.environment) if self.environment else rows
+
+    def meshes(self) -> QuerySet[Mesh]:
+        """Meshes that are there."""
+        return self._there(Mesh.objects.filter(gone_at=None))
+
+    def services(self) -> QuerySet[Service]:
+        """Services that are there, a row per cluster."""
+        return self._there(Service.objects.filter(gone_at=None))
+
+    def routes(self) -> QuerySet[Route]:
+        """Routes that are there."""
+        return self._there(Route.objects.filter(gone_at=None))
+
+    def managed(self) -> QuerySet[ManagedRoute]:
+        """Routes that MeshUI wrote last; not what it deleted, unless somebody made that again."""
+        return self._there(ManagedRoute.objects.exclude(left_hash="", drift=""))
+
+    def changes(self) -> QuerySet[Change]:
+        """Change requests, by all of their targets."""
+        rows = self.held.narrow(Change.objects.all(), READ)
+        return in_environment(rows, self.environment) if self.environment else rows
+
+    def _there(self, rows: QuerySet[M]) -> QuerySet[M]:
+        found = self.held.narrow(rows.filter(cluster__removed_at=None), READ)
+        return found.filter(cluster__environment=self.environment) if self.environment else found
