@@ -37,6 +37,8 @@ OWN_BUSINESS = {"account_logout"}
 SHOWS_ALL = {"audit:event-list", "api:event-list", "ui:design", "accounts:tokens", "api:person-list"}
 """Auditors read all of history, Access admins see all tokens; the page of components has examples of its own."""
 NOWHERE = UUID(int=7)
+MESHES = ("meshes:mesh-detail", "meshes:mesh-capabilities", "traffic:mesh-history", "api:mesh-detail")
+"""URLs of one mesh."""
 WORDS = {
     "comment": "Fine.",
     "reason": "Because.",
@@ -102,7 +104,12 @@ class Place:
 def ids_of(**given: Any) -> dict[str, Any]:
     """Of what is known by an id, in URLs: by the name of the part, where it says all, else by that of the URL, too."""
     names = {
-        "mesh": ["meshes:mesh-detail/pk", "meshes:mesh-capabilities/pk", "api:mesh-detail/pk"],
+        "mesh": [
+            "meshes:mesh-detail/pk",
+            "meshes:mesh-capabilities/pk",
+            "traffic:mesh-history/pk",
+            "api:mesh-detail/pk",
+        ],
         "route": ["meshes:route-detail/pk"],
         "managed": ["traffic:drift-diff/pk", "api:drift-detail/drift_id"],
         "user": ["user_id"],

@@ -135,12 +135,12 @@ def _of_cluster(cluster: Any) -> tuple[str, dt.datetime | None, str]:
     if cluster.health in SILENT:
         return str(cluster.health), cluster.unreachable_since or cluster.last_checked_at, cluster.health_reason
     if ends is not None and ends <= now:
-        return "credential_over", ends, gettext("Nothing can be read or written with it.")
+        return "credential_over", ends, gettext("What it opens is closed to MeshUI: replace it.")
     if cluster.has_errors:
         return "unread", cluster.last_synced_at, cluster.error
     if cluster.last_synced_at is not None and cluster.last_synced_at < now - stale_after():
         return "stale", cluster.last_synced_at, gettext("What is shown of it is as old as that.")
-    return "credential_ends", ends, gettext("Replace it before, or the cluster is neither read nor written.")
+    return "credential_ends", ends, gettext("Replace it before, or what it opens is closed to MeshUI.")
 
 
 def _drifts(sight: Sight) -> Iterator[Need]:
@@ -149,7 +149,7 @@ def _drifts(sight: Sight) -> Iterator[Need]:
     counted = rows.annotate(n=Count("pk"), since=Min("drifted_at")).order_by("since", "cluster__slug")
     for slug, n, since in counted[:MOST]:
         words = ngettext("%(n)s route is not as MeshUI left it", "%(n)s routes are not as MeshUI left them", n)
-        detail = gettext("Somebody else changed what MeshUI wrote. Changes on it are held until that is settled.")
+        detail = gettext("Somebody else changed what MeshUI wrote.")
         url = f"{reverse('traffic:drift-list')}?{urlencode({'cluster': slug})}"
         yield Need("drifted", words % {"n": n}, slug, since, detail, url, str(CAUSES["drifted"].action))
 

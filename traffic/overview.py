@@ -215,11 +215,13 @@ def _register(verbs: frozenset[str], there: Overview, begun: Begun) -> Next:
 
 
 def _read_it(verbs: frozenset[str], there: Overview, begun: Begun) -> Next:
-    slug = begun.unread or ""
+    slug = begun.unread
     words = gettext(
-        "A registered cluster is tested and read without your doing, mostly within a minute. Its page says how far "
-        "that is, and what is in the way."
+        "A registered cluster is tested and read without your doing. Its page says how far that is, and what is in "
+        "the way."
     )
+    if slug is None:  # read meanwhile
+        return Next(words, reverse("clusters:cluster-list"), gettext("Open the clusters"))
     return Next(words, reverse("clusters:cluster-detail", args=[slug]), gettext("Open %(name)s") % {"name": slug})
 
 

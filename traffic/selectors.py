@@ -103,6 +103,11 @@ def with_target(changes: QuerySet[Change], axis: str, text: str) -> QuerySet[Cha
     return changes.filter(Exists(targets.filter(**{f"{AXES[axis]}__icontains": text.strip()[:100]})))
 
 
+def with_targets(changes: QuerySet[Change], which: Q) -> QuerySet[Change]:
+    """Those with such a target."""
+    return changes.filter(Exists(ChangeTarget.objects.filter(which, change=OuterRef("pk"))))
+
+
 def list_changes_in_flight(user: User) -> QuerySet[Change]:
     """Changes on their way to the clusters, longest moved first: step_count and good_count say how far. One query."""
     moving = in_scope(Change.objects.filter(state__in=MOVING), user, READ)

@@ -2,11 +2,12 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from traffic.views import changes, decide, diffs, drift, evidence, fleet, inbox, joblog, many, search, split
+from traffic.views import changes, decide, diffs, drift, evidence, fleet, history, inbox, joblog, many, search, split
 
 app_name = "traffic"
 
-SPLIT = "services/<slug:scope>/<str:namespace>/<str:name>/split/"
+SERVICE = "services/<slug:scope>/<str:namespace>/<str:name>/"
+SPLIT = f"{SERVICE}split/"
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", fleet.FleetView.as_view(), name="fleet"),
@@ -17,6 +18,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("search/", search.SearchView.as_view(), name="search"),
     path(SPLIT, split.SplitView.as_view(), name="split"),
     path(f"{SPLIT}preview/", split.SplitPreviewView.as_view(), name="split-preview"),
+    path(f"{SERVICE}history/", history.ServiceHistoryView.as_view(), name="service-history"),
+    path("clusters/<slug:slug>/history/", history.ClusterHistoryView.as_view(), name="cluster-history"),
+    path("meshes/<uuid:pk>/history/", history.MeshHistoryView.as_view(), name="mesh-history"),
     path("drift/", drift.DriftListView.as_view(), name="drift-list"),
     path("drift/<uuid:pk>/diff/", drift.DriftDiffView.as_view(), name="drift-diff"),
     path("clusters/<slug:slug>/drift/", drift.ClusterDriftView.as_view(), name="cluster-drift"),

@@ -20,6 +20,7 @@ TABS: Final = (
     ("meshes:inventory-namespaces", gettext_lazy("Namespaces")),
     ("traffic:cluster-drift", gettext_lazy("Drift")),
     ("meshes:cluster-capabilities", gettext_lazy("Capabilities")),
+    ("traffic:cluster-history", gettext_lazy("History")),
 )
 
 

@@ -8,10 +8,10 @@ from meshes.selectors.drift import (
     Watch,
     count_managed,
     drift_watch,
-    drifts_of_service,
     get_managed,
     list_drifts,
     list_managed,
+    managed_of,
     watch_of,
 )
 from meshes.selectors.fleet import MAX_ROWS as FLEET_MOST
@@ -60,7 +60,6 @@ __all__ = [
     "cluster_inventory",
     "count_managed",
     "drift_watch",
-    "drifts_of_service",
     "feature_rows",
     "fleet_clusters",
     "fleet_groups",
@@ -78,6 +77,7 @@ __all__ = [
     "list_routes",
     "list_services",
     "list_workloads",
+    "managed_of",
     "members_of",
     "mesh_detail",
     "mesh_head",

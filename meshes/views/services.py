@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from django.urls import reverse
 from django.utils.translation import gettext
 
+from accounts.rights import Held
 from accounts.selectors import actor_of, signed_in
 from accounts.types import READ
 from meshes import selectors
@@ -71,12 +72,13 @@ class ServiceDetailView(PageView):
         """The service in its scope; missing and out of scope are the same."""
         user = signed_in(self.request)
         found = selectors.service_view(user, kwargs["scope"], kwargs["namespace"], kwargs["name"])
-        held = rights.evaluator().verbs(user)
+        held = Held(user)
         return super().get_context_data(
             service=found,
+            managed=selectors.managed_of(held, **kwargs),
             is_native=self.request.GET.get("view") == "native",
-            can_propose="change.propose" in held,
-            can_correct=CORRECT in held,
+            can_propose="change.propose" in held.verbs,
+            can_correct=CORRECT in held.verbs,
             **kwargs,
         )
 

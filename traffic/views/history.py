@@ -1,0 +1,125 @@
+"""What happened to a service, a cluster or a mesh: its change requests, and their last moves."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+from django.db.models import Q
+from django.utils.functional import cached_property
+from django.utils.translation import gettext
+
+from accounts.rights import Held
+from accounts.selectors import signed_in
+from accounts.types import READ
+from meshes.selectors import managed_of, members_of, mesh_head, read_cluster
+from meshui.lib.errors import MissingError
+from meshui.ui.views import ObjectListView
+from traffic import selectors
+from traffic.models import Change
+from traffic.timeline import moments
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from django.db.models import QuerySet
+
+    from meshes.selectors import ReadCluster
+    from meshes.selectors.meshes import MeshRow
+
+MOMENTS: Final = 12
+
+
+class HistoryView(ObjectListView[Change]):
+    """Changes of one thing, newest first; each of them says who, when, and what came of it."""
+
+    needs = READ
+    is_scoped = True
+    keeps_views = False
+    sorts: ClassVar[Mapping[str, Sequence[str]]] = {"number": ("number",)}
+    default_sort = "-number"
+
+    @cached_property
+    def held(self) -> Held:
+        """The grants of the reader, read once."""
+        return Held(signed_in(self.request))
+
+    @cached_property
+    def targets(self) -> Q:
+        """What a target of its changes is. Raises MissingError where there is no such thing in scope."""
+        raise NotImplementedError
+
+    def get_queryset(self) -> QuerySet[Change]:
+        """Those with such a target, as far as the reader sees them."""
+        return selectors.with_targets(selectors.list_changes(signed_in(self.request)), self.targets)
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        """With the last moves of them."""
+        context = super().get_context_data(**kwargs)
+        seen = selectors.with_targets(self.held.narrow(Change.objects.all(), READ), self.targets)
+        return context | {"activity": moments(selectors.recent_activity(seen, MOMENTS))}
+
+
+class ServiceHistoryView(HistoryView):
+    """/services/<scope>/<namespace>/<name>/history/"""
+
+    page_template = "traffic/service_history.html"
+
+    @cached_property
+    def targets(self) -> Q:
+        """The service in its scope, under the name that it has in each cluster."""
+        members = members_of(signed_in(self.request), self.kwargs["namespace"], self.kwargs["name"], scope=self.scope)
+        if not members.here and not members.away:
+            raise MissingError(gettext("There is no such service."), mend=gettext("Open the list of services."))
+        wanted = Q(pk__in=[])
+        for member in members.here:
+            wanted |= Q(cluster=member.cluster, namespace=member.namespace, service=member.name)
+        return wanted
+
+    @property
+    def scope(self) -> str:
+        """A cluster's slug, or `all`."""
+        return str(self.kwargs["scope"])
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        """With how its routes stand to what MeshUI left."""
+        return super().get_context_data(**kwargs) | {"managed": managed_of(self.held, **self.kwargs)}
+
+
+class ClusterHistoryView(HistoryView):
+    """/clusters/<slug>/history/"""
+
+    page_template = "traffic/cluster_history.html"
+
+    @cached_property
+    def found(self) -> ReadCluster:
+        """The cluster of the URL. Raises MissingError."""
+        return read_cluster(signed_in(self.request), self.kwargs["slug"])
+
+    @cached_property
+    def targets(self) -> Q:
+        """All in the cluster."""
+        return Q(cluster=self.found.cluster)
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        """With the cluster."""
+        return super().get_context_data(**kwargs) | {"found": self.found, "cluster": self.found.cluster}
+
+
+class MeshHistoryView(HistoryView):
+    """/meshes/<pk>/history/"""
+
+    page_template = "traffic/mesh_history.html"
+
+    @cached_property
+    def found(self) -> MeshRow:
+        """The mesh of the URL. Raises MissingError."""
+        return mesh_head(signed_in(self.request), self.kwargs["pk"])
+
+    @cached_property
+    def targets(self) -> Q:
+        """All in its cluster that this product decides."""
+        return Q(cluster=self.found.mesh.cluster, mesh_kind=self.found.mesh.kind)
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        """With the mesh."""
+        return super().get_context_data(**kwargs) | {"found": self.found}
