@@ -1,6 +1,6 @@
 """All pages of the demo in a real browser: each is led to, and is whole in both themes, wide and on a phone.
 
-`make pictures` keeps what is seen.
+`make test` looks at two of the four looks; `make pictures` at all, and keeps what is seen.
 """
 
 from __future__ import annotations
@@ -24,9 +24,14 @@ if TYPE_CHECKING:
 
     from tests.e2e.tour import Stop
 
-pytestmark = pytest.mark.skipif(
-    not os.environ.get("MESHUI_SCREENSHOTS"), reason="takes minutes: `make pictures` walks through all pages"
-)
+pytestmark = pytest.mark.xdist_group("tour")
+PICTURES = pytest.mark.skipif(not os.environ.get("MESHUI_SCREENSHOTS"), reason="`make pictures` looks at these, too")
+LOOKS: Final = [
+    ("light", WIDE),
+    pytest.param("dark", WIDE, marks=PICTURES),
+    pytest.param("light", NARROW, marks=PICTURES),
+    ("dark", NARROW),
+]
 PEOPLE: Final = ("author", "admin", "auditor", "approver")
 LED_TO_ELSEWHERE: Final = {
     "account_login": "for who is not signed in",
@@ -114,7 +119,7 @@ def test_links__followed_by_everybody__reach_every_page(stops: tuple[list[Stop],
     assert led_to & LED_TO_ELSEWHERE.keys() == set()
 
 
-@pytest.mark.parametrize(("scheme", "size"), [("light", WIDE), ("dark", WIDE), ("light", NARROW), ("dark", NARROW)])
+@pytest.mark.parametrize(("scheme", "size"), LOOKS)
 def test_page__every_one_in_this_look__is_whole(
     scheme: str,
     size: dict[str, int],
