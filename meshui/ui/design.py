@@ -10,7 +10,7 @@ from django import forms
 from meshui.lib import clock
 from meshui.lib.errors import StaleError
 from meshui.ui.parts import SplitRow, Step
-from meshui.ui.statuses import TABLES
+from meshui.ui.statuses import DRIFT, TABLES
 from meshui.ui.tables import KeysetPage
 from meshui.ui.views import PageView
 
@@ -69,6 +69,16 @@ class ConnectForm(forms.Form):
     is_observe_only = forms.BooleanField(required=False, label="Observe only", help_text="MeshUI never writes to it.")
 
 
+PILLS: Final = (
+    ("live", "Live", "circle-dot", "l-live"),
+    ("paused", "Paused", "circle-pause", "l-paused"),
+    ("reconnecting", "Reconnecting", "loader", "l-reconnecting"),
+    ("stale", "Stale 12 s", "clock-alert", "l-stale"),
+    ("polling", "Polling", "refresh-cw", "l-polling"),
+)
+"""State of the Live pill, its word, icon and class."""
+
+
 class DesignView(PageView):
     """/design/."""
 
@@ -117,6 +127,8 @@ def _values() -> dict[str, Any]:
         ),
         "rows": KeysetPage(items=clusters, total=34_120, is_first=True, first_query="?", next_query="?after=x"),
         "sort": "-health",
+        "pills": PILLS,
+        "drifts": list(DRIFT),
     }
 
 
