@@ -242,7 +242,9 @@ def _propose(verbs: frozenset[str], there: Overview, begun: Begun) -> Next:
     url = reverse("meshes:service-list")
     if "change.propose" in verbs:
         return Next(words, url, gettext("Choose a service"))
-    who = gettext("You may look at the services. A person with the role Author can propose.")
+    who = gettext("A person with the role Author can propose, one with the role Approver decides.")
+    if "access.manage" in verbs:
+        return Next(words, reverse("accounts:access"), gettext("Invite people"), who)
     return Next(words, url, gettext("Look at the services"), who)
 
 
