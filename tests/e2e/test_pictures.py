@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 from PIL import Image, ImageChops
+from playwright.sync_api import expect
 
 from tests.e2e.conftest import WIDE
 
@@ -80,6 +81,8 @@ def test_pages__nothing_in_them_yet__look_as_they_were_looked_at(
     for name, path in (PAGES | {"design": "/design/"}).items():
         page.goto(path)
         page.evaluate("document.fonts.ready")
+        if page.locator("[data-topic]").count():
+            expect(page.locator("#live")).to_have_attribute("data-state", "live")
         taken = page.screenshot(animations="disabled", caret="hide", full_page=name == "design")
         if not is_as_kept(taken, folder / f"{name}-{scheme}.png"):
             changed.append(str(screenshot(page, f"{name}-{scheme}")))

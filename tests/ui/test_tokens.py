@@ -148,3 +148,14 @@ def test_backend_colours__any_two_in_any_sight__are_19_apart(sight: str, theme: 
     nearest = min(combinations(SERIES, 2), key=lambda pair: distance(colours[pair[0]], colours[pair[1]]))
 
     assert round(distance(colours[nearest[0]], colours[nearest[1]])) >= 19, nearest
+
+
+def test_layers__every_one__stands_by_itself_and_ends() -> None:
+    """A brace that is lost puts the rest into a layer inside of a layer, where everything outside of it wins."""
+    depth, inside = 0, []
+    for line in CSS.splitlines():
+        if line.startswith("@layer") and line.endswith("{") and depth:
+            inside.append(line)
+        depth += line.count("{") - line.count("}")
+
+    assert (inside, depth) == ([], 0)
