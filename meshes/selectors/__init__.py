@@ -16,7 +16,7 @@ from meshes.selectors.drift import (
 )
 from meshes.selectors.fleet import MAX_ROWS as FLEET_MOST
 from meshes.selectors.fleet import FleetRow, fleet_clusters, fleet_groups, fleet_rows
-from meshes.selectors.freshness import MeshLine, stale_after, sync_facts
+from meshes.selectors.freshness import MeshLine, stale_after, sync_facts, sync_words
 from meshes.selectors.inventory import (
     ReadCluster,
     list_namespaces,
@@ -95,5 +95,6 @@ __all__ = [
     "split_now",
     "stale_after",
     "sync_facts",
+    "sync_words",
     "watch_of",
 ]

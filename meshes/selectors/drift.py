@@ -10,6 +10,7 @@ from django.utils.translation import gettext
 
 from accounts.types import READ
 from clusters.models import Cluster
+from clusters.types import SyncFact
 from meshes.models import ManagedRoute
 from meshes.selectors.freshness import clusters_with_errors, sync_word
 from meshui.lib.errors import MissingError
@@ -17,13 +18,14 @@ from meshui.lib.rights import in_scope
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from uuid import UUID
 
     from django.db.models import QuerySet
 
     from accounts.models import User
     from accounts.rights import Held
+    from meshes.selectors.members import Member
 
 MAX_CLUSTERS = 200
 READING: Final = frozenset({"in_sync", "running"})
@@ -82,19 +84,21 @@ def count_managed(user: User, cluster: Cluster | None = None) -> int:
     return (rows.filter(cluster=cluster) if cluster else rows).count()
 
 
-@dataclass(frozen=True, slots=True)
-class ManagedOf:
-    """Of one service: routes that MeshUI wrote last, and those of them that others changed since."""
+def managed_of(held: Held, members: Sequence[Member], words: Mapping[Cluster, str]) -> SyncFact:
+    """How the routes of one service, its `members` by cluster, stand to what MeshUI left. One query.
 
-    managed: int
-    drifted: int
-
-
-def managed_of(held: Held, scope: str, namespace: str, name: str) -> ManagedOf:
-    """How the routes of a service in a cluster, or in `all`, stand to what MeshUI left. One query."""
-    there = ManagedRoute.objects.filter(cluster__removed_at=None, root_namespace=namespace, root_service=name)
-    rows = held.narrow(there.exclude(left_hash="", drift=""), READ)
-    if scope != "all":
-        rows = rows.filter(cluster__slug=scope)
-    counted = rows.order_by().aggregate(n=Count("pk"), drifted=Count("pk", filter=~Q(drift="")))
-    return ManagedOf(counted["n"], counted["drifted"])
+    `words`: of the readings of their clusters. Where one did not go well, that is the word: nothing is in sync that
+    nobody has read.
+    """
+    which = Q(pk__in=[])
+    for member in members:
+        which |= Q(cluster=member.cluster, root_namespace=member.namespace, root_service=member.name)
+    rows = held.narrow(ManagedRoute.objects.filter(which, cluster__removed_at=None), READ)
+    kept = rows.exclude(left_hash="", drift="").order_by()
+    counted = kept.aggregate(n=Count("pk"), drifted=Count("pk", filter=~Q(drift="")))
+    managed, drifted = counted["n"], counted["drifted"]
+    bad = [word for word in words.values() if word not in READING]
+    word = bad[0] if bad else "drifted" if drifted else "in_sync" if managed else "not_managed"
+    read = [cluster.last_synced_at for cluster in words]
+    oldest = None if None in read else min((at for at in read if at is not None), default=None)
+    return SyncFact(word, oldest, managed, drifted)

@@ -69,6 +69,12 @@ def clusters_with_errors(clusters: Collection[Cluster]) -> dict[UUID, int]:
     return counts
 
 
+def sync_words(clusters: Collection[Cluster]) -> dict[Cluster, str]:
+    """The words of the readings of clusters that the caller may see. One query."""
+    errors = clusters_with_errors(clusters)
+    return {each: sync_word(each, has_errors=each.pk in errors) for each in clusters}
+
+
 def sync_facts(user: User, clusters: Collection[Cluster]) -> dict[UUID, SyncFact]:
     """Of clusters that `user` may see: read, fresh, and as MeshUI left it as far as they see that. Two queries."""
     errors, counts = clusters_with_errors(clusters), managed_in(user, clusters)

@@ -75,7 +75,11 @@ class ServiceDetailView(PageView):
         held = Held(user)
         return super().get_context_data(
             service=found,
-            managed=selectors.managed_of(held, **kwargs),
+            fact=selectors.managed_of(
+                held,
+                [here.at for here in found.aligned.clusters],
+                {here.cluster: here.sync for here in found.aligned.clusters},
+            ),
             is_native=self.request.GET.get("view") == "native",
             can_propose="change.propose" in held.verbs,
             can_correct=CORRECT in held.verbs,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,7 +10,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from zeal import zeal_ignore
 
-from meshes.models import Mesh
+from meshes.models import Mesh, Service, ServiceLink
 from meshui.lib.clock import now
 from tests.people import make_person
 from tests.traffic.factories import checkout_route, in_review, make_cluster, make_managed, make_route, many_changes
@@ -97,7 +98,7 @@ def test_history__other_scope__as_if_it_were_not_there(client: Client, author: U
 
 
 def test_service__sync_state__said_on_its_page_and_its_history(client: Client, viewer: User) -> None:
-    cluster = make_cluster()
+    cluster = make_cluster(last_synced_at=now())
     route = make_route(cluster, checkout_route(6000, 4000))
     urls = ("/services/all/shop/checkout/", "/services/eu-west/shop/checkout/", SERVICE)
     assert all("Not managed" in page(client, viewer, url) for url in urls)
@@ -105,9 +106,34 @@ def test_service__sync_state__said_on_its_page_and_its_history(client: Client, v
     assert all("In sync" in page(client, viewer, url) for url in urls)
     type(managed).objects.update(drift="changed", drifted_at=now())
 
-    assert all("/drift/?q=checkout&amp;namespace=shop" in page(client, viewer, url) for url in urls)
-    make_route(make_cluster("us-east"))
+    assert all(">1 drifted</a>" in page(client, viewer, url) for url in urls)
+    assert "/clusters/eu-west/drift/" in page(client, viewer, urls[1])
+    make_route(make_cluster("us-east", last_synced_at=now()))
     assert "Not managed" in page(client, viewer, "/services/us-east/shop/checkout/")
+
+
+def test_service__cluster_not_read_for_long__never_in_sync(client: Client, viewer: User) -> None:
+    cluster = make_cluster(health="unreachable", last_synced_at=now() - timedelta(days=2))
+    make_managed(make_route(cluster), drift="")
+
+    for url in ("/services/all/shop/checkout/", SERVICE):
+        head = page(client, viewer, url).partition('class="tabs"')[0]
+        assert "In sync" not in head
+        assert "Read " in head
+
+
+def test_service__linked_under_another_name__its_drift_counts(client: Client, viewer: User) -> None:
+    make_route(make_cluster(last_synced_at=now()))
+    other = make_route(make_cluster("us-east", last_synced_at=now()), checkout_route(6000, 4000))
+    type(other).objects.filter(pk=other.pk).update(root_service="pay", name="pay")
+    Service.objects.filter(cluster=other.cluster, name="checkout").update(name="pay")
+    other.refresh_from_db()
+    make_managed(other)
+    said = {"namespace": "shop", "name": "pay", "to_namespace": "shop", "to_name": "checkout"}
+    ServiceLink.objects.create(cluster=other.cluster, reason="Same.", linked_by_name="ada", linked_at=now(), **said)
+
+    for url in ("/services/all/shop/checkout/", SERVICE):
+        assert ">1 drifted</a>" in page(client, viewer, url)
 
 
 def test_history__ten_and_fifty_changes__same_queries(client: Client, author: User, viewer: User) -> None:

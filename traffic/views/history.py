@@ -11,7 +11,7 @@ from django.utils.translation import gettext
 from accounts.rights import Held
 from accounts.selectors import signed_in
 from accounts.types import READ
-from meshes.selectors import managed_of, members_of, mesh_head, read_cluster
+from meshes.selectors import managed_of, members_of, mesh_head, read_cluster, sync_words
 from meshui.lib.errors import MissingError
 from meshui.ui.views import ObjectListView
 from traffic import selectors
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from django.db.models import QuerySet
 
-    from meshes.selectors import ReadCluster
+    from meshes.selectors import Member, ReadCluster
     from meshes.selectors.meshes import MeshRow
 
 MOMENTS: Final = 12
@@ -65,24 +65,32 @@ class ServiceHistoryView(HistoryView):
     page_template = "traffic/service_history.html"
 
     @cached_property
-    def targets(self) -> Q:
-        """The service in its scope, under the name that it has in each cluster."""
-        members = members_of(signed_in(self.request), self.kwargs["namespace"], self.kwargs["name"], scope=self.scope)
-        if not members.here and not members.away:
+    def members(self) -> tuple[Member, ...]:
+        """The service in its scope, under the name that it has in each cluster. Raises MissingError."""
+        user, (namespace, name, scope) = signed_in(self.request), self.names
+        found = members_of(user, namespace, name, scope=scope)
+        if not found.here and not found.away:
             raise MissingError(gettext("There is no such service."), mend=gettext("Open the list of services."))
+        return found.here
+
+    @property
+    def names(self) -> tuple[str, str, str]:
+        """Namespace, name and scope of the URL."""
+        return self.kwargs["namespace"], self.kwargs["name"], self.kwargs["scope"]
+
+    @cached_property
+    def targets(self) -> Q:
+        """Its routes."""
         wanted = Q(pk__in=[])
-        for member in members.here:
+        for member in self.members:
             wanted |= Q(cluster=member.cluster, namespace=member.namespace, service=member.name)
         return wanted
 
-    @property
-    def scope(self) -> str:
-        """A cluster's slug, or `all`."""
-        return str(self.kwargs["scope"])
-
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         """With how its routes stand to what MeshUI left."""
-        return super().get_context_data(**kwargs) | {"managed": managed_of(self.held, **self.kwargs)}
+        context = super().get_context_data(**kwargs)
+        words = sync_words([member.cluster for member in self.members])
+        return context | {"fact": managed_of(self.held, self.members, words)}
 
 
 class ClusterHistoryView(HistoryView):
