@@ -72,14 +72,10 @@ class ServiceDetailView(PageView):
         """The service in its scope; missing and out of scope are the same."""
         user = signed_in(self.request)
         found = selectors.service_view(user, kwargs["scope"], kwargs["namespace"], kwargs["name"])
-        held = Held(user)
+        held, here = Held(user), found.aligned.clusters
         return super().get_context_data(
             service=found,
-            fact=selectors.managed_of(
-                held,
-                [here.at for here in found.aligned.clusters],
-                {here.cluster: here.sync for here in found.aligned.clusters},
-            ),
+            fact=selectors.managed_of(held, [each.at for each in here], {each.cluster: each.sync for each in here}),
             is_native=self.request.GET.get("view") == "native",
             can_propose="change.propose" in held.verbs,
             can_correct=CORRECT in held.verbs,
