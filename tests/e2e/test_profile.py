@@ -36,6 +36,7 @@ def test_me__another_session_ended__that_browser_lands_on_sign_in_at_its_next_cl
     enter(there, "viewer")
     enter(here, "viewer")
 
+    there.goto("/me/")  # a page without a stream: one that follows lands there by itself
     here.locator(".side .me a").click()
     expect(here.get_by_text("this one", exact=True)).to_have_count(1)
     here.get_by_role("button", name="End Chrome").click()
@@ -56,6 +57,7 @@ def test_access_sessions__asked_before_it_ends__whole_in_both_themes_and_widths(
     give_password(make_person("admin"))
     there, page = new_page(), new_page(viewport=viewport, color_scheme=theme)
     enter(there, "viewer")
+    there.goto("/me/")  # as above
     enter(page, "admin")
 
     page.goto("/access/sessions/?q=viewer")
