@@ -19,7 +19,7 @@ from audit.types import Actor
 from meshui.lib.rights import ScopeColumns
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
 
     from django.db.models import QuerySet
 
@@ -59,7 +59,13 @@ def in_scope(queryset: QuerySet[M], user: object, verb: str) -> QuerySet[M]:
 
     A model without SCOPE, or without a column for an axis, is outside of every grant that restricts that axis.
     """
-    return _within(queryset, _bounds(user, verb))
+    return narrower(user, verb)(queryset)
+
+
+def narrower(user: object, verb: str) -> Callable[[QuerySet[Any]], QuerySet[Any]]:
+    """What narrows any queryset as `in_scope` does, by grants that were read once. One query now, two for a token."""
+    bounds = _bounds(user, verb)
+    return lambda queryset: _within(queryset, bounds)
 
 
 class Held:

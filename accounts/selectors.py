@@ -54,7 +54,7 @@ def actor_of(request: HttpRequest) -> Actor:
         auth=auth,
         source=source_of(request),
         request_id=request_id_of(request),
-        origin="api" if request.path.startswith("/api/") else "ui",
+        origin="api" if request.path.startswith("/api/v1/") else "ui",
         idp_sub=user.idp_sub,
     )
 

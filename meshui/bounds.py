@@ -108,7 +108,7 @@ def _replay(body: bytes, receive: ASGIReceiveCallable) -> ASGIReceiveCallable:
 async def _refuse(scope: HTTPScope, send: ASGISendCallable, status: int) -> None:
     """In words; for the API as a problem. The connection ends: what is left of the request is never read."""
     kind, body = b"text/plain; charset=utf-8", f"{WORDS[status]}\n"
-    if scope["path"].startswith("/api/"):
+    if scope["path"].startswith("/api/v1/"):
         kind = b"application/problem+json"
         about = {"type": f"urn:meshui:problem:{KINDS[status]}", "title": HTTPStatus(status).phrase, "status": status}
         body = json.dumps(about | {"detail": WORDS[status], "instance": "", "mend": ""})

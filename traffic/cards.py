@@ -14,14 +14,18 @@ from meshes.types import Route
 from meshui.ui.yaml_text import to_yaml
 from traffic import selectors
 from traffic.diff import neutral_diff, three_way
+from traffic.drifts import drift_lines, live_body, rules_of
 from traffic.marks import annotation
 from traffic.types import TERMINAL
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from accounts.models import User
+    from meshes.models import ManagedRoute
     from meshui.lib.jsontypes import JsonObject
     from traffic.diff import RuleDiff, ThreeWayRow
+    from traffic.drifts import DriftLine
     from traffic.models import Change, Plan, PlanTarget, TargetStep
 
 OWNERS: Final = {
@@ -190,6 +194,23 @@ def _object(row: PlanTarget, number: int, *, is_sound: bool) -> ObjectCard:
         is_written=row.op != "patch" or is_patched,
         is_tried=not row.error and (is_sound if row.op == "delete" else bool(answered)),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class DriftCard:
+    """One route as MeshUI left it and as it was read last: what moved, rule by rule, and both bodies as YAML."""
+
+    line: DriftLine
+    rules: tuple[RuleDiff, ...]
+    left: str
+    live: str
+
+
+def drift_card(user: User, row: ManagedRoute) -> DriftCard:
+    """Of a row that `user` may see, which bears its route. Secrets are masked. One query."""
+    (line,) = drift_lines(user, [row])
+    rules = rules_of(row) if line.moved else ()
+    return DriftCard(line, rules, shown_yaml(row.body), shown_yaml(live_body(row)))
 
 
 def shown_yaml(body: JsonObject | None) -> str:

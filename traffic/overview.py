@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from django.db.models import CharField, Count, Exists, F, OuterRef, Q, Subquery, Value
+from django.db.models import CharField, Count, Exists, OuterRef, Q, Subquery, Value
 from django.urls import reverse
 from django.utils.translation import gettext, ngettext
 
 from accounts.models import User
 from meshui.ui.parts import Step
 from traffic.models import Vote
-from traffic.selectors import MOVING, OPEN
+from traffic.selectors import OPEN
 from traffic.types import State
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from uuid import UUID
 
     from django.db.models import QuerySet
@@ -28,7 +27,7 @@ ANSWERS: Final = ("healthy", "degraded")
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """What is there within sight. `environments`: clusters by environment; `services`: a row per cluster."""
+    """What is there within sight. `services`: a row per cluster."""
 
     clusters: int = 0
     reached: int = 0
@@ -41,13 +40,6 @@ class Overview:
     drifted: int = 0
     open: int = 0
     in_review: int = 0
-    moving: int = 0
-    environments: Mapping[str, int] = field(default_factory=dict)
-
-    @property
-    def silent(self) -> int:
-        """Clusters that do not answer, or were not asked yet."""
-        return self.clusters - self.reached
 
     @property
     def in_sync(self) -> int:
@@ -62,37 +54,36 @@ class Overview:
 
 def overview_of(sight: Sight) -> Overview:
     """One query."""
-    is_in_review, is_moving = Q(state=State.IN_REVIEW), Q(state__in=MOVING)
-    counted = _tally(sight.clusters(), "c", Q(health__in=ANSWERS), Q(last_synced_at__isnull=False), by="environment")
-    found = counted.union(
-        _tally(sight.meshes(), "m"),
-        _tally(sight.services(), "s"),
-        _tally(sight.routes(), "r", Q(is_split=True)),
-        _tally(sight.managed(), "d", ~Q(drift="")),
-        _tally(sight.changes().filter(state__in=OPEN), "o", is_in_review, is_moving),
+    answers, was_read = Q(health__in=ANSWERS), Q(last_synced_at__isnull=False)
+    found = _tally(sight.clusters(), "clusters", answers, was_read).union(
+        _tally(sight.meshes(), "meshes"),
+        _tally(sight.services(), "services"),
+        _tally(sight.routes(), "routes", Q(is_split=True)),
+        _tally(sight.managed(), "managed", ~Q(drift="")),
+        _tally(sight.changes().filter(state__in=OPEN), "open", Q(state=State.IN_REVIEW)),
         all=True,
     )
-    sums: dict[str, list[int]] = {kind: [0, 0, 0] for kind in "cmsrdo"}
-    environments: dict[str, int] = {}
-    for kind, name, *numbers in found:
-        sums[kind] = [before + more for before, more in zip(sums[kind], numbers, strict=True)]
-        if kind == "c":
-            environments[name] = numbers[0]
-    (clusters, reached, read), (routes, split, _), (managed, drifted, _) = sums["c"], sums["r"], sums["d"]
-    opened, in_review, moving = sums["o"]
+    sums = dict.fromkeys(("clusters", "meshes", "services", "routes", "managed", "open"), (0, 0, 0))
+    sums |= {kind: (n, one, other) for kind, n, one, other in found}
     return Overview(
-        clusters, reached, read, sums["m"][0], sums["s"][0], routes, split, managed, drifted, opened, in_review, moving,
-        dict(sorted(environments.items())),
-    )  # fmt: skip
+        clusters=sums["clusters"][0],
+        reached=sums["clusters"][1],
+        read=sums["clusters"][2],
+        meshes=sums["meshes"][0],
+        services=sums["services"][0],
+        routes=sums["routes"][0],
+        split=sums["routes"][1],
+        managed=sums["managed"][0],
+        drifted=sums["managed"][1],
+        open=sums["open"][0],
+        in_review=sums["open"][1],
+    )
 
 
-def _tally(
-    rows: QuerySet[Any], kind: str, one: Q | None = None, other: Q | None = None, *, by: str = ""
-) -> QuerySet[Any]:
+def _tally(rows: QuerySet[Any], kind: str, one: Q | None = None, other: Q | None = None) -> QuerySet[Any]:
     parts = [Count("pk", filter=part) if part else Value(0) for part in (one, other)]
-    name = F(by) if by else Value("", output_field=CharField())
-    counted = rows.order_by().values_list(Value(kind, output_field=CharField()), name).annotate(n=Count("pk"))
-    told: QuerySet[Any] = counted.annotate(one=parts[0], other=parts[1])
+    named = rows.order_by().annotate(told=Value(kind, output_field=CharField()))
+    told: QuerySet[Any] = named.values_list("told").annotate(n=Count("pk"), one=parts[0], other=parts[1])
     return told
 
 

@@ -86,6 +86,11 @@ def in_environment(changes: QuerySet[Change], name: str) -> QuerySet[Change]:
     return changes.filter(Exists(ChangeTarget.objects.filter(change=OuterRef("pk"), cluster__environment=name)))
 
 
+def here(changes: QuerySet[Change], environment: str) -> QuerySet[Change]:
+    """Those of the environment that everything is narrowed to; all of them where that is none."""
+    return in_environment(changes, environment) if environment else changes
+
+
 def about(changes: QuerySet[Change], text: str) -> QuerySet[Change]:
     """Those whose number, title, author or service hold `text`; too short a text finds numbers alone."""
     cleaned = text.strip()[:100]

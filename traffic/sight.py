@@ -9,14 +9,16 @@ from django.db.models import Model
 
 from accounts.types import READ
 from clusters.models import Cluster
-from meshes.models import ManagedRoute, Mesh, Route, Service
+from meshes.models import Mesh, Route, Service
+from meshes.selectors import kept
 from traffic.models import Change
-from traffic.selectors import in_environment
+from traffic.selectors import here
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
 
     from accounts.rights import Held
+    from meshes.models import ManagedRoute
 
 M = TypeVar("M", bound=Model)
 
@@ -47,12 +49,11 @@ class Sight:
 
     def managed(self) -> QuerySet[ManagedRoute]:
         """Routes that MeshUI wrote last; not what it deleted, unless somebody made that again."""
-        return self._there(ManagedRoute.objects.exclude(left_hash="", drift=""))
+        return self._there(kept())
 
     def changes(self) -> QuerySet[Change]:
         """Change requests, by all of their targets."""
-        rows = self.held.narrow(Change.objects.all(), READ)
-        return in_environment(rows, self.environment) if self.environment else rows
+        return here(self.held.narrow(Change.objects.all(), READ), self.environment)
 
     def _there(self, rows: QuerySet[M]) -> QuerySet[M]:
         found = self.held.narrow(rows.filter(cluster__removed_at=None), READ)

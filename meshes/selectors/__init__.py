@@ -16,7 +16,7 @@ from meshes.selectors.drift import (
 )
 from meshes.selectors.fleet import MAX_ROWS as FLEET_MOST
 from meshes.selectors.fleet import FleetRow, fleet_clusters, fleet_groups, fleet_rows
-from meshes.selectors.freshness import MeshLine, stale_after, sync_facts, sync_words
+from meshes.selectors.freshness import MeshLine, kept, stale_after, sync_facts, sync_words
 from meshes.selectors.inventory import (
     ReadCluster,
     list_namespaces,
@@ -69,6 +69,7 @@ __all__ = [
     "get_route",
     "in_cluster",
     "in_environment",
+    "kept",
     "kind_lines",
     "list_drifts",
     "list_managed",

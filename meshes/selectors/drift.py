@@ -10,9 +10,8 @@ from django.utils.translation import gettext
 
 from accounts.types import READ
 from clusters.models import Cluster
-from clusters.types import SyncFact
 from meshes.models import ManagedRoute
-from meshes.selectors.freshness import clusters_with_errors, sync_word
+from meshes.selectors.freshness import clusters_with_errors, judged, kept, sync_word
 from meshui.lib.errors import MissingError
 from meshui.lib.rights import in_scope
 
@@ -25,10 +24,13 @@ if TYPE_CHECKING:
 
     from accounts.models import User
     from accounts.rights import Held
+    from clusters.types import SyncFact
     from meshes.selectors.members import Member
 
 MAX_CLUSTERS = 200
 READING: Final = frozenset({"in_sync", "running"})
+WORST_FIRST: Final = ("failed", "stale", "never", "running", "in_sync")
+"""Words of readings (sync_word)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,25 +82,20 @@ def watch_of(words: Mapping[Cluster, str]) -> Watch:
 
 def count_managed(user: User, cluster: Cluster | None = None) -> int:
     """How many routes MeshUI wrote and left there, in one cluster or in all. Two queries."""
-    rows = list_managed(user).exclude(left_hash="", drift="")
+    rows = in_scope(kept(), user, READ)
     return (rows.filter(cluster=cluster) if cluster else rows).count()
 
 
 def managed_of(held: Held, members: Sequence[Member], words: Mapping[Cluster, str]) -> SyncFact:
     """How the routes of one service, its `members` by cluster, stand to what MeshUI left. One query.
 
-    `words`: of the readings of their clusters. Where one did not go well, that is the word: nothing is in sync that
-    nobody has read.
+    `words`: of the readings of their clusters; the worst has the word, as of the oldest.
     """
     which = Q(pk__in=[])
     for member in members:
         which |= Q(cluster=member.cluster, root_namespace=member.namespace, root_service=member.name)
-    rows = held.narrow(ManagedRoute.objects.filter(which, cluster__removed_at=None), READ)
-    kept = rows.exclude(left_hash="", drift="").order_by()
-    counted = kept.aggregate(n=Count("pk"), drifted=Count("pk", filter=~Q(drift="")))
-    managed, drifted = counted["n"], counted["drifted"]
-    bad = [word for word in words.values() if word not in READING]
-    word = bad[0] if bad else "drifted" if drifted else "in_sync" if managed else "not_managed"
-    read = [cluster.last_synced_at for cluster in words]
-    oldest = None if None in read else min((at for at in read if at is not None), default=None)
-    return SyncFact(word, oldest, managed, drifted)
+    rows = held.narrow(kept().filter(which), READ).order_by()
+    counted = rows.aggregate(n=Count("pk"), drifted=Count("pk", filter=~Q(drift="")))
+    word = min(words.values(), key=WORST_FIRST.index, default="in_sync")
+    read = [cluster.last_synced_at for cluster in words if cluster.last_synced_at is not None]
+    return judged(word, min(read, default=None), counted["n"], counted["drifted"])

@@ -17,7 +17,7 @@ from meshes.selectors.freshness import (
     MeshLine,
     clusters_with_errors,
     fact_of,
-    kept_in,
+    kept,
     meshes_of,
     planes_in,
     sync_word,
@@ -109,7 +109,7 @@ def _counts(held: Held, clusters: list[Cluster]) -> dict[UUID, dict[int, Tally]]
     there = Q(cluster__in=clusters, gone_at__isnull=True)
     services = held.narrow(Service.objects.filter(there), READ)
     routes = held.narrow(Route.objects.filter(there), READ)
-    managed = held.narrow(kept_in(clusters), READ)
+    managed = held.narrow(kept().filter(cluster__in=clusters), READ)
     found: dict[UUID, dict[int, Tally]] = defaultdict(dict)
     for pk, kind, *tally in _tally(services, SERVICES).union(
         _tally(routes, ROUTES, Q(is_split=True), Q(projection_hash="")),

@@ -18,6 +18,7 @@ from meshui.lib import clock
 from meshui.lib.rights import in_scope
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Collection
     from uuid import UUID
 
@@ -83,22 +84,26 @@ def sync_facts(user: User, clusters: Collection[Cluster]) -> dict[UUID, SyncFact
 
 def managed_in(user: User, clusters: Collection[Cluster]) -> dict[UUID, tuple[int, int]]:
     """By cluster: routes that MeshUI wrote last, and those of them that others changed since. One query."""
-    rows = in_scope(kept_in(clusters), user, READ).order_by()
+    rows = in_scope(kept().filter(cluster__in=clusters), user, READ).order_by()
     counted = rows.values_list("cluster_id").annotate(n=Count("pk"), drifted=Count("pk", filter=~Q(drift="")))
     return {pk: (n, drifted) for pk, n, drifted in counted}
 
 
-def kept_in(clusters: Collection[Cluster]) -> QuerySet[ManagedRoute]:
-    """What MeshUI wrote there; not what it deleted, unless somebody made that again. Unscoped."""
-    return ManagedRoute.objects.filter(cluster__in=clusters).exclude(left_hash="", drift="")
+def kept() -> QuerySet[ManagedRoute]:
+    """What MeshUI wrote and is to be there: not what it deleted, unless somebody made that again. Unscoped."""
+    return ManagedRoute.objects.filter(cluster__removed_at=None).exclude(left_hash="", drift="")
 
 
 def fact_of(cluster: Cluster, sync: str, counts: tuple[int, int]) -> SyncFact:
     """The word of the reading, and what it says of the `counts` of managed_in where it went well."""
-    managed, drifted = counts
+    return judged(sync, cluster.last_synced_at, *counts)
+
+
+def judged(sync: str, read_at: dt.datetime | None, managed: int, drifted: int) -> SyncFact:
+    """Nothing is in sync that nobody has read: only after a reading that went well the routes have the word."""
     if sync == "in_sync":
         sync = "drifted" if drifted else "in_sync" if managed else "not_managed"
-    return SyncFact(sync, cluster.last_synced_at, managed, drifted)
+    return SyncFact(sync, read_at, managed, drifted)
 
 
 def meshes_by_cluster(user: User, clusters: Collection[Cluster]) -> dict[UUID, tuple[MeshLine, ...]]:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.db.models import Exists, OuterRef, Q
 
+from accounts.rights import narrower
 from accounts.types import READ
 from meshes.models import Route, Service, ServiceLink
-from meshui.lib.rights import in_scope
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Callable, Collection, Iterable
     from uuid import UUID
 
     from django.db.models import QuerySet
@@ -141,9 +141,14 @@ class Rows:
         self._user = user
 
     @cached_property
+    def _narrow(self) -> Callable[[QuerySet[Any]], QuerySet[Any]]:
+        """To what the user may see; their grants are read once."""
+        return narrower(self._user, READ)
+
+    @cached_property
     def ever(self) -> QuerySet[Service]:
-        """Services, also those that are gone. Its scope is asked for once."""
-        return in_scope(Service.objects.all(), self._user, READ)
+        """Services, also those that are gone."""
+        return self._narrow(Service.objects.all())
 
     @cached_property
     def services(self) -> QuerySet[Service]:
@@ -153,7 +158,7 @@ class Rows:
     @cached_property
     def routes(self) -> QuerySet[Route]:
         """Those that are there."""
-        return in_scope(Route.objects.filter(gone_at__isnull=True), self._user, READ)
+        return self._narrow(Route.objects.filter(gone_at__isnull=True))
 
     def firsts(self) -> QuerySet[Service]:
         """The first service of each row, with `is_apart`."""

@@ -8,12 +8,9 @@ from accounts.selectors import signed_in
 from accounts.types import READ
 from meshes import selectors
 from meshes.forms import CapabilityForm
-from meshui.ui.htmx import is_partial, push_url
 from meshui.ui.views import PageView
 
 if TYPE_CHECKING:
-    from django.http import HttpResponse
-
     from meshes.selectors import Column
 
 
@@ -23,6 +20,7 @@ class CapabilitiesView(PageView):
     needs = READ
     page_template = "meshes/capabilities.html"
     partial = "table"
+    pushes_url = True
 
     def get_columns(self) -> list[Column]:
         """What is compared."""
@@ -37,13 +35,6 @@ class CapabilitiesView(PageView):
         return super().get_context_data(
             columns=columns, lines=lines, filter_form=form, is_filtered=bool(text), **kwargs
         )
-
-    def respond(self, context: dict[str, Any]) -> HttpResponse:
-        """Draw the page; its partial tells the browser the URL it stands for."""
-        response = super().respond(context)
-        if is_partial(self.request):
-            push_url(self.request, response)
-        return response
 
 
 class ClusterCapabilitiesView(CapabilitiesView):

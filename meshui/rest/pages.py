@@ -10,7 +10,6 @@ from django.utils.translation import gettext, gettext_lazy
 from meshui.lib.errors import MissingError
 from meshui.rest.reference import Operation, operations_of, shapes_of
 from meshui.rest.schema import openapi
-from meshui.ui.htmx import is_partial, push_url
 from meshui.ui.views import PageView
 
 
@@ -26,6 +25,7 @@ class ReferenceView(PageView):
     is_open: ClassVar[bool] = True
     page_template = "reference/operation_list.html"
     partial = "table"
+    pushes_url = True
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         """Those whose words hold the text that is asked for."""
@@ -43,13 +43,6 @@ class ReferenceView(PageView):
             is_filtered=bool(text),
             **kwargs,
         )
-
-    def respond(self, context: dict[str, Any]) -> Any:
-        """Draw the page; its partial tells the browser the URL it stands for."""
-        response = super().respond(context)
-        if is_partial(self.request):
-            push_url(self.request, response)
-        return response
 
 
 class OperationView(PageView):

@@ -21,9 +21,7 @@ if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
 
 MEDIA_TYPE: Final = "application/problem+json"
-PREFIX: Final = "/api/"
-DOCS: Final = "/api/docs/"
-"""Pages for people, which are answered in pages."""
+PREFIX: Final = "/api/v1/"
 PREFIX_OF_TYPES: Final = "urn:meshui:problem:"
 INVALID: Final = 422
 SOON: Final = 5
@@ -100,7 +98,7 @@ def cross_site(request: HttpRequest) -> HttpResponse:
 
 
 def _is_api(request: HttpRequest) -> bool:
-    return request.path.startswith(PREFIX) and not request.path.startswith(DOCS)
+    return request.path.startswith(PREFIX)
 
 
 def _plain(request: HttpRequest, status: int, *, detail: str = "") -> HttpResponse:

@@ -57,3 +57,9 @@ def push_url(request: HttpRequest, response: HttpResponse, *, bare: str = "") ->
     """Let the browser show the URL of this list, its empty parameters dropped; `bare` is the query if none is left."""
     pairs = [(key, value) for key, values in request.GET.lists() for value in values if value]
     response["HX-Push-Url"] = f"{request.path}?{urlencode(pairs)}" if pairs else f"{request.path}{bare}"
+
+
+def asked(request: HttpRequest) -> str:
+    """The query of this page, for the address of a part that has to know it; empty for none."""
+    query = request.GET.urlencode()
+    return f"?{query}" if query else ""

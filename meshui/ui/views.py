@@ -40,10 +40,14 @@ class Declared(LoginRequiredMixin, Needs, View):
 
 
 class PageView(Declared):
-    """A page without a list or an object of its own. htmx gets `page_template#partial`."""
+    """A page without a list or an object of its own. htmx gets `page_template#partial`.
+
+    `pushes_url`: the partial is what the filters of the page's own URL show, so the browser is told that URL.
+    """
 
     page_template: ClassVar[str]
     partial: ClassVar[str] = ""
+    pushes_url: ClassVar[bool] = False
     keeps_views: ClassVar[bool] = False
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -63,6 +67,8 @@ class PageView(Declared):
         name = f"{self.page_template}#{self.partial}" if is_part else self.page_template
         response = render(self.request, name, context)
         vary_on_htmx(response)
+        if is_part and self.pushes_url and not is_live(self.request):
+            push_url(self.request, response, bare="?view=all" if default_query(self.request) else "")
         return response
 
 
@@ -74,6 +80,7 @@ class ObjectListView(PageView, Generic[M]):
     """
 
     partial: ClassVar[str] = "table"
+    pushes_url: ClassVar[bool] = True
     keeps_views: ClassVar[bool] = True
     filterset_class: ClassVar[type[FilterSet] | None] = None
     sorts: ClassVar[Mapping[str, Sequence[str]]] = {"pk": ("pk",)}
@@ -115,13 +122,6 @@ class ObjectListView(PageView, Generic[M]):
         filters = self._filters(queryset, params)
         rows: QuerySet[M] = queryset if filters is None else filters.qs
         return rows.order_by(*order_of(self.sorts, params.get("sort", ""), self.default_sort)[1])
-
-    def respond(self, context: dict[str, Any]) -> HttpResponse:
-        """Draw the list; its partial tells the browser the URL it stands for."""
-        response = super().respond(context)
-        if is_partial(self.request) and not is_live(self.request):
-            push_url(self.request, response, bare="?view=all" if default_query(self.request) else "")
-        return response
 
 
 def default_query(request: HttpRequest) -> str:

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     from tests.e2e.tour import Stop
 
-pytestmark = pytest.mark.xdist_group("tour")
 PICTURES = pytest.mark.skipif(not os.environ.get("MESHUI_SCREENSHOTS"), reason="`make pictures` looks at these, too")
 LOOKS: Final = [
     ("light", WIDE),

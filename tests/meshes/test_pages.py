@@ -271,7 +271,7 @@ def test_service_detail__more_clusters__as_many_queries(client: Client, viewer: 
             read_at=clock.now(),
         )
 
-    assert queries_of(client, "/services/all/shop/checkout/") <= 21
+    assert queries_of(client, "/services/all/shop/checkout/") <= 20
 
 
 def test_inventory__emulated_cluster__control_planes_namespaces_routes_and_reading(

@@ -9,8 +9,8 @@ from accounts.types import READ
 from meshes.models import ManagedRoute
 from meshes.selectors import get_managed, list_drifts
 from meshui.rest.views import ApiDetailView, ApiListView
-from traffic.cards import shown_yaml
-from traffic.drifts import drift_lines, live_body, rules_of
+from traffic.cards import drift_card
+from traffic.drifts import drift_lines
 from traffic.filters import DriftFilter
 from traffic.serializers import DriftDetailSerializer, DriftSerializer
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from django.db.models import QuerySet
+
+    from traffic.cards import DriftCard
 
 
 class DriftListView(ApiListView[ManagedRoute]):
@@ -46,10 +48,7 @@ class DriftDetailView(ApiDetailView):
     tag = "drift"
     serializer_class = DriftDetailSerializer
 
-    def get_object(self, **kwargs: Any) -> dict[str, Any]:
+    def get_object(self, **kwargs: Any) -> DriftCard:
         """Both states, in neutral words and as YAML."""
         user = signed_in(self.request)
-        row = get_managed(user, kwargs["drift_id"])
-        (line,) = drift_lines(user, [row])
-        rules = rules_of(row) if line.moved else ()
-        return {"line": line, "rules": rules, "left": shown_yaml(row.body), "live": shown_yaml(live_body(row))}
+        return drift_card(user, get_managed(user, kwargs["drift_id"]))

@@ -13,8 +13,8 @@ from meshes.models import ManagedRoute
 from meshes.selectors import count_managed, drift_watch, get_managed, list_drifts, read_cluster, watch_of
 from meshui.lib import rights
 from meshui.ui.views import ObjectListView, PageView
-from traffic.cards import shown_yaml
-from traffic.drifts import drift_lines, live_body, rules_of
+from traffic.cards import drift_card
+from traffic.drifts import drift_lines
 from traffic.filters import DriftFilter
 
 if TYPE_CHECKING:
@@ -101,24 +101,13 @@ class DriftDiffView(PageView):
         """Both states in neutral words and as YAML."""
         user = signed_in(self.request)
         row = get_managed(user, kwargs["pk"])
-        line = drift_lines(user, [row])[0]
+        service = [row.cluster.slug, row.root_namespace, row.root_service]
         return super().get_context_data(
-            line=line,
             row=row,
-            rules=rules_of(row) if line.moved else (),
+            card=drift_card(user, row),
+            service_url=reverse("meshes:service-detail", args=service),
             watch=drift_watch(user, row.cluster),
             mode="split" if self.request.GET.get("mode") == "split" else "unified",
             can_propose=rights.may(user, "change.propose", [row.place]),
-            **_shown(row),
             **kwargs,
         )
-
-
-def _shown(row: ManagedRoute) -> dict[str, str]:
-    """The object as MeshUI left it and as it was read last, secrets masked, and where its service is."""
-    service = [row.cluster.slug, row.root_namespace, row.root_service]
-    return {
-        "left": shown_yaml(row.body),
-        "live": shown_yaml(live_body(row)),
-        "service_url": reverse("meshes:service-detail", args=service),
-    }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import Any, ClassVar, Final
 
 from django.utils.functional import cached_property
 
@@ -12,7 +12,7 @@ from accounts.types import READ
 from meshes.filters import FleetFilter
 from meshes.selectors import FLEET_MOST, fleet_clusters, fleet_groups, fleet_rows
 from meshui.ui.context import env_of
-from meshui.ui.htmx import is_partial, push_url
+from meshui.ui.htmx import asked, is_partial
 from meshui.ui.views import PageView
 from traffic import inbox, selectors
 from traffic.attention import needs_of
@@ -20,15 +20,9 @@ from traffic.overview import begun_by, first_steps, overview_of
 from traffic.sight import Sight
 from traffic.timeline import moments
 
-if TYPE_CHECKING:
-    from django.db.models import QuerySet
-    from django.http import HttpResponse
-
-    from traffic.models import Change
-
 SHOWN: Final = 5
 MOMENTS: Final = 8
-NARROWING: Final = ("q", "health", "mesh", "environment")
+NARROWING: Final = ("q", "health", "mesh", "environment", "env")
 
 
 class FleetView(PageView):
@@ -37,6 +31,7 @@ class FleetView(PageView):
     needs = READ
     page_template = "fleet.html"
     partial = "table"
+    pushes_url = True
     parts: ClassVar[tuple[str, ...]] = ("counts", "attention", "table", "moving", "waiting", "activity")
 
     @cached_property
@@ -47,18 +42,10 @@ class FleetView(PageView):
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         """Everything on one page, each part bounded; for htmx no more than its part shows."""
         wanted = (self.partial,) if is_partial(self.request) else self.parts
-        query = self.request.GET.urlencode()
-        context: dict[str, Any] = {"asked": f"?{query}" if query else ""}
+        context: dict[str, Any] = {"asked": asked(self.request)}
         for part in wanted:
             context |= getattr(self, f"read_{part}")()
         return super().get_context_data(**context, **kwargs)
-
-    def respond(self, context: dict[str, Any]) -> HttpResponse:
-        """Draw the page; a filtered table tells the browser the URL it stands for."""
-        response = super().respond(context)
-        if self.partial == FleetView.partial and is_partial(self.request):
-            push_url(self.request, response)
-        return response
 
     def read_counts(self) -> dict[str, Any]:
         """Sums, and the first steps of whoever begins."""
@@ -81,47 +68,51 @@ class FleetView(PageView):
         return {
             "groups": fleet_groups(rows, params.get("group", "")),
             "row_count": len(rows),
-            "is_cut": len(rows) == FLEET_MOST,
+            "is_cut": len(rows) == FLEET_MOST and filters.qs.count() > FLEET_MOST,
             "filter_form": filters.form,
             "is_filtered": any(params.get(name) for name in NARROWING),
         }
 
     def read_moving(self) -> dict[str, Any]:
         """Changes on their way."""
-        return {"moving": self._here(selectors.list_changes_in_flight(signed_in(self.request)))}
+        moving = selectors.list_changes_in_flight(signed_in(self.request))
+        return {"moving": selectors.here(moving, self.sight.environment)[:SHOWN]}
 
     def read_waiting(self) -> dict[str, Any]:
         """What waits for the reader."""
-        return {"waiting": self._here(inbox.list_waiting_for(signed_in(self.request)))}
+        waiting = inbox.list_waiting_for(signed_in(self.request))
+        return {"waiting": selectors.here(waiting, self.sight.environment)[:SHOWN]}
 
     def read_activity(self) -> dict[str, Any]:
         """The last moves."""
         return {"activity": moments(selectors.recent_activity(self.sight.changes(), MOMENTS))}
 
-    def _here(self, changes: QuerySet[Change]) -> list[Change]:
-        name = self.sight.environment
-        return list((selectors.in_environment(changes, name) if name else changes)[:SHOWN])
+
+class FleetPartView(FleetView):
+    """/fleet/<part>/: for htmx the part alone; for whoever opens it, the whole."""
+
+    pushes_url = False
 
 
-class FleetCountsView(FleetView):
-    """/fleet/counts/: for htmx the sums alone, as each part below; for whoever opens it, the whole."""
+class FleetCountsView(FleetPartView):
+    """/fleet/counts/"""
 
     partial = "counts"
 
 
-class FleetAttentionView(FleetView):
+class FleetAttentionView(FleetPartView):
     """/fleet/attention/"""
 
     partial = "attention"
 
 
-class FleetMovingView(FleetView):
+class FleetMovingView(FleetPartView):
     """/fleet/moving/"""
 
     partial = "moving"
 
 
-class FleetActivityView(FleetView):
+class FleetActivityView(FleetPartView):
     """/fleet/activity/"""
 
     partial = "activity"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from django.db.models import Q
+from django.urls import reverse
 from django.utils.functional import cached_property
 from django.utils.translation import gettext
 
@@ -35,6 +36,8 @@ class HistoryView(ObjectListView[Change]):
     needs = READ
     is_scoped = True
     keeps_views = False
+    page_template = "traffic/history.html"
+    head: ClassVar[str]
     sorts: ClassVar[Mapping[str, Sequence[str]]] = {"number": ("number",)}
     default_sort = "-number"
 
@@ -42,6 +45,10 @@ class HistoryView(ObjectListView[Change]):
     def held(self) -> Held:
         """The grants of the reader, read once."""
         return Held(signed_in(self.request))
+
+    def trail(self) -> list[tuple[str, str]]:
+        """Where one comes from, the page of the thing last: URL and words."""
+        raise NotImplementedError
 
     @cached_property
     def targets(self) -> Q:
@@ -56,13 +63,13 @@ class HistoryView(ObjectListView[Change]):
         """With the last moves of them."""
         context = super().get_context_data(**kwargs)
         seen = selectors.with_targets(self.held.narrow(Change.objects.all(), READ), self.targets)
-        return context | {"activity": moments(selectors.recent_activity(seen, MOMENTS))}
+        return context | {"activity": moments(selectors.recent_activity(seen, MOMENTS)), "trail": self.trail()}
 
 
 class ServiceHistoryView(HistoryView):
     """/services/<scope>/<namespace>/<name>/history/"""
 
-    page_template = "traffic/service_history.html"
+    head = "traffic/service_history.html"
 
     @cached_property
     def members(self) -> tuple[Member, ...]:
@@ -77,6 +84,12 @@ class ServiceHistoryView(HistoryView):
     def names(self) -> tuple[str, str, str]:
         """Namespace, name and scope of the URL."""
         return self.kwargs["namespace"], self.kwargs["name"], self.kwargs["scope"]
+
+    def trail(self) -> list[tuple[str, str]]:
+        """By the list of services."""
+        namespace, name, scope = self.names
+        detail = reverse("meshes:service-detail", args=[scope, namespace, name])
+        return [(reverse("meshes:service-list"), gettext("Services")), (detail, name)]
 
     @cached_property
     def targets(self) -> Q:
@@ -96,12 +109,18 @@ class ServiceHistoryView(HistoryView):
 class ClusterHistoryView(HistoryView):
     """/clusters/<slug>/history/"""
 
-    page_template = "traffic/cluster_history.html"
+    head = "traffic/cluster_history.html"
 
     @cached_property
     def found(self) -> ReadCluster:
         """The cluster of the URL. Raises MissingError."""
         return read_cluster(signed_in(self.request), self.kwargs["slug"])
+
+    def trail(self) -> list[tuple[str, str]]:
+        """By the list of clusters."""
+        cluster = self.found.cluster
+        detail = reverse("clusters:cluster-detail", args=[cluster.slug])
+        return [(reverse("clusters:cluster-list"), gettext("Clusters")), (detail, cluster.name)]
 
     @cached_property
     def targets(self) -> Q:
@@ -116,12 +135,19 @@ class ClusterHistoryView(HistoryView):
 class MeshHistoryView(HistoryView):
     """/meshes/<pk>/history/"""
 
-    page_template = "traffic/mesh_history.html"
+    head = "traffic/mesh_history.html"
 
     @cached_property
     def found(self) -> MeshRow:
         """The mesh of the URL. Raises MissingError."""
         return mesh_head(signed_in(self.request), self.kwargs["pk"])
+
+    def trail(self) -> list[tuple[str, str]]:
+        """By the list of meshes."""
+        mesh = self.found.mesh
+        detail = reverse("meshes:mesh-detail", args=[mesh.pk])
+        words = f"{self.found.label} · {mesh.cluster.slug}"
+        return [(reverse("meshes:mesh-list"), gettext("Meshes")), (detail, words)]
 
     @cached_property
     def targets(self) -> Q:

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from accounts.selectors import signed_in
 from accounts.types import READ
+from meshui.ui.context import env_of
+from meshui.ui.htmx import asked
 from meshui.ui.views import ObjectListView, PageView
-from traffic import inbox
+from traffic import inbox, selectors
 from traffic.filters import InboxFilter
 from traffic.models import Change
 
@@ -47,5 +49,5 @@ class InboxCardView(PageView):
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         """The first rows."""
-        waiting = list(inbox.list_waiting_for(signed_in(self.request))[:SHOWN])
-        return super().get_context_data(waiting=waiting, **kwargs)
+        waiting = selectors.here(inbox.list_waiting_for(signed_in(self.request)), env_of(self.request))
+        return super().get_context_data(waiting=waiting[:SHOWN], asked=asked(self.request), **kwargs)
