@@ -37,7 +37,7 @@ class HistoryView(ObjectListView[Change]):
     is_scoped = True
     keeps_views = False
     page_template = "traffic/history.html"
-    head: ClassVar[str]
+    head_template: ClassVar[str]
     sorts: ClassVar[Mapping[str, Sequence[str]]] = {"number": ("number",)}
     default_sort = "-number"
 
@@ -69,7 +69,7 @@ class HistoryView(ObjectListView[Change]):
 class ServiceHistoryView(HistoryView):
     """/services/<scope>/<namespace>/<name>/history/"""
 
-    head = "traffic/service_history.html"
+    head_template = "traffic/service_history.html"
 
     @cached_property
     def members(self) -> tuple[Member, ...]:
@@ -109,7 +109,7 @@ class ServiceHistoryView(HistoryView):
 class ClusterHistoryView(HistoryView):
     """/clusters/<slug>/history/"""
 
-    head = "traffic/cluster_history.html"
+    head_template = "traffic/cluster_history.html"
 
     @cached_property
     def found(self) -> ReadCluster:
@@ -135,7 +135,7 @@ class ClusterHistoryView(HistoryView):
 class MeshHistoryView(HistoryView):
     """/meshes/<pk>/history/"""
 
-    head = "traffic/mesh_history.html"
+    head_template = "traffic/mesh_history.html"
 
     @cached_property
     def found(self) -> MeshRow:
