@@ -42,7 +42,7 @@ def page(client: Client, user: User, url: str, status: int = 200) -> str:
 def test_list__every_operation__is_led_to(client: Client, viewer: User) -> None:
     text = page(client, viewer, LIST)
 
-    names = [each.name for each in operations_of(openapi())]
+    names = [each["operationId"] for methods in openapi()["paths"].values() for each in methods.values()]
     assert [name for name in names if reverse("docs:operation-detail", args=[name]) not in text] == []
     assert len(names) > 60
 
