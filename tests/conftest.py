@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
+    from playwright.sync_api import Browser
     from pytest_django import Settings
 
     from accounts.models import User
@@ -318,3 +319,23 @@ def celery_workers(broker: str, product_environment: dict[str, str], tmp_path: P
     workers = CeleryWorkers(product_environment | {"MESHUI_BROKER_URL": broker}, tmp_path)
     yield workers
     workers.stop()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """The Chromium that `make test` found or installed: one a process, which can hold no second loop."""
+    from playwright.sync_api import sync_playwright  # noqa: PLC0415 - for those alone that look at pages
+
+    from tests.chromium import installed_chromium, playwright_chromium  # noqa: PLC0415 - as above
+
+    before = os.environ.get("DJANGO_ALLOW_ASYNC_UNSAFE")
+    # Playwright runs a loop in this thread; the ORM calls of tests are not inside it.
+    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
+    with sync_playwright() as playwright:
+        sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []
+        path = installed_chromium() or playwright_chromium()
+        made = playwright.chromium.launch(executable_path=path, args=sandbox)
+        yield made
+        made.close()
+    if before is None:
+        del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]

@@ -9,7 +9,6 @@ import pytest
 from lab.samples import deploy_shop
 from tests import journey as way
 from tests.e2e.conftest import (  # noqa: F401 - fixtures
-    browser,
     new_page,
     serve_site,
     watch,

@@ -9,26 +9,22 @@ from typing import TYPE_CHECKING
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import sync_playwright
-
-from tests.chromium import installed_chromium, playwright_chromium
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from django.test import Client
-    from playwright.sync_api import Page, Route
+    from playwright.sync_api import Browser, Page, Route
 
 pytestmark = pytest.mark.e2e
 STATIC = Path(__file__).resolve().parents[2] / "static"
 ORIGIN = "http://meshui.test"
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 AXE = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 
 
 @contextmanager
-def opened(html: str, policy: str, *, width: int = 1440) -> Iterator[Page]:
-    """The page in a browser that has no network; anything said on the console fails."""
+def opened(browser: Browser, html: str, policy: str, *, width: int = 1440) -> Iterator[Page]:
+    """The page in a context that has no network; anything said on the console fails."""
 
     def answer(route: Route) -> None:
         path = route.request.url.removeprefix(ORIGIN)
@@ -39,24 +35,21 @@ def opened(html: str, policy: str, *, width: int = 1440) -> Iterator[Page]:
         return route.fulfill(body=html, content_type="text/html", headers={"Content-Security-Policy": policy})
 
     said: list[str] = []
-    with sync_playwright() as playwright:
-        path = installed_chromium() or playwright_chromium()
-        browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
-        page = browser.new_page(viewport={"width": width, "height": 900})
+    with browser.new_context(viewport={"width": width, "height": 900}) as context:
+        page = context.new_page()
         page.on("console", lambda message: said.append(message.text))
         page.on("pageerror", lambda error: said.append(str(error)))
         page.route("**/*", answer)
         page.goto(f"{ORIGIN}/design/")
         yield page
-        browser.close()
     assert said == []
 
 
 @pytest.fixture
-def design(admin_client: Client) -> tuple[str, str]:
-    """The design page and its policy."""
+def design(browser: Browser, admin_client: Client) -> tuple[Browser, str, str]:
+    """The browser, the design page and its policy."""
     response = admin_client.get("/design/?health=")
-    return response.content.decode(), response["Content-Security-Policy"]
+    return browser, response.content.decode(), response["Content-Security-Policy"]
 
 
 def shares(page: Page, form: str) -> list[int]:
@@ -64,7 +57,7 @@ def shares(page: Page, form: str) -> list[int]:
     return [round(float(text) * 100) for text in texts]
 
 
-def test_split_editor__every_way_to_move__keeps_the_sum_and_the_locks(design: tuple[str, str]) -> None:
+def test_split_editor__every_way_to_move__keeps_the_sum_and_the_locks(design: tuple[Browser, str, str]) -> None:
     many = "form[action='#h-many']"
     with opened(*design) as page:
         assert page.locator("#split [data-split-sum]").inner_text() == (
@@ -93,7 +86,7 @@ def test_split_editor__every_way_to_move__keeps_the_sum_and_the_locks(design: tu
         assert shares(page, many) == [4_000, 2_500, 1_200, 1_000, 700, 400, 200]
 
 
-def test_keys__theme_help_and_places__work_and_can_be_switched_off(design: tuple[str, str]) -> None:
+def test_keys__theme_help_and_places__work_and_can_be_switched_off(design: tuple[Browser, str, str]) -> None:
     with opened(*design) as page:
         page.locator("h1").click()
         page.keyboard.press("t")
@@ -118,7 +111,7 @@ def test_keys__theme_help_and_places__work_and_can_be_switched_off(design: tuple
         page.wait_for_url(f"{ORIGIN}/changes/")
 
 
-def test_dialog__opened_by_key__is_modal_and_gives_the_focus_back(design: tuple[str, str]) -> None:
+def test_dialog__opened_by_key__is_modal_and_gives_the_focus_back(design: tuple[Browser, str, str]) -> None:
     with opened(*design) as page:
         button = page.locator("[popovertarget=dlg-roll][data-dialog]")
         button.focus()
@@ -131,7 +124,7 @@ def test_dialog__opened_by_key__is_modal_and_gives_the_focus_back(design: tuple[
         assert button.evaluate("button => button === document.activeElement")
 
 
-def test_menu__at_390__opens_and_escape_closes_it(design: tuple[str, str]) -> None:
+def test_menu__at_390__opens_and_escape_closes_it(design: tuple[Browser, str, str]) -> None:
     with opened(*design, width=390) as page:
         page.locator("[data-menu]").click()
         assert page.locator("#side").is_visible()
@@ -142,7 +135,7 @@ def test_menu__at_390__opens_and_escape_closes_it(design: tuple[str, str]) -> No
         assert page.locator("[data-menu]").evaluate("link => link === document.activeElement")
 
 
-def test_page__any_width__does_not_scroll_sideways(design: tuple[str, str]) -> None:
+def test_page__any_width__does_not_scroll_sideways(design: tuple[Browser, str, str]) -> None:
     with opened(*design) as page:
         for width in (320, 390, 768, 1180, 1440, 1680):
             page.set_viewport_size({"width": width, "height": 900})
@@ -150,7 +143,7 @@ def test_page__any_width__does_not_scroll_sideways(design: tuple[str, str]) -> N
             assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
-def test_buttons__at_390__are_40_high(design: tuple[str, str]) -> None:
+def test_buttons__at_390__are_40_high(design: tuple[Browser, str, str]) -> None:
     with opened(*design, width=390) as page:
         sizes = page.locator("main .btn:visible, .top .btn:visible").evaluate_all(
             "buttons => buttons.map((button) => button.getBoundingClientRect().height)"
@@ -160,10 +153,10 @@ def test_buttons__at_390__are_40_high(design: tuple[str, str]) -> None:
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_axe__every_part__finds_nothing(design: tuple[str, str], theme: str) -> None:
-    html, policy = design
+def test_axe__every_part__finds_nothing(design: tuple[Browser, str, str], theme: str) -> None:
+    browser, html, policy = design
     problems = []
-    with opened(html.replace('data-theme="system"', f'data-theme="{theme}"'), policy) as page:
+    with opened(browser, html.replace('data-theme="system"', f'data-theme="{theme}"'), policy) as page:
         for width in (390, 1440):
             page.set_viewport_size({"width": width, "height": 900})
             results = Axe().run(page, options=AXE)
