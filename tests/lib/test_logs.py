@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-from meshui.lib.logs import SecretFilter, masked
+from meshui.lib.logs import MaskingFormatter, masked
 
 PEM = "-----BEGIN EC PRIVATE KEY-----\nMHcCAQEEICanary\n-----END EC PRIVATE KEY-----"
 
@@ -20,6 +20,8 @@ PEM = "-----BEGIN EC PRIVATE KEY-----\nMHcCAQEEICanary\n-----END EC PRIVATE KEY-
         (f"key {PEM} end", "MHcCAQEEICanary"),
         (PEM.removesuffix("-----END EC PRIVATE KEY-----"), "MHcCAQEEICanary"),
         ("meshui_abcdefghij12.canarycanary", "canarycanary"),
+        ("Gone: /set-password/canary_canary-canary_canary-canary_canary-c01/", "canary"),
+        ("Gone: /first-administrator/canary_canary-canary_canary-canary_canary-c01/", "canary"),
         ("aws AKIAIOSFODNN7EXAMPLE", "AKIAIOSFODNN7EXAMPLE"),
     ],
 )
@@ -34,10 +36,14 @@ def test_masked__plain_text__unchanged() -> None:
     assert masked(text) == text
 
 
-def test_secret_filter__secret_in_arguments__masked_and_kept() -> None:
-    record = logging.LogRecord("x", logging.INFO, __file__, 1, "got %s", ("Bearer canary-token-0123",), None)
+def test_formatter__secret_in_arguments_and_in_the_traceback__masked_and_kept() -> None:
+    with pytest.raises(ValueError, match="invalid literal") as caught:
+        int("Bearer canary-token-0123")
+    raised = (caught.type, caught.value, caught.tb)
+    record = logging.LogRecord("x", logging.INFO, __file__, 1, "got %s", (PEM,), raised)
 
-    is_kept = SecretFilter().filter(record)
+    line = MaskingFormatter("{message}", style="{").format(record)
 
-    assert is_kept
-    assert record.getMessage() == "got •••"
+    assert line.startswith("got •••\nTraceback")
+    assert line.endswith("base 10: '•••'")
+    assert "anary" not in line

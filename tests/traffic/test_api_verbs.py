@@ -219,6 +219,20 @@ def test_deny__without_comment__422(client: Client, author: User, approver: User
     assert post(api, change, "deny", {"comment": "Not today."}).json()["state"] == "rejected"
 
 
+@pytest.mark.parametrize("verb", ["approve", "deny"])
+def test_vote__secret_in_the_comment__422_and_nothing_kept(
+    client: Client, author: User, approver: User, verb: str
+) -> None:
+    change = in_review(author, [make_route(make_cluster())])
+
+    answer = post(Api(client, approver), change, verb, {"comment": "Seen with Bearer canary-token-0123."})
+
+    assert answer.status_code == 422
+    assert "stands in the comment" in answer.json()["detail"]
+    assert "canary" not in answer.content.decode()
+    assert not Vote.objects.exists()
+
+
 def test_revoke__own_approval__in_review_again(client: Client, author: User, approver: User) -> None:
     change = approved(author, approver)
 

@@ -20,6 +20,7 @@ from traffic.errors import (
 from traffic.models import Change, Plan, Vote
 from traffic.transitions import APPROVE, DENY, HOLD, INVALIDATE, REOPEN, SUBMIT, transition
 from traffic.types import BEFORE_WRITE, State
+from traffic.words import require_no_secret
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -190,6 +191,7 @@ def _require_moment(plan: Plan, version: int, states: tuple[State, ...]) -> None
 
 
 def _cast(plan: Plan, actor: Actor, decision: str, comment: str) -> Vote:
+    require_no_secret(comment=comment)
     voter = policy.person_of(actor)
     vote = Vote.objects.create(
         plan=plan,

@@ -22,6 +22,7 @@ from traffic.models import Change, ChangeNumber, ChangeTarget, Revision
 from traffic.services.approve import void_votes
 from traffic.services.once import first_result, keep_result
 from traffic.transitions import EDIT, transition
+from traffic.words import require_no_secret
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -267,6 +268,7 @@ def _require_writable(targets: Sequence[Resolved]) -> None:
 def _require_sound(proposal: Proposal) -> None:
     if not proposal.title.strip() or not proposal.reason.strip():
         raise InvalidChangeError("Say what this change does and why: both are read by who approves it.")
+    require_no_secret(title=proposal.title, reason=proposal.reason, ticket=proposal.ticket)
     wanted = [w.desired or proposal.desired for w in proposal.targets if w.action != "end"]
     blocking = {
         f"{finding.id}: {finding.message}": None

@@ -18,6 +18,7 @@ from traffic.services.plan import start_planning
 from traffic.services.propose import Resolved, create_change, get_locked, write_revision
 from traffic.transitions import ROLL_BACK, transition
 from traffic.types import BEFORE_WRITE, Proposal, State, Wanted
+from traffic.words import require_no_secret
 
 if TYPE_CHECKING:
     from accounts.models import User
@@ -113,6 +114,7 @@ def _restoring(applied: Change, user: User, reason: str) -> Change:
     plan, revision = applied.current_plan, applied.current_revision
     if plan is None or revision is None:
         raise ChangeMissingError
+    require_no_secret(reason=reason)
     before = {(t.target_id, t.kind): t for t in plan.targets.all()}
     targets = [
         _back(target, before.get((target.pk, target.kind))) for target in applied.targets.select_related("cluster")
