@@ -6,12 +6,14 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 VENV := .venv
 BIN := $(VENV)/bin
 RUN_STAMP := $(VENV)/run-$(shell cat requirements.txt | cksum | cut -d' ' -f1)
+LINT := $(VENV)/lint
+LINT_STAMP := $(VENV)/lint-$(shell cat requirements-lint.txt | cksum | cut -d' ' -f1)
 DEV_STAMP := $(VENV)/dev-$(shell cat requirements.txt requirements-dev.txt | cksum | cut -d' ' -f1)
 # The lists name every package; --no-deps keeps pip from looking for others (it meets a newer release through an extra
 # such as coverage[toml] and then refuses it for want of a hash). `pip check` judges the lists afterwards.
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --require-hashes --no-deps
 
-.PHONY: help venv lock demo run check test test-fast lab test-lab matrix pictures bench clean
+.PHONY: help venv lock demo run check audit test test-fast lab test-lab matrix pictures bench clean
 
 help:
 	@echo "make demo      three emulated clusters, people, changes: MeshUI with something in it"
@@ -19,6 +21,7 @@ help:
 	@echo "make test      all tests, with real PostgreSQL, Valkey and Chromium"
 	@echo "make check     format, lint, types, layers, templates, migrations, deployment"
 	@echo "make lab       build the real Kubernetes and Istio servers (needs Go)"
+	@echo "make audit     known holes of the packages (asks the package index; run it each day)"
 	@echo "make test-lab  the tests that run on them"
 	@echo "make matrix    each row of the failure matrix twenty times (RUNS=200 for a night)"
 	@echo "make pictures  every page of the demo, both themes, wide and on a phone (FOLDER=pictures)"
@@ -47,9 +50,17 @@ $(DEV_STAMP): requirements.txt requirements-dev.txt $(RUN_STAMP)
 	@wrong=$$($(BIN)/python -m pip --disable-pip-version-check check) || { echo "$$wrong" >&2; exit 1; }
 	@rm -f $(VENV)/dev-* && touch $@
 
+# Semgrep and pip-audit ask for other versions of what MeshUI uses, too: an environment of their own.
+$(LINT_STAMP): requirements-lint.txt | $(BIN)/python
+	@echo "Installing semgrep and pip-audit ..."
+	@$(BIN)/python -m venv $(LINT)
+	@$(LINT)/bin/python -m pip --disable-pip-version-check install --quiet --require-hashes --no-deps -r requirements-lint.txt
+	@rm -f $(VENV)/lint-* && touch $@
+
 lock:
 	uv pip compile --universal --generate-hashes --python-version 3.11 --quiet --no-header requirements.in -o requirements.txt
 	uv pip compile --universal --generate-hashes --python-version 3.11 --quiet --no-header requirements-dev.in -o requirements-dev.txt
+	uv pip compile --universal --generate-hashes --python-version 3.11 --quiet --no-header requirements-lint.in -o requirements-lint.txt
 
 # --- running --------------------------------------------------------------------------------------------------------
 demo: $(RUN_STAMP)
@@ -59,17 +70,25 @@ run: $(RUN_STAMP)
 	@MESHUI_ALLOW_LOOPBACK=1 exec $(BIN)/python manage.py serve $(ARGS)
 
 # --- judging --------------------------------------------------------------------------------------------------------
-check: $(DEV_STAMP)
+SEMGREP := $(LINT)/bin/semgrep scan --config .semgrep/rules.yml --metrics off --disable-version-check
+
+check: $(DEV_STAMP) $(LINT_STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy .
 	$(BIN)/lint-imports
+	$(SEMGREP) --test .semgrep/rules.py
+	$(SEMGREP) --error --quiet accounts audit clusters meshes traffic meshui playground lab manage.py
 	$(BIN)/djlint --check --lint templates
 	$(BIN)/codespell
 	$(BIN)/deptry .
 	$(BIN)/python -m pytest -q -p no:cacheprovider tests/test_budgets.py tests/test_words.py tests/test_docs.py
 	$(BIN)/python -m tests.throwaway manage.py makemigrations --check --dry-run
 	$(BIN)/python -m tests.production manage.py check --deploy --fail-level WARNING
+
+audit: $(LINT_STAMP)
+	$(LINT)/bin/pip-audit --strict --disable-pip -r requirements.txt
+	$(LINT)/bin/pip-audit --strict --disable-pip -r requirements-dev.txt
 
 COVERAGE_FLOOR := $(shell cat tests/coverage_floor 2>/dev/null)
 
