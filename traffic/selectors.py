@@ -113,10 +113,13 @@ def with_targets(changes: QuerySet[Change], which: Q) -> QuerySet[Change]:
     return changes.filter(Exists(ChangeTarget.objects.filter(which, change=OuterRef("pk"))))
 
 
-def list_changes_in_flight(user: User) -> QuerySet[Change]:
-    """Changes on their way to the clusters, longest moved first: step_count and good_count say how far. One query."""
-    moving = in_scope(Change.objects.filter(state__in=MOVING), user, READ)
-    return listed(moving).select_related("current_plan", "rollout").order_by("state_changed_at", "pk")
+def in_flight(changes: QuerySet[Change]) -> QuerySet[Change]:
+    """Those on their way to the clusters, longest moved first: step_count and good_count say how far. One query."""
+    return (
+        listed(changes.filter(state__in=MOVING))
+        .select_related("current_plan", "rollout")
+        .order_by("state_changed_at", "pk")
+    )
 
 
 def get_change(user: User, number: int) -> Change:

@@ -14,7 +14,7 @@ from accounts.forms import RenameViewForm, SavedViewForm
 from accounts.selectors import actor_of, signed_in
 from meshui.lib import rights
 from meshui.ui.htmx import SeeOther, go_to
-from meshui.ui.places import place_at
+from meshui.ui.places import own_place, place_at
 from meshui.ui.views import DEFAULTS, ActionView, PageView
 
 if TYPE_CHECKING:
@@ -50,8 +50,8 @@ class SavedViewsView(PageView, ActionView):
 
     def perform(self, data: dict[str, Any], **kwargs: Any) -> HttpResponse:
         """Keep it, if the person may read that list."""
-        at: At = place_at(data["at"])
-        if not Readable(self.request).has(at.path):
+        at: At | None = own_place(data["at"])
+        if at is None or not Readable(self.request).has(at.path):
             raise Http404
         made = saved.save_view(
             actor=actor_of(self.request),

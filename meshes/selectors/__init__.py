@@ -14,7 +14,6 @@ from meshes.selectors.drift import (
     managed_of,
     watch_of,
 )
-from meshes.selectors.fleet import MAX_ROWS as FLEET_MOST
 from meshes.selectors.fleet import FleetRow, fleet_clusters, fleet_groups, fleet_rows
 from meshes.selectors.freshness import MeshLine, kept, stale_after, sync_facts, sync_words
 from meshes.selectors.inventory import (
@@ -36,7 +35,6 @@ from meshes.selectors.services import ServiceLine, in_cluster, in_environment, s
 from meshes.selectors.serviceview import ServiceView, service_view
 
 __all__ = [
-    "FLEET_MOST",
     "AlignedCluster",
     "AlignedRoute",
     "AlignedService",

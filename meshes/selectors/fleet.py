@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from accounts.rights import Held
     from clusters.types import SyncFact
 
-MAX_ROWS = 200
 SERVICES, ROUTES, MANAGED = range(3)
 Tally = tuple[int, int, int]
 NONE: Tally = (0, 0, 0)
@@ -59,13 +58,12 @@ class FleetRow:
 
 
 def fleet_clusters(held: Held) -> QuerySet[Cluster]:
-    """The clusters in scope, worst first, for `fleet_rows`; narrow it freely."""
-    return with_rank(held.narrow(Cluster.objects.all(), READ)).order_by("health_rank", "slug")  # type: ignore[misc]  # annotated there
+    """The clusters in scope, with health_rank; narrow and order them freely."""
+    return with_rank(held.narrow(Cluster.objects.all(), READ))
 
 
-def fleet_rows(held: Held, narrowed: QuerySet[Cluster]) -> list[FleetRow]:
-    """Of `fleet_clusters`, the first 200. Four queries, however many there are."""
-    clusters = list(narrowed[:MAX_ROWS])
+def fleet_rows(held: Held, clusters: Sequence[Cluster]) -> list[FleetRow]:
+    """A row for each of `fleet_clusters`, in their order. Three queries, however many there are."""
     meshes, errors = meshes_of(held.narrow(planes_in(clusters), READ)), clusters_with_errors(clusters)
     counts = _counts(held, clusters)
     return [_row(each, meshes.get(each.pk, ()), errors.get(each.pk, 0), counts[each.pk]) for each in clusters]
@@ -104,7 +102,7 @@ def _row(cluster: Cluster, meshes: tuple[MeshLine, ...], errors: int, counts: di
     )
 
 
-def _counts(held: Held, clusters: list[Cluster]) -> dict[UUID, dict[int, Tally]]:
+def _counts(held: Held, clusters: Sequence[Cluster]) -> dict[UUID, dict[int, Tally]]:
     """Services; routes, those that split, those that could not be read; managed routes, drifted ones. In one go."""
     there = Q(cluster__in=clusters, gone_at__isnull=True)
     services = held.narrow(Service.objects.filter(there), READ)

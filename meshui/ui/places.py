@@ -39,9 +39,14 @@ class At:
 
 def place_at(text: str) -> At:
     """The page that `text` names, without its place in the pages of a list; the first page for what names none."""
+    return own_place(text) or At()
+
+
+def own_place(text: str) -> At | None:
+    """As `place_at`; None for what names no page of this site."""
     is_own = len(text) <= LONGEST and text.startswith("/") and url_has_allowed_host_and_scheme(text, allowed_hosts=None)
     if not is_own or not is_text(text):
-        return At()
+        return None
     found = urlsplit(text)
     return At(found.path, plain_query(found.query))
 

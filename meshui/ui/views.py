@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, TypeVar
 
 from django.contrib.auth.mixins import LoginRequiredMixin
 from django.db.models import Model
+from django.http import QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.generic import View
 
 from meshui.lib import rights
 from meshui.lib.errors import RefusedError
+from meshui.ui.context import env_of
 from meshui.ui.htmx import is_live, is_partial, push_url, vary_on_htmx
 from meshui.ui.needs import Needs, require_text
 from meshui.ui.refusals import render_refusal
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
 
     from django.db.models import QuerySet
     from django.forms import BaseForm
-    from django.http import HttpRequest, HttpResponse, QueryDict
+    from django.http import HttpRequest, HttpResponse
     from django.http.response import HttpResponseBase
     from django_filters import FilterSet
 
@@ -76,7 +78,8 @@ class ObjectListView(PageView, Generic[M]):
     """A list: filtered, sorted, in keyset pages of 50, all of it in the URL.
 
     `sorts` maps the words of ?sort= to columns. The rows are narrowed to where the reader has `needs`, unless
-    `is_scoped` says that the selector did so. Context: rows (KeysetPage), filter_form, is_filtered, sort.
+    `is_scoped` says that the selector did so. Context: rows (KeysetPage), filter_form, is_filtered, sort, and without:
+    where nothing matches, how many rows there are without the filters.
     """
 
     partial: ClassVar[str] = "table"
@@ -98,13 +101,24 @@ class ObjectListView(PageView, Generic[M]):
         if filters is not None:
             queryset = filters.qs
         sort, order = order_of(self.sorts, self.request.GET.get("sort", ""), self.default_sort)
+        rows, is_filtered = (
+            keyset_page(queryset, order, self.request.GET),
+            filters is not None and _is_filtered(filters),
+        )
         return super().get_context_data(
-            rows=keyset_page(queryset, order, self.request.GET),
+            rows=rows,
             filter_form=None if filters is None else filters.form,
-            is_filtered=filters is not None and _is_filtered(filters),
+            is_filtered=is_filtered,
+            without=self._without_filters() if is_filtered and not rows.total else rows.total,
             sort=sort,
             **kwargs,
         )
+
+    def _without_filters(self) -> int:
+        """How many rows there are with nothing but the environment that everything is narrowed to."""
+        alone = QueryDict(mutable=True)
+        alone["env"] = env_of(self.request)
+        return self.narrowed(alone).count()
 
     def _in_scope(self) -> QuerySet[M]:
         queryset = self.get_queryset()

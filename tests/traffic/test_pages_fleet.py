@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -121,3 +123,67 @@ def test_fleet__two_and_fifty_rows__same_queries(client: Client, author: User, a
         client.get("/")
 
     assert len(few) == len(many) <= 20
+
+
+SLUG = re.compile(r'href="/clusters/([^/"]+)/"')
+
+
+def slugs(page: str) -> list[str]:
+    """The clusters of the table, in its order."""
+    table = page.partition('<table class="t"')[2].partition("</table>")[0]
+    return SLUG.findall(table)
+
+
+def test_fleet__more_clusters_than_a_page__each_once_by_its_pages(client: Client, viewer: User) -> None:
+    for number in range(60):
+        make_cluster(f"c-{number:02}")
+    client.force_login(viewer)
+
+    first = client.get("/?rows=25&sort=name").content.decode()
+    seen, page = slugs(first), first
+    while onward := re.search(r'href="(\?[^"]+)"[^>]*rel="next"', page, re.DOTALL):
+        page = client.get("/" + html.unescape(onward[1])).content.decode()
+        seen += slugs(page)
+
+    assert "25 of 60" in first
+    assert seen == [f"c-{number:02}" for number in range(60)]
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("", ["dead", "fine"]),
+        ("?sort=-health", ["fine", "dead"]),
+        ("?sort=-name", ["fine", "dead"]),
+        ("?group=environment", ["fine", "dead"]),
+        ("?sort=splendid", ["dead", "fine"]),
+    ],
+)
+def test_fleet__sorted__by_stored_columns(client: Client, viewer: User, query: str, expected: list[str]) -> None:
+    make_cluster("dead", environment="production", health="unreachable")
+    make_cluster("fine", environment="an-earlier-one", health="healthy")
+    client.force_login(viewer)
+
+    assert slugs(client.get(f"/{query}").content.decode()) == expected
+
+
+def test_fleet__filtered_to_nothing__names_the_filters_and_what_is_without_them(client: Client, viewer: User) -> None:
+    make_cluster("eu-west")
+    make_cluster("us-east")
+    client.force_login(viewer)
+
+    page = client.get("/?q=bank&health=unreachable&sort=name").content.decode()
+
+    assert "Looked for: Name, mesh or trust domain “bank”, Health “Unreachable”. Without them: 2." in page
+    assert 'href="?sort=name">Clear filters' in page
+
+
+def test_fleet__kept_as_a_view__opens_with_it(client: Client, viewer: User) -> None:
+    make_cluster("eu-west")
+    client.force_login(viewer)
+
+    kept = client.post("/views/", {"name": "By name", "at": "/?sort=name", "is_default": "on"})
+
+    assert kept["Location"] == "/?sort=name"
+    assert client.get("/")["Location"] == "/?sort=name"
+    assert client.get("/?view=all").status_code == 200

@@ -10,9 +10,10 @@ from accounts.rights import Held
 from accounts.selectors import signed_in
 from accounts.types import READ
 from meshes.filters import FleetFilter
-from meshes.selectors import FLEET_MOST, fleet_clusters, fleet_groups, fleet_rows
+from meshes.selectors import fleet_clusters, fleet_groups, fleet_rows
 from meshui.ui.context import env_of
 from meshui.ui.htmx import asked, is_partial
+from meshui.ui.tables import keyset_page, order_of
 from meshui.ui.views import PageView
 from traffic import inbox, selectors
 from traffic.attention import needs_of
@@ -23,6 +24,12 @@ from traffic.timeline import moments
 SHOWN: Final = 5
 MOMENTS: Final = 8
 NARROWING: Final = ("q", "health", "mesh", "environment", "env")
+SORTS: Final = {
+    "health": ("health_rank", "slug"),
+    "name": ("slug",),
+    "environment": ("environment", "health_rank", "slug"),
+}
+"""By what the table is sorted: stored columns alone, so that its pages follow a cursor."""
 
 
 class FleetView(PageView):
@@ -32,6 +39,7 @@ class FleetView(PageView):
     page_template = "fleet.html"
     partial = "table"
     pushes_url = True
+    keeps_views = True
     parts: ClassVar[tuple[str, ...]] = ("counts", "attention", "table", "moving", "waiting", "activity")
 
     @cached_property
@@ -63,20 +71,22 @@ class FleetView(PageView):
     def read_table(self) -> dict[str, Any]:
         """Clusters and meshes as the filters of the URL have them."""
         held, params = self.sight.held, self.request.GET
+        group = params.get("group", "")
         filters = FleetFilter(params, queryset=fleet_clusters(held), request=self.request)
-        rows = fleet_rows(held, filters.qs)
+        sort, order = order_of(SORTS, params.get("sort", ""), "environment" if group == "environment" else "health")
+        rows = keyset_page(filters.qs, order, params)
         return {
-            "groups": fleet_groups(rows, params.get("group", "")),
-            "row_count": len(rows),
-            "is_cut": len(rows) == FLEET_MOST and filters.qs.count() > FLEET_MOST,
+            "rows": rows,
+            "groups": fleet_groups(fleet_rows(held, rows.items), group),
+            "sort": sort,
             "filter_form": filters.form,
             "is_filtered": any(params.get(name) for name in NARROWING),
+            "without": rows.total or fleet_clusters(held).count(),
         }
 
     def read_moving(self) -> dict[str, Any]:
         """Changes on their way."""
-        moving = selectors.list_changes_in_flight(signed_in(self.request))
-        return {"moving": selectors.here(moving, self.sight.environment)[:SHOWN]}
+        return {"moving": selectors.in_flight(self.sight.changes())[:SHOWN]}
 
     def read_waiting(self) -> dict[str, Any]:
         """What waits for the reader."""
@@ -92,6 +102,7 @@ class FleetPartView(FleetView):
     """/fleet/<part>/: for htmx the part alone; for whoever opens it, the whole."""
 
     pushes_url = False
+    keeps_views = False
 
 
 class FleetCountsView(FleetPartView):

@@ -12,8 +12,10 @@ from django.utils.translation import gettext
 from meshui.ui import wording
 from meshui.ui.bulk import MOST
 from meshui.ui.places import plain_query
+from meshui.ui.templatetags.ui import clear_url
 
 if TYPE_CHECKING:
+    from django.forms import BoundField
     from django.template.context import RequestContext
     from django.utils.safestring import SafeString
 
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 
 register = template.Library()
 COLUMNS: Final = 9
+SHOWN: Final = 60
+"""Characters of a filter that are said again."""
 HIDEABLE: Final = frozenset("23456789")
 
 
@@ -53,6 +57,36 @@ def bulk_bar(  # noqa: PLR0913 - one part, five words
         "query": plain_query(request.GET.urlencode()),
         "all_words": words,
     }
+
+
+@register.inclusion_tag("parts/empty.html", takes_context=True)
+def nothing_matches(context: RequestContext, title: str) -> dict[str, Any]:
+    """A list that its filters leave nothing of: which ones, how many rows there are without them, and a way there."""
+    form = context["filter_form"]
+    said = [
+        gettext("%(name)s “%(value)s”") % {"name": bound.label, "value": wording.visible(value)}
+        for bound in form
+        if (value := word_of(bound))
+    ]
+    words = [gettext("Looked for: %(filters)s.") % {"filters": ", ".join(said)}] if said else []
+    if without := context.get("without"):
+        words.append(gettext("Without them: %(n)s.") % {"n": wording.number(without)})
+    return {
+        "title": title,
+        "text": " ".join(words),
+        "icon": "list-filter",
+        "url": clear_url(context, form),
+        "action": gettext("Clear filters"),
+    }
+
+
+def word_of(bound: BoundField) -> str:
+    """What a filter is set to, as its select shows it; empty for nothing."""
+    value = bound.value()
+    if value in (None, "", []):
+        return ""
+    words = {str(key): str(word) for key, word in getattr(bound.field, "choices", ())}
+    return words.get(str(value), str(value))[:SHOWN]
 
 
 @register.simple_tag

@@ -350,6 +350,11 @@ def sort_head(context: RequestContext, name: str, label: str, css: str = "", tar
     )
 
 
+def clear_url(context: RequestContext, form: BaseForm) -> str:
+    """This list without its filters; the environment that everything is narrowed to stays."""
+    return _query(context, {**dict.fromkeys(form.fields, ""), "after": "", "env": env_of(context["request"])}, "all")
+
+
 @register.inclusion_tag("parts/filter_bar.html", takes_context=True)
 def filter_bar(
     context: RequestContext, form: BaseForm, label: str, target: str = "#table", columns: str = ""
@@ -370,7 +375,7 @@ def filter_bar(
         "label": label,
         "target": target,
         "url": request.path,
-        "clear_url": _query(context, {**dict.fromkeys(form.fields, ""), "after": "", "env": env_of(request)}, "all"),
+        "clear_url": clear_url(context, form),
         "env": env_of(request),
         "env_clear_url": _query(context, {"env": "", "after": ""}, "all"),
         "views_url": f"{VIEWS_URL}?{urlencode({'at': request.get_full_path()})}" if keeps_views else "",
