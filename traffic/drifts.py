@@ -1,4 +1,4 @@
-"""Drift in words: what moved between how MeshUI left a route and how it is, and the change that left it so."""
+"""What moved, in words: between how MeshUI left a route and how it is, and by the plans of changes."""
 
 from __future__ import annotations
 
@@ -8,16 +8,19 @@ from typing import TYPE_CHECKING
 from accounts.types import READ
 from meshes.adapters.base import UnreadableRouteError
 from meshes.adapters.registry import adapter_for
+from meshes.types import Route
 from meshui.lib.rights import in_scope
 from traffic.diff import neutral_diff
-from traffic.models import Change
+from traffic.models import Change, ChangeTarget, PlanTarget
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
+    from uuid import UUID
+
+    from django.db.models import Q
 
     from accounts.models import User
     from meshes.models import ManagedRoute
-    from meshes.types import Route
     from meshui.lib.jsontypes import JsonObject
     from traffic.diff import RuleDiff
 
@@ -36,17 +39,10 @@ class Moved:
 
 
 @dataclass(frozen=True, slots=True)
-class DriftLine:
-    """One drifted route in a list. `moved` empty: it moved in fields that have no neutral words.
+class Words:
+    """What moved, as much of it as a row holds."""
 
-    `title` of the change that wrote it last; empty where the reader may not see that.
-    """
-
-    row: ManagedRoute
-    mesh: str
     moved: tuple[Moved, ...]
-    title: str
-    is_replaced: bool
 
     @property
     def shown(self) -> tuple[Moved, ...]:
@@ -57,6 +53,31 @@ class DriftLine:
     def more(self) -> int:
         """How many are left out."""
         return max(0, len(self.moved) - MAX_WORDS)
+
+
+@dataclass(frozen=True, slots=True)
+class DriftLine(Words):
+    """One drifted route in a list. `moved` empty: it moved in fields that have no neutral words.
+
+    `title` of the change that wrote it last; empty where the reader may not see that.
+    """
+
+    row: ManagedRoute
+    mesh: str
+    title: str
+    is_replaced: bool
+
+
+def words_of_changes(changes: Collection[Change], which: Q) -> dict[UUID, Words]:
+    """Change → what it moves, or moved, of such targets by its plan; the same in two clusters once. One query."""
+    plans = {change.current_plan_id: change.pk for change in changes if change.current_plan_id}
+    targets = ChangeTarget.objects.filter(which, change__in=changes)
+    rows = PlanTarget.objects.filter(plan__in=plans, target__in=targets, desired_route__isnull=False)
+    found: dict[UUID, dict[Moved, None]] = {}
+    for plan, live, desired in rows.values_list("plan_id", "live_route", "desired_route"):
+        moved = moved_between(Route.from_json(live) if live else None, Route.from_json(desired))
+        found.setdefault(plans[plan], {}).update(dict.fromkeys(moved))
+    return {pk: Words(tuple(moved)) for pk, moved in found.items()}
 
 
 def drift_lines(user: User, rows: Collection[ManagedRoute]) -> list[DriftLine]:
@@ -91,9 +112,12 @@ def neutral_of(row: ManagedRoute, body: JsonObject | None) -> Route | None:
 def moved_in(row: ManagedRoute) -> tuple[Moved, ...]:
     """Everything that moved, in neutral words, where it is there before and after and can be said."""
     left, live = neutral_of(row, row.body), neutral_of(row, live_body(row))
-    if left is None or live is None:
-        return ()
-    return tuple(each for rule in neutral_diff(left, live) for each in _moved(rule))
+    return moved_between(left, live) if left and live else ()
+
+
+def moved_between(before: Route | None, after: Route | None) -> tuple[Moved, ...]:
+    """Everything that moves from one to the other, in neutral words."""
+    return tuple(each for rule in neutral_diff(before, after) for each in _moved(rule))
 
 
 def _moved(rule: RuleDiff) -> Iterator[Moved]:
@@ -109,4 +133,4 @@ def _moved(rule: RuleDiff) -> Iterator[Moved]:
 
 def _line(row: ManagedRoute, title: str) -> DriftLine:
     is_replaced = row.drift == "changed" and row.route is not None and row.route.uid != row.uid
-    return DriftLine(row, adapter_for(row.mesh_kind).label, moved_in(row), title, is_replaced)
+    return DriftLine(moved_in(row), row, adapter_for(row.mesh_kind).label, title, is_replaced)

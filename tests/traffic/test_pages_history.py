@@ -13,7 +13,15 @@ from zeal import zeal_ignore
 from meshes.models import Mesh, Service, ServiceLink
 from meshui.lib.clock import now
 from tests.people import make_person
-from tests.traffic.factories import checkout_route, in_review, make_cluster, make_managed, make_route, many_changes
+from tests.traffic.factories import (
+    checkout_route,
+    in_review,
+    make_change,
+    make_cluster,
+    make_managed,
+    make_route,
+    many_changes,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -165,3 +173,19 @@ def test_history__as_a_part__is_the_table_alone(client: Client, author: User, vi
         text = client.get(url, headers={"HX-Request": "true", "HX-Request-Type": "partial"}).content.decode()
         assert text.strip().startswith('<div id="table"')
         assert "Shift it" in text
+
+
+def test_history__planned_change__says_what_it_moves_here(client: Client, author: User, viewer: User) -> None:
+    cluster, other = make_cluster(), make_cluster("us-east")
+    in_review(author, [make_route(cluster), make_route(other)], title="Shift it")
+
+    for url in pages_of(cluster):
+        text = " ".join(page(client, viewer, url).split())
+        assert text.count("<b>v1</b> 90 % → 75 %") == 1
+        assert text.count("<b>v2</b> 10 % → 25 %") == 1
+
+
+def test_history__draft__says_that_there_is_no_plan(client: Client, author: User, viewer: User) -> None:
+    make_change(author, [make_route(make_cluster())])
+
+    assert "no plan yet" in page(client, viewer, SERVICE)

@@ -16,6 +16,7 @@ from meshes.selectors import managed_of, members_of, mesh_head, read_cluster, sy
 from meshui.lib.errors import MissingError
 from meshui.ui.views import ObjectListView
 from traffic import selectors
+from traffic.drifts import Words, words_of_changes
 from traffic.models import Change
 from traffic.timeline import moments
 
@@ -60,8 +61,10 @@ class HistoryView(ObjectListView[Change]):
         return selectors.with_targets(selectors.list_changes(signed_in(self.request)), self.targets)
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        """With the last moves of them."""
+        """With what each of them moves here, and the last moves of all."""
         context = super().get_context_data(**kwargs)
+        moves = words_of_changes(context["rows"].items, self.targets)
+        context["lines"] = [(change, moves.get(change.pk, Words(()))) for change in context["rows"]]
         seen = selectors.with_targets(self.held.narrow(Change.objects.all(), READ), self.targets)
         return context | {"activity": moments(selectors.recent_activity(seen, MOMENTS)), "trail": self.trail()}
 
