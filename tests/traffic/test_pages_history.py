@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from zeal import zeal_ignore
 
 from meshes.models import Mesh, Service, ServiceLink
 from meshui.lib.clock import now
+from tests.clusters.makers import register
 from tests.people import make_person
 from tests.traffic.factories import (
     checkout_route,
@@ -189,3 +191,13 @@ def test_history__draft__says_that_there_is_no_plan(client: Client, author: User
     make_change(author, [make_route(make_cluster())])
 
     assert "no plan yet" in page(client, viewer, SERVICE)
+
+
+def test_history__of_a_cluster__auditors_go_on_to_its_events(client: Client, admin: User, viewer: User) -> None:
+    register("eu-west")
+
+    link = re.search(r'href="(/audit/\?object=[^"]+)"', page(client, admin, "/clusters/eu-west/history/"))
+
+    assert link is not None
+    assert "clusters.cluster.added" in page(client, admin, link[1]).partition("<tbody>")[2]
+    assert "/audit/?object" not in page(client, viewer, "/clusters/eu-west/history/")
