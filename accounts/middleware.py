@@ -11,6 +11,7 @@ from django.contrib.auth import SESSION_KEY
 from django.utils import timezone
 
 from accounts import sessions
+from accounts.rights import read_once
 from accounts.selectors import request_id_of, source_of
 from accounts.tokens import leaked_in, revoke_leaked
 from audit.types import Actor
@@ -50,6 +51,19 @@ class SessionLifeMiddleware:
             elif "HX-Live" not in request.headers:  # what a page fetches by itself is no use by a person
                 sessions.note(request.session)
         return self.get_response(request)
+
+
+class GrantsMiddleware:
+    """A request that changes nothing reads the grants of who sent it once; one that does asks anew at each question."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if request.method not in {"GET", "HEAD"}:
+            return self.get_response(request)
+        with read_once():
+            return self.get_response(request)
 
 
 class TimeZoneMiddleware:

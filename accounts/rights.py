@@ -1,5 +1,7 @@
 """The one evaluator of scopes. Grants are read anew at every question: a right that was taken is gone at the next.
 
+Inside of `read_once`, where requests run that only read, they are read once: such a page says one thing throughout.
+
 `user` may be a User or an Actor. A person has the rights of their grants; a token those of its owner that it was given,
 within its own scope, and never a vote. Services and the system have none; nor has `is_superuser` any. The system's own
 acts are guarded by what they do, not by grants.
@@ -7,6 +9,8 @@ acts are guarded by what they do, not by grants.
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
@@ -19,7 +23,7 @@ from audit.types import Actor
 from meshui.lib.rights import ScopeColumns
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
     from django.db.models import QuerySet
 
@@ -27,6 +31,19 @@ if TYPE_CHECKING:
 
 M = TypeVar("M", bound=Model)
 NOTHING = Q(pk__in=[])
+Grants = tuple[tuple[frozenset[str], Any], ...]
+"""What somebody was granted: the verbs of a role, and the scope as the row holds it."""
+_read: ContextVar[dict[UUID, Grants] | None] = ContextVar("read_grants", default=None)
+
+
+@contextmanager
+def read_once() -> Iterator[None]:
+    """The grants of a person are read at the first question of the block, and no more in it. For what only reads."""
+    token = _read.set({})
+    try:
+        yield
+    finally:
+        _read.reset(token)
 
 
 def has(user: object, verb: str) -> bool:
@@ -34,7 +51,7 @@ def has(user: object, verb: str) -> bool:
     if _is_token(user):
         return bool(_bounds(user, verb))
     person = _person(user)
-    return person is not None and Grant.objects.live().of(person).carrying(verb).exists()
+    return person is not None and any(verb in verbs for verbs, _ in _grants(person))
 
 
 def may(user: object, verb: str, places: Iterable[Place]) -> bool:
@@ -49,8 +66,7 @@ def verbs(user: object) -> frozenset[str]:
     person, token = _person(user), _token(user)
     if person is None or (_is_token(user) and token is None):
         return frozenset()
-    roles = Grant.objects.live().of(person).values_list("role", flat=True)
-    found: frozenset[str] = frozenset().union(*(ROLES.get(role, frozenset()) for role in set(roles)))
+    found: frozenset[str] = frozenset().union(*(verbs for verbs, _ in _grants(person)))
     return found if token is None else found & TOKEN_VERBS & set(token.verbs)
 
 
@@ -76,8 +92,7 @@ class Held:
 
     def __init__(self, user: object) -> None:
         person = None if _key(user) else _person(user)
-        grants = Grant.objects.live().of(person).values_list("role", "scope") if person is not None else ()
-        self._grants = [(ROLES.get(role, frozenset()), scope) for role, scope in grants]
+        self._grants = () if person is None else _grants(person)
         self.verbs: frozenset[str] = frozenset().union(*(verbs for verbs, _ in self._grants))
 
     def narrow(self, queryset: QuerySet[M], verb: str) -> QuerySet[M]:
@@ -100,8 +115,8 @@ def in_each_scope(queryset: QuerySet[M], user: object, wanted: Sequence[str]) ->
     if _is_token(user):
         return [in_scope(queryset, user, verb) for verb in wanted]
     person = _person(user)
-    grants = [] if person is None else list(Grant.objects.live().of(person).values_list("role", "scope"))
-    return [_within(queryset, _read_scopes(s for role, s in grants if verb in ROLES.get(role, ()))) for verb in wanted]
+    grants = () if person is None else _grants(person)
+    return [_within(queryset, _read_scopes(scope for verbs, scope in grants if verb in verbs)) for verb in wanted]
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +184,19 @@ def _bounds(user: object, verb: str) -> list[Scope]:
 
 def _granted(person: UUID, verb: str) -> list[Scope]:
     """The scopes in which this person has `verb` now."""
-    return _read_scopes(Grant.objects.live().of(person).carrying(verb).values_list("scope", flat=True))
+    return _read_scopes(scope for verbs, scope in _grants(person) if verb in verbs)
+
+
+def _grants(person: UUID) -> Grants:
+    """What this person holds now; inside of `read_once` as it was read first. One query, or none."""
+    known = _read.get()
+    if known is not None and person in known:
+        return known[person]
+    rows = Grant.objects.live().of(person).values_list("role", "scope")
+    found: Grants = tuple((ROLES.get(role, frozenset()), scope) for role, scope in rows)
+    if known is not None:
+        known[person] = found
+    return found
 
 
 def _read_scopes(rows: Iterable[object]) -> list[Scope]:

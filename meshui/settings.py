@@ -68,6 +68,7 @@ MIDDLEWARE = [
     "meshui.ui.middleware.RefusalMiddleware",
     "accounts.middleware.TokenInAddressMiddleware",
     "accounts.middleware.TimeZoneMiddleware",
+    "accounts.middleware.GrantsMiddleware",
     "django.contrib.auth.middleware.LoginRequiredMiddleware",
 ]
 ROOT_URLCONF = "meshui.urls"

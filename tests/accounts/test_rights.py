@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 from django.db import connection, models
+from django.http import HttpRequest, HttpResponse
+from django.test.utils import CaptureQueriesContext
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from accounts import rights
+from accounts.middleware import GrantsMiddleware
 from accounts.models import Grant, User
 from accounts.selectors import actor_for
 from accounts.types import ROLES, Scope
@@ -21,6 +24,8 @@ from meshui.lib.rights import AXES, Place, ScopeColumns
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from django.test import RequestFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -233,3 +238,45 @@ def test_scope__json__comes_back_the_same(scope: dict[str, list[str]]) -> None:
 
     assert Scope.parsed(parsed.as_json()) == parsed
     assert set(parsed.axes()) <= set(AXES)
+
+
+def test_read_once__several_questions__one_query_each_person_and_anew_outside() -> None:
+    ann, bob = person(), person("bob")
+    given = grant(ann, "viewer")
+    everybody = User.objects.all()
+
+    with rights.read_once():
+        with CaptureQueriesContext(connection) as sent:
+            assert rights.has(ann, "inventory.read")
+            assert rights.verbs(ann) == ROLES["viewer"]
+            assert rights.may(ann, "inventory.read", [Place()])
+            rights.in_scope(everybody, ann, "inventory.read")
+            rights.in_each_scope(everybody, ann, ["inventory.read", "change.vote"])
+            assert rights.Held(ann).verbs == ROLES["viewer"]
+            assert not rights.has(bob, "inventory.read")
+        given.delete()
+        assert rights.has(ann, "inventory.read")
+
+    assert len(sent) == 2
+    assert not rights.has(ann, "inventory.read")
+
+
+@pytest.mark.parametrize(
+    ("method", "is_known"),
+    [("GET", 1), ("HEAD", 1), ("POST", 0), ("PUT", 0), ("PATCH", 0), ("DELETE", 0)],
+)
+def test_middleware__request_that_changes_something__asks_anew(rf: RequestFactory, method: str, is_known: int) -> None:
+    user = person()
+    given = grant(user, "viewer")
+    answers: list[bool] = []
+
+    def view(request: HttpRequest) -> HttpResponse:
+        answers.append(rights.has(user, "inventory.read"))
+        given.delete()
+        answers.append(rights.has(user, "inventory.read"))
+        return HttpResponse()
+
+    GrantsMiddleware(view)(rf.generic(method, "/"))
+
+    assert answers == [True, bool(is_known)]
+    assert not rights.has(user, "inventory.read")
