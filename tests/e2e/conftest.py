@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from django.conf import settings
 
 from tests.people import give_password
 from tests.servers import Process, free_port
+from tests.ui.streams import session_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -138,8 +140,19 @@ def page(new_page: Callable[..., Page]) -> Page:
 
 
 @pytest.fixture
-def sign_in() -> Callable[[Page, User], None]:
-    """`sign_in(page, person)` through the form, as people do."""
+def sign_in(site: Site) -> Callable[[Page, User], None]:
+    """`sign_in(page, person)`: from now on the page is of somebody who signed in before; it shows nothing yet."""
+
+    def with_a_session(page: Page, person: User) -> None:
+        cookie = {"name": settings.SESSION_COOKIE_NAME, "value": session_of(person), "url": site.url}
+        page.context.add_cookies([cookie])  # type: ignore[list-item]  # a dict is what it takes
+
+    return with_a_session
+
+
+@pytest.fixture
+def sign_in_by_form() -> Callable[[Page, User], None]:
+    """`sign_in_by_form(page, person)`, as people do."""
 
     def through_the_form(page: Page, person: User) -> None:
         page.goto("/sign-in/")

@@ -33,12 +33,12 @@ def site(serve_site: Callable[..., Site], request: pytest.FixtureRequest) -> Sit
 
 @pytest.fixture
 def journey(
-    new_page: Callable[..., Page], sign_in: Callable[[Page, User], None], author: User, approver: User
+    new_page: Callable[..., Page], sign_in_by_form: Callable[[Page, User], None], author: User, approver: User
 ) -> way.Journey:
     """Author and approver, signed in, each in a browser of their own."""
     pages = (new_page(), new_page())
-    sign_in(pages[0], author)
-    sign_in(pages[1], approver)
+    sign_in_by_form(pages[0], author)
+    sign_in_by_form(pages[1], approver)
     return way.Journey(*pages)
 
 
@@ -74,9 +74,9 @@ def test_journey__process_killed_in_the_write__next_one_ends_it_once(
 
 
 def test_journey__kubeconfig_pasted__cluster_is_checked_and_read(
-    page: Page, sign_in: Callable[[Page, User], None], admin: User, eu_west: EmulatedCluster
+    page: Page, sign_in_by_form: Callable[[Page, User], None], admin: User, eu_west: EmulatedCluster
 ) -> None:
-    sign_in(page, admin)
+    sign_in_by_form(page, admin)
     way.add_in_browser(page, eu_west)
 
     cluster = Cluster.objects.get(slug="eu-west")

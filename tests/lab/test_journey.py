@@ -11,7 +11,7 @@ from tests import journey as way
 from tests.e2e.conftest import (  # noqa: F401 - fixtures
     new_page,
     serve_site,
-    sign_in,
+    sign_in_by_form,
     watch,
 )
 
@@ -38,14 +38,14 @@ def site(serve_site: Callable[..., Site], request: pytest.FixtureRequest) -> Sit
 @pytest.fixture
 def journey(
     new_page: Callable[..., Page],  # noqa: F811 - the fixture
-    sign_in: Callable[[Page, User], None],  # noqa: F811 - the fixture
+    sign_in_by_form: Callable[[Page, User], None],  # noqa: F811 - the fixture
     author: User,
     approver: User,
 ) -> way.Journey:
     """Author and approver, signed in, each in a browser of their own."""
     pages = (new_page(), new_page())
-    sign_in(pages[0], author)
-    sign_in(pages[1], approver)
+    sign_in_by_form(pages[0], author)
+    sign_in_by_form(pages[1], approver)
     return way.Journey(*pages)
 
 
