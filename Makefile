@@ -95,11 +95,12 @@ COVERAGE_FLOOR := $(shell cat tests/coverage_floor 2>/dev/null)
 test: $(DEV_STAMP)
 	$(BIN)/python -m tests.chromium --install
 	rm -f .coverage .coverage.*
-	$(BIN)/python -m pytest -n 2 --dist loadfile --durations 15 --cov --cov-report= -m "not lab and not e2e" $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile --durations 15 --cov --cov-report= -m "not lab and not e2e and not walks" $(ARGS)
+	$(BIN)/coverage report --skip-covered --fail-under=$(COVERAGE_FLOOR)
+	$(BIN)/python -m pytest -n 2 --durations 15 -m "walks and not lab and not e2e" $(ARGS)
 	$(BIN)/python -m pytest -n 2 --dist loadfile --durations 15 -m "not lab and e2e" $(ARGS)
 	MESHUI_TEST_DATABASE=postgres $(BIN)/python -m pytest -n 2 --durations 15 -m "not lab and (services or commits) and not e2e" $(ARGS)
 	MESHUI_TEST_DATABASE=postgres $(BIN)/python -m pytest -n 2 -m "not lab and e2e and journey" $(ARGS)
-	$(BIN)/coverage report --skip-covered --fail-under=$(COVERAGE_FLOOR)
 
 lab:
 	@test -n "$(PYTHON)" || { echo "MeshUI needs Python 3.11, 3.12 or 3.13." >&2; exit 1; }

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from accounts.models import User
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.walks]
 ROUNDS = int(os.environ.get("MESHUI_FUZZ", "3"))
 SEED = os.environ.get("MESHUI_FUZZ_SEED", "1")
 FOREIGN = ("id", "state", "approved_by", "fence", "is_superuser", "author", "number", "__class__")

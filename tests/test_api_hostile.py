@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from accounts.models import User
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.walks]
 HUGE = 10**30
 BODIES = {
     "nothing": b"",

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from accounts.models import User
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.walks]
 SHOWS_ALL = {"event_list"}
 """Auditors read all of history."""
 NAMED = {"slug", "scope", "number", "id", "seq", "drift_id"}

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from accounts.models import User
     from playground.cluster import EmulatedCluster
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.walks]
 KEPT = [("session", "rows")]
 """ADR 0005: sessions of people are found by their keys, which stand in the database as in Django's own table."""
 

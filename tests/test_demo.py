@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+pytestmark = pytest.mark.walks
+
 
 @pytest.fixture
 def demo(tmp_path: Path) -> Iterator[Process]:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from accounts.models import User
     from tests.test_routes import Place
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.walks]
 UNSAFE = ("POST", "PUT", "PATCH", "DELETE")
 WITHOUT_TOKEN = {"ui:csp-report"}
 """Browsers send it by themselves, without a token; it changes nothing (tests/ui/test_outside.py)."""

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from accounts.models import User
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.walks]
 MOST = 20
 """What a page may send at most (performance.md §4): committed counts only ever shrink, and none is above it."""
 

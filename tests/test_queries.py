@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from accounts.models import User
     from tests.test_routes import Place
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.walks]
 MARK = "zq7"
 """Stands in every hostile value, and must never stand in SQL."""
 NAMES = re.compile(r'"(\w+)"|\b([a-z_]+)\(', re.IGNORECASE)
@@ -203,7 +203,23 @@ def test_s08_filter__hostile_value__no_query(reader: Client, ours: Place, name: 
 
 
 def test_s08_pages__hostile_value__never_fails(reader: Client, ours: Place) -> None:
-    names = ("seen", "view", "route", "of", "version", "tab", "only", "before", "next", *FOREIGN)
+    names = (
+        "seen",
+        "view",
+        "route",
+        "of",
+        "version",
+        "tab",
+        "only",
+        "before",
+        "next",
+        "q",
+        "sort",
+        "after",
+        "rows",
+        "env",
+        *FOREIGN,
+    )
     failed = []
     others = sorted(ROUTES.keys() - LISTS.keys() - {"account_login"})
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from accounts.models import User
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.walks]
 
 BEFORE_SIGN_IN = {"account_login", "accounts:first-administrator", "accounts:set-password", "ui:csp-report"}
 OWN_BUSINESS = {"account_logout"}

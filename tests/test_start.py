@@ -10,6 +10,8 @@ import pytest
 
 from tests.production import production_environment
 
+pytestmark = pytest.mark.walks
+
 ROOT = Path(__file__).resolve().parent.parent
 IMPORT_WEB = ["-c", "import meshui.asgi"]
 KEY = "q8Zt3vN1xR5kLw7Yc0Bf2Hs4Md6Pg9Ja-_EuTiOoXnVlCrDyWzQbSmKh"

@@ -115,11 +115,8 @@ def with_targets(changes: QuerySet[Change], which: Q) -> QuerySet[Change]:
 
 def in_flight(changes: QuerySet[Change]) -> QuerySet[Change]:
     """Those on their way to the clusters, longest moved first: step_count and good_count say how far. One query."""
-    return (
-        listed(changes.filter(state__in=MOVING))
-        .select_related("current_plan", "rollout")
-        .order_by("state_changed_at", "pk")
-    )
+    moving = listed(changes.filter(state__in=MOVING))
+    return moving.select_related("current_plan", "rollout").order_by("state_changed_at", "pk")
 
 
 def get_change(user: User, number: int) -> Change:

@@ -96,26 +96,23 @@ class ObjectListView(PageView, Generic[M]):
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         """The page of rows that the URL asks for."""
-        queryset = self._in_scope()
-        filters = self._filters(queryset, self.request.GET)
-        if filters is not None:
-            queryset = filters.qs
+        filters, queryset = self._filtered(self.request.GET)
         sort, order = order_of(self.sorts, self.request.GET.get("sort", ""), self.default_sort)
-        rows, is_filtered = (
-            keyset_page(queryset, order, self.request.GET),
-            filters is not None and _is_filtered(filters),
-        )
+        rows = keyset_page(queryset, order, self.request.GET)
+        is_filtered = filters is not None and _is_filtered(filters)
         return super().get_context_data(
             rows=rows,
             filter_form=None if filters is None else filters.form,
             is_filtered=is_filtered,
-            without=self._without_filters() if is_filtered and not rows.total else rows.total,
+            without=self._without_filters(rows.total) if is_filtered else rows.total,
             sort=sort,
             **kwargs,
         )
 
-    def _without_filters(self) -> int:
-        """How many rows there are with nothing but the environment that everything is narrowed to."""
+    def _without_filters(self, found: int) -> int:
+        """Where nothing was found: how many rows there are with nothing but the environment that all is narrowed to."""
+        if found:
+            return found
         alone = QueryDict(mutable=True)
         alone["env"] = env_of(self.request)
         return self.narrowed(alone).count()
@@ -126,16 +123,17 @@ class ObjectListView(PageView, Generic[M]):
             queryset = rights.in_scope(queryset, self.request.user, self.needs)
         return queryset
 
-    def _filters(self, queryset: QuerySet[M], params: QueryDict) -> Any:
-        made = self.filterset_class
-        return None if made is None else made(params, queryset=queryset, request=self.request)
+    def _filtered(self, params: QueryDict) -> tuple[FilterSet | None, QuerySet[M]]:
+        """The filters, and the rows in scope that they let through."""
+        queryset = self._in_scope()
+        if self.filterset_class is None:
+            return None, queryset
+        filters = self.filterset_class(params, queryset=queryset, request=self.request)
+        return filters, filters.qs
 
     def narrowed(self, params: QueryDict) -> QuerySet[M]:
         """The rows in scope that the filters of `params` let through, in the order that it asks for."""
-        queryset = self._in_scope()
-        filters = self._filters(queryset, params)
-        rows: QuerySet[M] = queryset if filters is None else filters.qs
-        return rows.order_by(*order_of(self.sorts, params.get("sort", ""), self.default_sort)[1])
+        return self._filtered(params)[1].order_by(*order_of(self.sorts, params.get("sort", ""), self.default_sort)[1])
 
 
 def default_query(request: HttpRequest) -> str:

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     Hurry = Callable[[Cluster], AbstractContextManager[None]]
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.walks]
 DEADLINE = 1.0
 
 

@@ -202,7 +202,7 @@ def test_frame__both_themes_and_widths__pass_axe_and_fit(  # noqa: PLR0913 - fix
 )
 def test_theme__first_painted_frame__has_the_right_ground(
     new_page: Callable[..., Page],
-    sign_in: Callable[[Page, User], None],
+    sign_in_by_form: Callable[[Page, User], None],
     viewer: User,
     *,
     theme: str,
@@ -210,7 +210,7 @@ def test_theme__first_painted_frame__has_the_right_ground(
     is_dark: bool,
 ) -> None:
     page = new_page(color_scheme=scheme)
-    sign_in(page, viewer)
+    sign_in_by_form(page, viewer)
     page.context.add_cookies([{"name": "theme", "value": theme, "url": page.url}])
 
     page.goto("/clusters/", wait_until="commit")

@@ -162,10 +162,12 @@ def test_change__keys__walk_over_targets_mark_unfold_and_switch(
     expect(page.locator("#diff [data-diff=split]")).to_have_attribute("aria-current", "true")
 
 
-def test_change__keys_switched_off__do_nothing(book: Book, signed_in: Callable[..., Page], approver: User) -> None:
+def test_change__keys_switched_off__do_nothing(
+    site: Site, book: Book, signed_in: Callable[..., Page], approver: User
+) -> None:
     change = book.make("review-none")
     page = signed_in(approver)
-    page.context.add_cookies([{"name": "keys", "value": "off", "url": page.url}])
+    page.context.add_cookies([{"name": "keys", "value": "off", "url": site.url}])
     page.goto(f"/changes/{change.number}/")
 
     for key in ("n", "v", "a", "r"):
@@ -204,6 +206,7 @@ def test_goal_12_edited_after_a_vote__void_before_the_eyes_of_who_reads(
     page.locator("[data-viewed]").click()
     expect(page.locator("#diff header")).to_contain_text("1 of 2 viewed")
 
+    other.goto("/me/")
     edited = edit_elsewhere(other, change.number)
 
     assert edited == "draft"

@@ -79,9 +79,9 @@ def test_pages__phone_in_both_themes__no_violation(
 
 
 def test_newcomer__from_the_side_bar__to_the_weights_of_a_route(
-    page: Page, sign_in: Callable[[Page, User], None], two: Cluster, viewer: User
+    page: Page, sign_in_by_form: Callable[[Page, User], None], two: Cluster, viewer: User
 ) -> None:
-    sign_in(page, viewer)
+    sign_in_by_form(page, viewer)
 
     page.get_by_role("link", name="Meshes", exact=True).click()
     page.get_by_role("link", name="Istio", exact=True).click()

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from meshes.services.watchers import Watchers
     from playground.cluster import EmulatedCluster
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.walks]
 
 
 def lists(emulated: EmulatedCluster, plural: str = "") -> int:

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
     from clusters.clients import Slim
 
+pytestmark = pytest.mark.walks
+
 ROUTES = Resource("networking.istio.io", "v1", "virtualservices", "VirtualService")
 NAMES = ("a", "b", "c")
 CHANGES = st.tuples(st.sampled_from(["put", "delete"]), st.sampled_from(NAMES), st.integers(0, 100))

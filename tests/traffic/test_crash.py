@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from playground.cluster import EmulatedCluster
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.walks]
 
 HOOKS = (
     "after_claim",

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from accounts.models import User
     from playground.cluster import EmulatedCluster
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.walks]
 
 RUNS = {"postgresql": 200, "sqlite": 20}
 """Of row 1: what two connections do at once is PostgreSQL's to decide; SQLite has one writer."""

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from playground.cluster import EmulatedCluster
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.walks]
 
 
 def test_row14__killed_between_two_clusters__the_first_is_not_written_again(

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from playground.cluster import EmulatedCluster
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.walks]
 
 MARK = "meshui.io/change"
 ROOT = Root("checkout", "shop", port=8080)
