@@ -205,10 +205,15 @@ def check_foreign_edit_is_never_overwritten(journey: Journey, pair: Sequence[Any
 
 
 def leave(page: Page) -> None:
-    """To an empty page, from one whose server died: an answer it waited for may end in an error page between, once."""
-    with suppress(Error):
-        page.goto("about:blank")
-    page.goto("about:blank")
+    """To an empty page, from one whose server died: what it still waited for may break off the way there, and again."""
+
+    def is_empty() -> bool:
+        with suppress(Error):
+            page.goto("about:blank")
+            return page.evaluate("location.href") == "about:blank"
+        return False
+
+    wait_until(is_empty, what="an empty page")
 
 
 def check_killed_worker_writes_once(
