@@ -210,7 +210,7 @@ def leave(page: Page) -> None:
     def is_empty() -> bool:
         with suppress(Error):
             page.goto("about:blank")
-            return page.evaluate("location.href") == "about:blank"
+            return bool(page.evaluate("location.href") == "about:blank")
         return False
 
     wait_until(is_empty, what="an empty page")
