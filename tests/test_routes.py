@@ -95,6 +95,7 @@ class Place:
             "number": self.number,
             "token": "no-such-token",
             "target": "no-such-target",
+            "mark": "no-such-mark",
             "operation": "change_list",
         }
         known |= {key: value for key, value in self.ids.items() if "/" not in key}

@@ -34,6 +34,8 @@ ACTIONS: Final = {
     "traffic.drift.observed": "DRIFT.OBSERVE",
     "traffic.drift.ended": "DRIFT.END",
     "traffic.target.viewed": "TARGET.VIEW",
+    "traffic.need.snoozed": "NEED.SNOOZE",
+    "traffic.need.woken": "NEED.WAKE",
     "traffic.rollout.created": "RUN.CREATE",
     "traffic.write.intended": "WRITE.INTEND",
     "traffic.write.settled": "WRITE.SETTLE",

@@ -6,6 +6,7 @@ Every entry is a cause, a place, since when, and the one page to go on. Three qu
 from __future__ import annotations
 
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode
 
@@ -19,7 +20,7 @@ from meshes.models import Sync
 from meshes.selectors import stale_after
 from meshui.lib import clock
 from meshui.lib.clock import db_now
-from traffic.models import Attempt, ChangeTarget, TargetStep, Vote
+from traffic.models import Attempt, ChangeTarget, Snooze, TargetStep, Vote
 from traffic.selectors import RUNNING
 from traffic.types import STEP_BAD, State, StepState
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
     from django.utils.functional import _StrPromise
 
+    from accounts.models import User
     from traffic.sight import Sight
 
 MOST: Final = 200
@@ -88,6 +90,11 @@ class Need:
     action: str
 
     @property
+    def mark(self) -> str:
+        """What tells it from all others, and stays: the cause and the page that it leads to."""
+        return sha256(f"{self.cause} {self.url}".encode()).hexdigest()[:16]
+
+    @property
     def tone(self) -> str:
         """crit or warn."""
         return CAUSES[self.cause].tone
@@ -102,6 +109,18 @@ def needs_of(sight: Sight) -> list[Need]:
     """Everything that needs attention, the worst first, then what has lasted longest. At most 200 of a kind."""
     found = [*_clusters(sight), *_drifts(sight), *_changes(sight)]
     return sorted(found, key=lambda need: (RANKS[need.cause], need.since is None, need.since or clock.now()))
+
+
+def without_snoozed(user: User, needs: list[Need]) -> tuple[list[Need], list[Need]]:
+    """Those that `user` is told of, and those that they let rest. What begins anew is told. One query."""
+    told: list[Need] = []
+    resting: list[Need] = []
+    snoozes = Snooze.objects.filter(user=user, until__gt=clock.now())
+    begun = dict(snoozes.values_list("mark", "since"))
+    for need in needs:
+        is_same = need.mark in begun and begun[need.mark] == need.since
+        (resting if is_same else told).append(need)
+    return told, resting
 
 
 def _clusters(sight: Sight) -> Iterator[Need]:

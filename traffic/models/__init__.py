@@ -3,6 +3,7 @@
 from traffic.models.change import Change, ChangeNumber, ChangeTarget, IdempotencyKey, Revision
 from traffic.models.plan import Plan, PlanTarget, Vote
 from traffic.models.run import Attempt, AttemptOutcome, Lease, Rollout, TargetStep
+from traffic.models.snooze import Snooze
 from traffic.models.viewed import ViewedTarget
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "PlanTarget",
     "Revision",
     "Rollout",
+    "Snooze",
     "TargetStep",
     "ViewedTarget",
     "Vote",

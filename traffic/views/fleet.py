@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
+from django.urls import reverse
 from django.utils.functional import cached_property
+from django.utils.translation import gettext
 
 from accounts.rights import Held
-from accounts.selectors import signed_in
+from accounts.selectors import actor_of, signed_in
 from accounts.types import READ
 from meshes.filters import FleetFilter
 from meshes.selectors import fleet_clusters, fleet_groups, fleet_rows
+from meshui.lib.errors import MissingError
 from meshui.ui.context import env_of
-from meshui.ui.htmx import asked, is_partial
+from meshui.ui.htmx import asked, go_to, is_partial
 from meshui.ui.tables import keyset_page, order_of
-from meshui.ui.views import PageView
+from meshui.ui.views import ActionView, PageView
 from traffic import inbox, selectors
-from traffic.attention import needs_of
+from traffic.attention import needs_of, without_snoozed
 from traffic.overview import begun_by, first_steps, overview_of
+from traffic.services.snooze import snooze_need, wake_need
 from traffic.sight import Sight
 from traffic.timeline import moments
+
+if TYPE_CHECKING:
+    from django.http import HttpResponse
 
 SHOWN: Final = 5
 MOMENTS: Final = 8
@@ -63,10 +70,12 @@ class FleetView(PageView):
         return {"there": there, "first": first_steps(self.sight, there, begun), "can_register": can_register}
 
     def read_attention(self) -> dict[str, Any]:
-        """What needs somebody, worst first; all of it where the URL asks so."""
-        found = needs_of(self.sight)
-        shown = found if self.request.GET.get("all") else found[:SHOWN]
-        return {"needs": shown, "needs_total": len(found)}
+        """What needs somebody, worst first; all of it, or what they let rest, where the URL asks so."""
+        found, resting = without_snoozed(signed_in(self.request), needs_of(self.sight))
+        is_resting = bool(self.request.GET.get("snoozed"))
+        wanted = resting if is_resting else found
+        shown = wanted if is_resting or self.request.GET.get("all") else wanted[:SHOWN]
+        return {"needs": shown, "needs_total": len(found), "resting": len(resting), "is_resting": is_resting}
 
     def read_table(self) -> dict[str, Any]:
         """Clusters and meshes as the filters of the URL have them."""
@@ -115,6 +124,43 @@ class FleetAttentionView(FleetPartView):
     """/fleet/attention/"""
 
     partial = "attention"
+
+
+class NeedView(ActionView):
+    """One verb on one need of the reader; then what needs attention."""
+
+    needs = READ
+
+    def perform(self, data: dict[str, Any], **kwargs: Any) -> HttpResponse:
+        """Call it. For htmx the part of the fleet, for all others the page."""
+        said = self.act(kwargs["mark"])
+        return go_to(self.request, f"{reverse('traffic:fleet')}{asked(self.request)}", said=said)
+
+    def act(self, mark: str) -> str:
+        """The verb; what is said when it is done."""
+        raise NotImplementedError
+
+
+class NeedSnoozeView(NeedView):
+    """POST /fleet/attention/<mark>/snooze/"""
+
+    def act(self, mark: str) -> str:
+        """Not to be told of it for eight hours. Raises MissingError."""
+        sight = Sight(Held(signed_in(self.request)))
+        need = next((need for need in needs_of(sight) if need.mark == mark), None)
+        if need is None:
+            raise MissingError("That does not need attention any more.", mend="Look at what does.")
+        snooze_need(actor=actor_of(self.request), need=need)
+        return gettext("Snoozed for 8 hours, for you alone. It comes back at once if it begins anew.")
+
+
+class NeedWakeView(NeedView):
+    """POST /fleet/attention/<mark>/wake/"""
+
+    def act(self, mark: str) -> str:
+        """Be told of it again. Raises MissingError."""
+        wake_need(actor=actor_of(self.request), mark=mark)
+        return gettext("You are told of it again.")
 
 
 class FleetMovingView(FleetPartView):
