@@ -91,4 +91,4 @@ def test_newcomer__from_the_side_bar__to_the_weights_of_a_route(
     page.locator("#table").get_by_role("link", name="checkout").first.click()
 
     expect(page.get_by_role("columnheader", name="Weight as written").first).to_be_visible()
-    expect(page.locator("main")).to_contain_text("9,000")
+    expect(page.locator("main")).to_contain_text("9000")
