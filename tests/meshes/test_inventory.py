@@ -105,7 +105,7 @@ def test_routes__emulated_cluster__split_rules_and_a_page_for_each(
     assert [share for _, share in line.shares] == [9000, 1000]
     assert line.rule_count == len(line.row.route.rules) > 1
     assert '<td class="r num">9</td> <td class="r num">9000</td> <td class="r num">90' in page
-    assert '<td class="r num">1</td> <td class="r num">1,000</td> <td class="r num">10' in page
+    assert '<td class="r num">1</td> <td class="r num">1000</td> <td class="r num">10' in page
     assert "networking.istio.io" in page
 
 
