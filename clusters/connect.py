@@ -5,6 +5,7 @@ Pools are kept per cluster and credential, and dropped when either moves. Every 
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import os
 import ssl
@@ -19,11 +20,22 @@ from django.conf import settings
 
 from clusters.access import Inspector
 from clusters.certificates import fingerprint
-from clusters.endpoints import PRIVATE, BoundedSocket, PinnedPool, Policy, nets, parse_endpoint, resolve
+from clusters.endpoints import (
+    PRIVATE,
+    BoundedSocket,
+    PinnedPool,
+    Policy,
+    nets,
+    parse_endpoint,
+    parse_service_url,
+    resolve,
+)
 from clusters.intake import InClusterError, in_cluster_token
 from clusters.kube import KubeWriter
 from clusters.kube_lists import KubeReader
 from clusters.models import Credential, Health
+from clusters.proxied import SECONDS as PROXIED_SECONDS
+from clusters.proxied import Proxied
 from clusters.scoped import ScopedReader
 from clusters.secrets import CredentialUnreadableError, Opened, Secret, open_sealed, seal
 from clusters.transport import Transport
@@ -31,12 +43,15 @@ from meshui.lib.clock import now
 from meshui.lib.errors import GoneError, UnavailableError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from clusters.clients import Lister, Writer
     from clusters.models import Cluster
 
 USED_STEP = timedelta(minutes=1)
 PROBE_CONNECT, PROBE_READ = 1.0, 2.0
 IN_CLUSTER = "in-cluster"
+NOTHING = Opened(Secret(""), "", Secret(""), "", skips_tls_verification=False)
 _lock = threading.Lock()
 _transports: dict[tuple[str, str, str], Transport] = {}
 
@@ -85,6 +100,51 @@ def prober_for(cluster: Cluster) -> Inspector:
     return Inspector(_open(cluster, opened, connect=PROBE_CONNECT, read=PROBE_READ, socket_class=_ProbeSocket))
 
 
+def proxied_for(cluster: Cluster) -> Proxied:
+    """Reads what stands behind the API server, over connections of its own: 5 s for an answer, four at once.
+
+    Raises as reader_for.
+    """
+    return Proxied(_transport(cluster, "reader", use="proxied"))
+
+
+def metrics_transport(
+    cluster: Cluster, url: str, *, auth: str = "", headers: Mapping[str, str] | None = None
+) -> tuple[Transport, str]:
+    """Calls the Prometheus of `cluster` at `url` with what is stored for it, and the path below which it stands.
+
+    `auth`: bearer, basic or empty. 5 s for an answer, four at once. Raises EndpointRefusedError, UnavailableError (the
+    credential that `auth` needs is gone, or no key opens it). One query.
+    """
+    credential = Credential.objects.filter(cluster=cluster, role="metrics").first()
+    if auth and credential is None:
+        raise UnavailableError("The credential of its Prometheus is gone.", mend="Set the source of its metrics again.")
+    endpoint, path = parse_service_url(url)
+    which = f"{credential.fingerprint if credential else ''}:{url}:{auth}:{sorted((headers or {}).items())}"
+    key = (str(cluster.pk), "metrics", hashlib.sha256(which.encode()).hexdigest())
+    with _lock:
+        found = _transports.get(key)
+    if found is None:
+        opened = _opened(credential) if credential else NOTHING
+        context = tls_context(opened)
+
+        def open_pool() -> PinnedPool:
+            checked = resolve(endpoint, policy())
+            pool = PinnedPool(endpoint, checked, context, connect=settings.CONNECT_TIMEOUT, read=PROXIED_SECONDS)
+            context.sslsocket_class = ProxiedSocket
+            return pool
+
+        found = _kept(key, Transport(endpoint, open_pool, {**(headers or {}), **_authorization(auth, opened)}))
+    return found, path
+
+
+def _authorization(auth: str, opened: Opened) -> dict[str, str]:
+    secret = opened.token.reveal()
+    if auth == "basic":
+        return {"Authorization": f"Basic {base64.b64encode(secret.encode()).decode()}"}
+    return {"Authorization": f"Bearer {secret}"} if auth == "bearer" else {}
+
+
 def forget(cluster_id: object) -> None:
     """Drop the pools of a cluster: its credential or address moved."""
     with _lock:
@@ -105,24 +165,34 @@ def resealed(credential: Credential) -> bytes:
     return seal(opened, cluster_id=str(credential.cluster_id), role=credential.role, keys=settings.CREDENTIAL_KEYS)
 
 
-def _transport(cluster: Cluster, role: str) -> Transport:
-    """Raises UnavailableError, EndpointRefusedError. One query, and one more at most once a minute."""
+def _transport(cluster: Cluster, role: str, *, use: str = "") -> Transport:
+    """One for each role and `use`. Raises UnavailableError, EndpointRefusedError.
+
+    One query, and one more at most once a minute.
+    """
     credential = Credential.objects.filter(cluster=cluster, role=role).first()
     if credential is None:
         raise _no_credential(cluster, role)
     token = _own_token() if credential.kind == IN_CLUSTER else None
     rotated = hashlib.sha256(token.reveal().encode()).hexdigest() if token else ""
-    key = (str(cluster.pk), role, f"{credential.pk}:{credential.fingerprint}:{cluster.server}:{rotated}")
+    key = (str(cluster.pk), role + use, f"{credential.pk}:{credential.fingerprint}:{cluster.server}:{rotated}")
     with _lock:
         found = _transports.get(key)
     if found is None:
         opened = _opened(credential)
-        made = _open(cluster, opened, connect=settings.CONNECT_TIMEOUT, read=settings.READ_TIMEOUT)
-        found = _kept(key, made)
+        found = _kept(key, _proxied(cluster, opened) if use else _plain(cluster, opened))
     moment = now()
     if credential.last_used_at is None or moment - credential.last_used_at > USED_STEP:
         Credential.objects.filter(pk=credential.pk).update(last_used_at=moment)
     return found
+
+
+def _plain(cluster: Cluster, opened: Opened) -> Transport:
+    return _open(cluster, opened, connect=settings.CONNECT_TIMEOUT, read=settings.READ_TIMEOUT)
+
+
+def _proxied(cluster: Cluster, opened: Opened) -> Transport:
+    return _open(cluster, opened, connect=settings.CONNECT_TIMEOUT, read=PROXIED_SECONDS, socket_class=ProxiedSocket)
 
 
 def _kept(key: tuple[str, str, str], made: Transport) -> Transport:
@@ -161,6 +231,15 @@ class _ProbeSocket(BoundedSocket):
         """A request goes out now."""
         super().begin()
         self._deadline = time.monotonic() + PROBE_READ
+
+
+class ProxiedSocket(BoundedSocket):
+    """The whole answer of something behind an API server within 5 s, however it drips."""
+
+    def begin(self) -> None:
+        """A request goes out now."""
+        super().begin()
+        self._deadline = time.monotonic() + PROXIED_SECONDS
 
 
 def _open(

@@ -42,6 +42,8 @@ MAX_BODY_BYTES = 80 * 1024 * 1024
 POOL_SIZE = 4
 LABELS = re.compile(r"(?=.{1,253}$)[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?(\.[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)*")
 NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
+PATH = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._~-]*(/[A-Za-z0-9_-][A-Za-z0-9._~-]*)*/?")
+"""No part begins with a dot, none is empty, nothing is escaped."""
 BANNED_PORTS = frozenset({2375, 2376, 2379, 2380, 3306, 5432, 5672, 6379, 9200, 10250, 10255, 11211, 27017})
 GLOBAL_V6 = ipaddress.ip_network("2000::/3")
 
@@ -110,6 +112,19 @@ def parse_endpoint(url: str, *, tls_name: str = "") -> Endpoint:
         raise EndpointRefusedError(f"Port {port} is not one of an API server.", mend="Use 443 or one from 1024 on.")
     host = _host(parts.hostname or "", is_bracketed="[" in parts.netloc)
     return Endpoint(host, port, tls_name or host)
+
+
+def parse_service_url(url: str, *, tls_name: str = "") -> tuple[Endpoint, str]:
+    """As parse_endpoint, of a server that may stand below a path (`/prometheus`): the endpoint and that path.
+
+    Raises EndpointRefusedError.
+    """
+    head, slashes, rest = url.partition("//")
+    netloc, _, path = rest.partition("/")
+    if path and not PATH.fullmatch(path):
+        raise EndpointRefusedError("The path of the address is refused.", mend="Write https://host:port/path.")
+    path = path.rstrip("/")
+    return parse_endpoint(f"{head}{slashes}{netloc}", tls_name=tls_name), f"/{path}" if path else ""
 
 
 def _host(host: str, *, is_bracketed: bool) -> str:

@@ -109,10 +109,10 @@ class Cluster(LeasedRow):
 
 
 class Credential(models.Model):
-    """What opens a cluster, encrypted; one reader and at most one writer."""
+    """What opens a cluster, encrypted: one reader, at most one writer, at most one for its Prometheus (`metrics`)."""
 
     cluster = models.ForeignKey(Cluster, on_delete=models.CASCADE, related_name="credentials")
-    role = models.CharField(max_length=8, choices=[("reader", "Reader"), ("writer", "Writer")])
+    role = models.CharField(max_length=8, choices=[("reader", "Reader"), ("writer", "Writer"), ("metrics", "Metrics")])
     kind = models.CharField(max_length=12)
     key_id = models.CharField(max_length=16)
     ciphertext = models.BinaryField()

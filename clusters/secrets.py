@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Final, NoReturn
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
@@ -16,6 +17,9 @@ from meshui.lib.canonical import canonical
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+
+HEADER: Final = re.compile(r"[\x21-\x7e]{1,16384}")
 
 
 class CredentialUnreadableError(Exception):
@@ -61,6 +65,14 @@ class Opened:
         """SHA-256 of what identifies the credential, hex: shown, so that people can tell two apart."""
         what = self.token.reveal() or self.certificate_pem or f"in-cluster {self.ca_pem}"
         return hashlib.sha256(what.encode()).hexdigest()
+
+
+def header_fault(secret: Secret, *, is_pair: bool) -> str:
+    """Why this cannot be sent in a header as a token, or as `user:password`; empty if it can."""
+    text = secret.reveal()
+    if not HEADER.fullmatch(text):
+        return "is longer than 16 KiB or holds spaces or other characters."
+    return "is not user:password." if is_pair and ":" not in text else ""
 
 
 def key_id(key: str) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 import msgspec
@@ -290,3 +291,75 @@ class Finding:
     where: str
     message: str
     targets: tuple[str, ...] = field(default=())
+
+
+class Signal(StrEnum):
+    """A golden signal, in the same unit of every mesh: requests/s, the fraction that went well, latency in ms."""
+
+    REQUEST_RATE = "request_rate"
+    SUCCESS_RATE = "success_rate"
+    LATENCY = "latency"
+
+
+class Grain(StrEnum):
+    """What a signal is said of: a service, one backend of its route, or the requests of one source to it."""
+
+    SERVICE = "service"
+    BACKEND = "backend"
+    EDGE = "edge"
+
+
+Side = Literal["waypoint", "client", "server"]
+Key = Literal[
+    "namespace", "service", "workload", "version", "backend_namespace", "backend", "source_namespace", "source_workload"
+]
+
+
+@dataclass(frozen=True, slots=True)
+class LabelMatch:
+    """A condition on a label, as Prometheus has it: a label that is absent is empty, regexes match the whole."""
+
+    label: str
+    value: str
+    op: Literal["=", "!=", "=~", "!~"] = "="
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """One way to count: `metric` where `matches` hold, grouped by the labels of `keys`. `side`: whose proxy counts.
+
+    `good`: what else holds of a request that went well (of SUCCESS_RATE). `to_ms`: what a bound of the histogram is
+    multiplied by (of LATENCY; `metric` is then its `_bucket`); 0: no histogram.
+    """
+
+    side: Side
+    metric: str
+    matches: tuple[LabelMatch, ...]
+    keys: tuple[tuple[Key, str], ...]
+    good: tuple[LabelMatch, ...] = ()
+    to_ms: float = 0.0
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The labels that name a group; of a histogram the bound, `le`, last."""
+        names = tuple(label for _, label in self.keys)
+        return (*names, "le") if self.to_ms else names
+
+
+@dataclass(frozen=True, slots=True)
+class SignalSpec:
+    """How a mesh counts one signal. Of the ways to count a grain the first that has data answers, alone.
+
+    The same request is counted by the proxies of both ends: ways are never added up.
+    """
+
+    ways: Mapping[Grain, tuple[Way, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class ProxyPage:
+    """Where a mesh's proxies tell their counters: a port and a path of pods that have one of these containers."""
+
+    port: int
+    path: str
+    containers: tuple[str, ...]

@@ -46,6 +46,7 @@ INSTALLED_APPS = [
     "accounts",
     "clusters",
     "meshes",
+    "metrics",
     "traffic",
     "meshui",
 ]
@@ -223,12 +224,18 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 # max_retries: a bell that cannot ring must not hold up the page that rings it (kombu waits 6 s by default).
 CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 60, "unacked_restore_interval": 1, "max_retries": 0}
 CELERY_TASK_DEFAULT_QUEUE = "default"
-CELERY_TASK_ROUTES = {"traffic.tasks.*": {"queue": "apply"}, "meshes.tasks.*": {"queue": "discover"}}
+CELERY_TASK_ROUTES = {
+    "traffic.tasks.*": {"queue": "apply"},
+    "meshes.tasks.*": {"queue": "discover"},
+    "metrics.tasks.*": {"queue": "discover"},
+}
 # What is rung without anybody asking: task → seconds. Celery beat and the embedded loop read the same table.
 PERIODIC = {
     "traffic.tasks.sweep": env.number("SWEEP_SECONDS", 2),
     "meshes.tasks.sweep": env.number("SWEEP_SECONDS", 2),
     "clusters.tasks.sweep": env.number("SWEEP_SECONDS", 2),
+    "metrics.tasks.sweep": env.number("SWEEP_SECONDS", 2),
+    "metrics.tasks.prune": 300.0,
     "traffic.tasks.age": env.number("AGE_SECONDS", 5),
 }
 CELERY_BEAT_SCHEDULE = {name: {"task": name, "schedule": seconds} for name, seconds in PERIODIC.items()}
@@ -239,11 +246,16 @@ LANES = {
     "traffic.tasks.apply_step": int(env.number("APPLY_PARALLEL", 16)),
     "clusters.": 4,
     "meshes.": 4,
+    "metrics.": 4,
 }
 
 # Live data (docs/architecture.md): what a stream may be about, each kind with the function that finds its subjects, and
 # the kinds whose moves may end a stream: then the rights of all streams are read again at once.
-LIVE_SUBJECTS = {"change": "traffic.selectors.live_subjects", "cluster": "clusters.selectors.live_subjects"}
+LIVE_SUBJECTS = {
+    "change": "traffic.selectors.live_subjects",
+    "cluster": "clusters.selectors.live_subjects",
+    "metric": "clusters.selectors.live_subjects",  # new values of a cluster: `metrics`, `metric-eu-west`
+}
 LIVE_BELLS = frozenset({"user", "grant", "session"})
 LIVE_REREAD_SECONDS = env.number("LIVE_REREAD_SECONDS", 5)
 LIVE_BEAT_SECONDS = env.number("LIVE_BEAT_SECONDS", 2)
@@ -256,6 +268,7 @@ READ_TIMEOUT = env.number("READ_TIMEOUT", 30)
 CONFLICT_RETRIES = int(env.number("CONFLICT_RETRIES", 5))
 UNREACHABLE_WINDOW = env.number("UNREACHABLE_WINDOW", 300)
 SYNC_SECONDS = env.number("SYNC_SECONDS", 60)
+METRICS_WINDOW_SECONDS = int(env.number("METRICS_WINDOW_SECONDS", 60))  # of rates: at least two scrapes of Prometheus
 WATCH = env.flag("WATCH", default=True)
 WATCHERS = "meshes.services.watchers.Watchers"  # meshui lies below meshes, so it starts them by name
 APPLY_PARALLEL = LANES["traffic.tasks.apply_step"]

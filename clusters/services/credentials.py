@@ -77,7 +77,6 @@ def rotate_credentials(*, actor: Actor) -> int:
 
 def store_credential(cluster: Cluster, role: str, kubeconfig: ParsedKubeconfig, actor: Actor) -> None:
     """Encrypted under the first key. Inside a verb, where there is none of this role."""
-    keys = settings.CREDENTIAL_KEYS
     opened = Opened(
         kubeconfig.token,
         kubeconfig.certificate_pem,
@@ -86,15 +85,27 @@ def store_credential(cluster: Cluster, role: str, kubeconfig: ParsedKubeconfig, 
         kubeconfig.skips_tls_verification,
         kubeconfig.is_in_cluster,
     )
-    Credential.objects.create(
-        cluster=cluster,
-        role=role,
-        kind=kubeconfig.kind,
-        key_id=key_id(keys[0]),
-        ciphertext=seal(opened, cluster_id=str(cluster.pk), role=role, keys=keys),
-        fingerprint=opened.fingerprint(),
-        expires_at=kubeconfig.expires_at,
-        created_at=read_db_now(),
-        created_by_name=actor.name,
+    _store(
+        Credential(cluster=cluster, role=role, kind=kubeconfig.kind, expires_at=kubeconfig.expires_at), opened, actor
     )
+
+
+def store_for_metrics(cluster: Cluster, kind: str, opened: Opened | None, actor: Actor) -> None:
+    """What opens the Prometheus of `cluster`, of `kind`, in the place of the one before; None: nothing does.
+
+    Inside a verb.
+    """
+    Credential.objects.filter(cluster=cluster, role="metrics").delete()
+    if opened is not None:
+        _store(Credential(cluster=cluster, role="metrics", kind=kind), opened, actor)
+
+
+def _store(credential: Credential, opened: Opened, actor: Actor) -> None:
+    keys, cluster = settings.CREDENTIAL_KEYS, credential.cluster
+    credential.key_id = key_id(keys[0])
+    credential.ciphertext = seal(opened, cluster_id=str(cluster.pk), role=credential.role, keys=keys)
+    credential.fingerprint = opened.fingerprint()
+    credential.created_at = read_db_now()
+    credential.created_by_name = actor.name
+    credential.save(force_insert=True)
     forget(cluster.pk)

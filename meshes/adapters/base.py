@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from clusters.clients import ObjectRef, Reader, Resource
-    from meshes.types import Around, LiveRoute, Projection, Rendered, Route, Version
+    from meshes.types import Around, LiveRoute, Projection, ProxyPage, Rendered, Route, Signal, SignalSpec, Version
     from meshui.lib.jsontypes import JsonObject
 
 
@@ -135,6 +135,10 @@ class MeshAdapter(Protocol):
     platforms: ClassVar[frozenset[str]]
     known: ClassVar[tuple[str, str]]
     """The oldest and the newest version whose objects were read against the adapter, as people write them."""
+    signals: ClassVar[Mapping[Signal, SignalSpec]]
+    """How its proxies count requests: data, evaluated by metrics."""
+    proxy_page: ClassVar[ProxyPage]
+    """Where its proxies tell what they counted."""
 
     def capabilities(self, version: Version) -> Capabilities:
         """What `version` can hold."""

@@ -27,6 +27,7 @@ from meshes.adapters.base import Capabilities, Verification
 from meshes.adapters.edits import fresh_backends, refused, same_rules
 from meshes.adapters.istio_companions import Subsets, with_labels
 from meshes.adapters.istio_kinds import GROUP, ref_of, resources, version_of
+from meshes.adapters.istio_signals import PROXY_PAGE, SIGNALS
 from meshes.adapters.istio_subsets import destination_rules, subset_writes
 from meshes.types import LiveRoute, Rendered
 
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 
     from clusters.clients import Reader, Resource
     from meshes.adapters.base import Detected, Read
-    from meshes.types import Around, NativeWrite, Projection, Route, Version
+    from meshes.types import Around, NativeWrite, Projection, ProxyPage, Route, Signal, SignalSpec, Version
     from meshui.lib.jsontypes import JsonObject
 
 KNOWN = ((1, 18), (1, 31))
@@ -49,6 +50,8 @@ class IstioAdapter:
     label: ClassVar[str] = "Istio"
     platforms: ClassVar[frozenset[str]] = frozenset({"kubernetes"})
     known: ClassVar[tuple[str, str]] = ("1.18", "1.31")
+    signals: ClassVar[Mapping[Signal, SignalSpec]] = SIGNALS
+    proxy_page: ClassVar[ProxyPage] = PROXY_PAGE
 
     def capabilities(self, version: Version) -> Capabilities:
         """Any whole number is a weight, so basis points fit; no version reports whether it took a VirtualService."""

@@ -24,6 +24,7 @@ from meshes.adapters.base import Capabilities, Problem, Read
 from meshes.adapters.edits import refused
 from meshes.adapters.gateway_kinds import LINKERD
 from meshes.adapters.gateway_shapes import GatewayRoute
+from meshes.adapters.linkerd_signals import PROXY_PAGE, SIGNALS
 from meshes.adapters.natives import name_of, namespace_of, titled, uid_of
 from meshes.adapters.shapes import Anything, sound
 from meshes.types import Around, LiveRoute, Rendered, Root
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
     from clusters.clients import Reader
     from meshes.adapters.base import Detected, Verification
-    from meshes.types import Loss, Projection, Route, Version
+    from meshes.types import Loss, Projection, ProxyPage, Route, Signal, SignalSpec, Version
     from meshui.lib.jsontypes import JsonObject
 
     Objects = Mapping[str, Sequence[JsonObject]]
@@ -53,6 +54,8 @@ class LinkerdAdapter:
     label: ClassVar[str] = "Linkerd"
     platforms: ClassVar[frozenset[str]] = frozenset({"kubernetes"})
     known: ClassVar[tuple[str, str]] = ("2.14", "2.20")
+    signals: ClassVar[Mapping[Signal, SignalSpec]] = SIGNALS
+    proxy_page: ClassVar[ProxyPage] = PROXY_PAGE
 
     def capabilities(self, version: Version) -> Capabilities:
         """Weights up to a million, so basis points fit; routes of Services are read since 2.14."""

@@ -1,0 +1,1 @@
+"""Golden signals of services: how they are measured, what is kept of them, what pages and changes ask."""

@@ -1,0 +1,84 @@
+"""Verification level L3: whether the requests of a bake window were shared as was approved. Pure.
+
+Shares of a sample vary: a backend with share p of n requests is within p ± 3 standard deviations nearly always, so that
+and 2 points more are tolerated.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal
+
+from meshes.types import FULL
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+POINTS: Final = 0.02
+DEVIATIONS: Final = 3.0
+FEWEST: Final = 30
+"""Requests below which nothing is said: with 20, one request is five points."""
+
+Answer = Literal["observed", "mismatch", "cannot be observed"]
+
+
+@dataclass(frozen=True, slots=True)
+class ShareSeen:
+    """One backend: its approved and its measured share, and how far they may be apart; all of 0 to 1."""
+
+    key: str
+    approved: float
+    measured: float
+    tolerance: float
+
+    @property
+    def is_within(self) -> bool:
+        """Whether the measured share is what was approved, as far as a sample can tell."""
+        return abs(self.measured - self.approved) <= self.tolerance
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What metrics say of a split. `reason` in words: what is missing, or which backend is off and by how much."""
+
+    answer: Answer
+    reason: str
+    requests: int = 0
+    shares: tuple[ShareSeen, ...] = ()
+
+
+def observe_split(approved: Mapping[str, int], counted: Mapping[str, float] | None, *, why: str = "") -> Observation:
+    """Compare `counted` requests by backend key with `approved` basis points (sum 10,000) of the same window.
+
+    `counted` None: nothing was measured, `why` says what is missing. Requests to backends that were not approved are
+    a mismatch like any other share.
+    """
+    if counted is None:
+        return Observation("cannot be observed", why or "Nothing was measured in that time.")
+    if len(approved) < 2:
+        return Observation("cannot be observed", "There is one backend alone: it gets every request, whatever it does.")
+    if sum(approved.values()) != FULL:
+        return Observation("cannot be observed", "The approved weights do not add up to 100 %.")
+    usable = {key: max(0.0, value) for key, value in counted.items() if math.isfinite(value)}
+    requests = sum(usable.values())
+    if requests < FEWEST:
+        text = f"Only {requests:.0f} requests were measured; {FEWEST} are needed to tell."
+        return Observation("cannot be observed", text, int(requests))
+    keys = (*approved, *(key for key in usable if key not in approved))
+    shares = tuple(_share(key, approved.get(key, 0) / FULL, usable.get(key, 0.0), requests) for key in keys)
+    off = [share for share in shares if not share.is_within]
+    if not off:
+        text = f"{requests:.0f} requests were shared as approved, within what a sample of them can tell."
+        return Observation("observed", text, int(requests), shares)
+    worst = max(off, key=lambda share: abs(share.measured - share.approved) - share.tolerance)
+    text = (
+        f"{worst.key} got {worst.measured:.1%} of {requests:.0f} requests; approved are {worst.approved:.1%}, "
+        f"tolerated is ±{worst.tolerance:.1%}."
+    )
+    return Observation("mismatch", text, int(requests), shares)
+
+
+def _share(key: str, approved: float, count: float, requests: float) -> ShareSeen:
+    deviation = math.sqrt(approved * (1.0 - approved) / requests)
+    return ShareSeen(key, approved, count / requests, DEVIATIONS * deviation + POINTS)

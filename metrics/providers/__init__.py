@@ -1,0 +1,1 @@
+"""Who is asked for metrics: a Prometheus, or the proxies themselves."""

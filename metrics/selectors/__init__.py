@@ -1,0 +1,18 @@
+"""What pages and changes ask of metrics. Who may see a cluster is the caller's: these take clusters already narrowed."""
+
+from metrics.selectors.latest import fleet_signals, get_signals, list_edges, list_readings
+from metrics.selectors.observing import observe_service
+from metrics.selectors.points import fleet_line, list_points
+from metrics.selectors.sources import SourceFace, source_face
+
+__all__ = [
+    "SourceFace",
+    "fleet_line",
+    "fleet_signals",
+    "get_signals",
+    "list_edges",
+    "list_points",
+    "list_readings",
+    "observe_service",
+    "source_face",
+]

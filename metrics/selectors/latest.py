@@ -1,0 +1,130 @@
+"""The latest values, each with its age and source; what is old says so, and what was never measured is no zero."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING, Final
+
+from django.db.models import Count, F, Min, Q, Sum
+
+from meshes.types import Grain
+from meshui.lib.clock import now
+from meshui.lib.rights import in_scope
+from metrics.models import Collector, Series
+from metrics.types import FleetSignals, Name, Reading, ServiceSignals
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+    from uuid import UUID
+
+    from django.db.models import QuerySet
+
+    from accounts.models import User
+    from clusters.models import Cluster
+
+    Clusters = QuerySet[Cluster] | Collection[Cluster]
+    Key = tuple[UUID, str, str]
+
+LATE: Final = {15: dt.timedelta(seconds=45), 60: dt.timedelta(seconds=150)}
+"""How old the latest value may be, by its step, before it is stale."""
+MOST_EDGES: Final = 2_000
+NOBODY: Final = "Nobody has measured it yet: the next round is within a minute."
+
+
+def get_signals(cluster: Cluster, namespace: str, service: str) -> ServiceSignals:
+    """All that is known of one service of a cluster: itself, its backends, who calls it. Two queries."""
+    rows = list(Series.objects.filter(cluster=cluster, namespace=namespace, service=service).order_by("part"))
+    moment = now()
+    readings = {row.name: _reading(row, moment) for row in rows}
+    own = Name(namespace, service, Grain.SERVICE)
+    whole = readings.get(own) or Reading(own, None, "none")
+    return ServiceSignals(
+        cluster.slug,
+        whole,
+        {name.part: reading for name, reading in readings.items() if name.grain is Grain.BACKEND},
+        tuple(reading for name, reading in readings.items() if name.grain is Grain.EDGE),
+        why_missing(cluster) if not whole.is_live else "",
+    )
+
+
+def why_missing(cluster: Cluster) -> str:
+    """Why there is no data of now, in words. One query."""
+    collector = Collector.objects.filter(cluster=cluster).only("problem").first()
+    return (collector.problem if collector else "") or NOBODY
+
+
+def list_readings(clusters: Clusters, names: Iterable[tuple[str, str]]) -> dict[Key, Reading]:
+    """(cluster's id, namespace, service) → its latest values, for rows of a list; what is missing is not known.
+
+    One query for at most a page of names.
+    """
+    wanted = set(names)
+    rows = Series.objects.filter(
+        cluster__in=clusters,
+        grain=Grain.SERVICE,
+        namespace__in={space for space, _ in wanted},
+        service__in={name for _, name in wanted},
+    )
+    moment = now()
+    return {
+        (row.cluster_id, row.namespace, row.service): _reading(row, moment)
+        for row in rows
+        if (row.namespace, row.service) in wanted
+    }
+
+
+def list_edges(
+    clusters: Clusters, *, namespaces: Collection[str] | None = None, user: User | None = None
+) -> list[tuple[str, Reading]]:
+    """(cluster's slug, requests of one source to one service) that are live, the busiest 2,000. One query.
+
+    `namespaces`: of the services that are called. `user`: only services in their scope.
+    """
+    rows = Series.objects.filter(live(), cluster__in=clusters, grain=Grain.EDGE)
+    if namespaces is not None:
+        rows = rows.filter(namespace__in=namespaces)
+    if user is not None:
+        rows = in_scope(rows, user, "inventory.read")
+    moment = now()
+    found = rows.select_related("cluster").order_by("-rate", "pk")[:MOST_EDGES]
+    return [(row.cluster.slug, _reading(row, moment)) for row in found]
+
+
+def fleet_signals(clusters: Clusters, *, user: User | None = None) -> FleetSignals:
+    """Sums over the services of `clusters` that are live. Three queries. `user`: only services in their scope."""
+    rows = Series.objects.filter(cluster__in=clusters, grain=Grain.SERVICE)
+    if user is not None:
+        rows = in_scope(rows, user, "inventory.read")
+    known = rows.count()
+    fresh = rows.filter(live())
+    judged = Q(success__isnull=False)
+    sums = fresh.aggregate(
+        rate=Sum("rate"),
+        good=Sum(F("rate") * F("success"), filter=judged),
+        judged=Sum("rate", filter=judged),
+        live=Count("pk"),
+        oldest=Min("at"),
+    )
+    slowest = fresh.exclude(p99_ms=None).order_by("-p99_ms", "pk").first()
+    return FleetSignals(
+        rate=sums["rate"],
+        success=sums["good"] / sums["judged"] if sums["judged"] else None,
+        slowest=_reading(slowest, now()) if slowest else None,
+        live=sums["live"],
+        known=known,
+        oldest_at=sums["oldest"],
+    )
+
+
+def live() -> Q:
+    """Series whose latest value is of now."""
+    moment, found = now(), Q()
+    for step, late in LATE.items():
+        found |= Q(step=step, at__gte=moment - late)
+    return found
+
+
+def _reading(row: Series, moment: dt.datetime) -> Reading:
+    age = max(0.0, (moment - row.at).total_seconds())
+    is_live = row.at >= moment - LATE.get(row.step, max(LATE.values()))
+    return Reading(row.name, row.golden, "live" if is_live else "stale", row.at, age, row.source, row.share)

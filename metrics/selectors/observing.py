@@ -1,0 +1,70 @@
+"""How the requests of a window were shared out, from stored points: what level L3 of verification rests on."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import defaultdict
+from typing import TYPE_CHECKING, Final
+
+from django.conf import settings
+
+from meshes.types import Grain
+from metrics.models import Point
+from metrics.observed import Observation, observe_split
+from metrics.selectors.latest import why_missing
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from clusters.models import Cluster
+
+COVERED: Final = 0.7
+"""Which part of the window must have been measured."""
+
+
+def observe_service(
+    cluster: Cluster,
+    namespace: str,
+    service: str,
+    *,
+    approved: Mapping[str, int],
+    window: tuple[dt.datetime, dt.datetime],
+) -> Observation:
+    """Whether the requests between the two moments of `window` were shared as `approved` (key → basis points).
+
+    A rate looks back over its own window, so the first minute still tells of what was before and is left out. At most
+    three queries.
+    """
+    since, until = window
+    for step, back in ((15, settings.METRICS_WINDOW_SECONDS), (60, max(settings.METRICS_WINDOW_SECONDS, 150))):
+        start = since + dt.timedelta(seconds=back)
+        slots = int((until - start).total_seconds() // step)
+        points = _points(cluster, namespace, service, step, start, until)
+        measured = {point.at for point in points}
+        if slots >= 1 and len(measured) >= COVERED * slots:
+            return observe_split(approved, _counts(points, step))
+    return observe_split(approved, None, why=_why(cluster, since, until))
+
+
+def _points(
+    cluster: Cluster, namespace: str, service: str, step: int, start: dt.datetime, end: dt.datetime
+) -> Sequence[Point]:
+    rows = Point.objects.filter(
+        series__cluster=cluster, series__namespace=namespace, series__service=service, series__grain=Grain.BACKEND
+    )
+    return list(rows.filter(step=step, at__gte=start, at__lte=end).select_related("series").order_by("at"))
+
+
+def _counts(points: Sequence[Point], step: int) -> dict[str, float]:
+    """Requests by backend that were really counted: of what was scaled up, the sampled part."""
+    found: dict[str, float] = defaultdict(float)
+    for point in points:
+        found[point.series.part] += point.rate * point.share * step
+    return dict(found)
+
+
+def _why(cluster: Cluster, since: dt.datetime, until: dt.datetime) -> str:
+    length = (until - since).total_seconds()
+    if length < settings.METRICS_WINDOW_SECONDS + 15:
+        return f"The window of {length:.0f} s is too short: rates look back over {settings.METRICS_WINDOW_SECONDS} s."
+    return f"Its backends were not measured in that time. {why_missing(cluster)}"

@@ -1,0 +1,88 @@
+"""Lines for charts, on a fixed raster of whole seconds: a moment without a measurement is a gap (None), not a zero."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import defaultdict
+from typing import TYPE_CHECKING, Final
+
+from django.db.models import F, Q, Sum
+
+from meshes.types import Grain
+from meshui.lib.clock import now
+from meshui.lib.rights import in_scope
+from metrics.models import Point, Series
+from metrics.types import Line, Name
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from accounts.models import User
+    from clusters.models import Cluster
+    from metrics.selectors.latest import Clusters
+
+STEPS: Final = {15: 120, 60: 1_440}
+"""Step → the minutes that are kept of it."""
+MOST_LINES: Final = 12
+
+
+def list_points(cluster: Cluster, namespace: str, service: str, *, step: int = 15, minutes: int = 30) -> list[Line]:
+    """The line of a service, then of each of its backends by key, over the last `minutes`. Two queries.
+
+    `step` is 15 (two hours are kept) or 60 (a day). At most 12 lines; none where nothing was ever measured.
+    """
+    rows = Series.objects.filter(cluster=cluster, namespace=namespace, service=service).exclude(grain=Grain.EDGE)
+    series = sorted(rows, key=lambda row: (row.grain != Grain.SERVICE, row.part))[:MOST_LINES]
+    times = raster(step, minutes)
+    points = Point.objects.filter(series__in=[row.pk for row in series], step=step, at__gte=_moment(times[0]))
+    by_series: dict[int, dict[int, Point]] = defaultdict(dict)
+    for point in points.order_by("at"):
+        by_series[point.series_id][int(point.at.timestamp())] = point
+    return [_line(row.name, step, times, by_series[row.pk]) for row in series]
+
+
+def fleet_line(clusters: Clusters, *, minutes: int = 60, user: User | None = None) -> Line:
+    """Requests/s of all services of `clusters` together, minute by minute, and the fraction that went well. One query.
+
+    A minute in which nothing was measured is a gap. `user`: only services in their scope.
+    """
+    times = raster(60, minutes)
+    series = Series.objects.filter(cluster__in=clusters, grain=Grain.SERVICE)
+    if user is not None:
+        series = in_scope(series, user, "inventory.read")
+    rows = Point.objects.filter(series__in=series, step=60, at__gte=_moment(times[0])).values("at").order_by("at")
+    judged = Q(success__isnull=False)
+    sums = rows.annotate(
+        whole=Sum("rate"), judged=Sum("rate", filter=judged), good=Sum(F("rate") * F("success"), filter=judged)
+    )
+    by_time = {int(row["at"].timestamp()): row for row in sums}
+    none: tuple[float | None, ...] = (None,) * len(times)
+    rates = tuple(by_time[at]["whole"] if at in by_time else None for at in times)
+    success = tuple(
+        by_time[at]["good"] / by_time[at]["judged"] if at in by_time and by_time[at]["judged"] else None for at in times
+    )
+    return Line(Name("", "", Grain.SERVICE), 60, times, rates, success, none, none, none)
+
+
+def raster(step: int, minutes: int) -> tuple[int, ...]:
+    """The moments of the last `minutes` that have had their chance to be measured; the newest is the last.
+
+    Raises ValueError for a step that is not kept, or minutes beyond what is.
+    """
+    if step not in STEPS or not 0 < minutes <= STEPS[step]:
+        raise ValueError(f"{minutes} minutes by {step} s are not kept")
+    last = int(now().timestamp()) // step * step
+    return tuple(range(last - minutes * 60 + step, last + step, step))
+
+
+def _moment(seconds: int) -> dt.datetime:
+    return dt.datetime.fromtimestamp(seconds, tz=dt.UTC)
+
+
+def _line(name: Name, step: int, times: tuple[int, ...], points: Mapping[int, Point]) -> Line:
+    def values(field: str) -> tuple[float | None, ...]:
+        return tuple(getattr(points[at], field) if at in points else None for at in times)
+
+    return Line(
+        name, step, times, values("rate"), values("success"), values("p50_ms"), values("p95_ms"), values("p99_ms")
+    )

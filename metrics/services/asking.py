@@ -1,0 +1,126 @@
+"""Whom to ask for the metrics of a cluster: as it was set, else a Prometheus found there, else the proxies."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+from django.conf import settings
+from django.db.models import Q
+
+from clusters.clients import ClusterError
+from clusters.connect import proxied_for
+from meshes.adapters.registry import all_adapters
+from meshes.models import Mesh, Service
+from meshui.lib.errors import RefusedError, UnavailableError
+from metrics.models import Source, SourceKind
+from metrics.providers import reach
+from metrics.providers.prometheus import PrometheusProvider
+from metrics.providers.proxies import ProxiesProvider
+from metrics.types import Measurement
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from clusters.models import Cluster
+    from meshes.adapters.base import MeshAdapter
+    from metrics.providers.base import Provider
+    from metrics.providers.prometheus import Ask
+    from metrics.types import Golden, Name, Place
+
+CANDIDATES: Final = (
+    ("istio-system", "prometheus", 9090),
+    ("linkerd-viz", "prometheus", 9090),
+    ("monitoring", "prometheus-operated", 9090),
+    ("monitoring", "prometheus-k8s", 9090),
+    ("monitoring", "kube-prometheus-stack-prometheus", 9090),
+    ("monitoring", "prometheus-server", 80),
+    ("prometheus", "prometheus-server", 80),
+)
+"""Where the samples and charts of meshes, and kube-prometheus, put a Prometheus: namespace, Service, port."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a round brought. `found_failed`: a Prometheus in the cluster was of no use, so the proxies were asked."""
+
+    measured: Measurement
+    found_failed: bool = False
+
+
+def ask(cluster: Cluster, places: Sequence[Place], *, step: int, tries_found: bool = True) -> Asked:
+    """Measure `places` of `cluster`. `tries_found`: whether to ask a Prometheus in the cluster that nobody named.
+
+    Raises ClusterError, RefusedError: nothing could be read. Three queries or so.
+    """
+    source = Source.objects.filter(pk=cluster.pk).select_related("cluster").first()
+    adapters = _adapters(cluster)
+    kind = source.kind if source else SourceKind.AUTO
+    if kind == SourceKind.NONE:
+        raise UnavailableError("Metrics are switched off for this cluster.", mend="Set the source of its metrics.")
+    if not adapters:
+        raise UnavailableError("No mesh is known in this cluster, so nothing counts requests.")
+    if source is not None and kind in {SourceKind.URL, SourceKind.SERVICE}:
+        return Asked(_named(source, adapters).measure(places, step=step))
+    failed: list[str] = []
+    if kind == SourceKind.AUTO and tries_found:
+        measured = _ask_found(cluster, adapters, places, step, failed)
+        if measured is not None:
+            return Asked(measured)
+    measured = _proxies(cluster, adapters).measure(places, step=step)
+    return Asked(replace(measured, problems=(*failed, *measured.problems)), found_failed=bool(failed))
+
+
+def _adapters(cluster: Cluster) -> list[MeshAdapter]:
+    kinds = set(Mesh.objects.filter(cluster=cluster, gone_at=None).values_list("kind", flat=True))
+    return [adapter for adapter in all_adapters() if adapter.kind in kinds]
+
+
+def _ask_found(
+    cluster: Cluster, adapters: Sequence[MeshAdapter], places: Sequence[Place], step: int, failed: list[str]
+) -> Measurement | None:
+    """What those that stand in the cluster say, together; None: they know nothing, `failed` says of each why."""
+    found: dict[Name, Golden] = {}
+    names = []
+    for namespace, service, port in candidates(cluster):
+        where = f"{namespace}/{service}:{port}"
+        try:
+            ask_it = reach.in_cluster(cluster, namespace, service, port)
+            measured = _prometheus(ask_it, f"Prometheus {where}", adapters).measure(places, step=step)
+        except (ClusterError, RefusedError) as error:
+            failed.append(f"Prometheus {where}: {error}")
+            continue
+        if measured.found:
+            names.append(where)
+            found = {**measured.found, **found}
+        else:
+            failed.append(f"Prometheus {where} has no requests of these services.")
+    return Measurement(found, f"Prometheus {', '.join(names)}", problems=tuple(failed)) if found else None
+
+
+def candidates(cluster: Cluster) -> list[tuple[str, str, int]]:
+    """Those of CANDIDATES that the inventory has, in that order. One query."""
+    named = Q()
+    for namespace, service, _ in CANDIDATES:
+        named |= Q(namespace=namespace, name=service)
+    rows = Service.objects.filter(named, cluster=cluster, gone_at=None).values_list("namespace", "name")
+    there = set(rows)
+    return [one for one in CANDIDATES if one[:2] in there]
+
+
+def _named(source: Source, adapters: Sequence[MeshAdapter]) -> Provider:
+    if source.kind == SourceKind.URL:
+        return _prometheus(reach.by_address(source), f"Prometheus {source.url}", adapters, source)
+    asked = reach.in_cluster(source.cluster, source.namespace, source.service, source.port)
+    return _prometheus(asked, f"Prometheus {source.namespace}/{source.service}:{source.port}", adapters, source)
+
+
+def _prometheus(
+    asked: Ask, words: str, adapters: Sequence[MeshAdapter], source: Source | None = None
+) -> PrometheusProvider:
+    fixed = dict(source.labels) if source else {}
+    return PrometheusProvider(asked, words, [a.signals for a in adapters], settings.METRICS_WINDOW_SECONDS, fixed)
+
+
+def _proxies(cluster: Cluster, adapters: Sequence[MeshAdapter]) -> ProxiesProvider:
+    return ProxiesProvider(cluster, proxied_for(cluster), adapters, settings.METRICS_WINDOW_SECONDS)

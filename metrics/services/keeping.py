@@ -1,0 +1,87 @@
+"""Keep what was measured: the latest of each series, and points on a raster. In bulk, in one transaction."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING, Final
+
+from django.db import transaction
+
+from meshui.lib.bus import publish
+from meshui.lib.clock import db_now
+from metrics.models import MOST_PART, Point, ProxyScrape, Series, Watched
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from clusters.models import Cluster
+    from metrics.types import Measurement
+
+SHORT, LONG = 15, 60
+HELD: Final = {SHORT: 2 * 3600, LONG: 24 * 3600}
+"""How long points of a raster are kept, in seconds."""
+VALUES: Final = ("rate", "success", "p50_ms", "p95_ms", "p99_ms", "share")
+LATEST: Final = ("at", "step", "source", *VALUES)
+KEY: Final = ("cluster", "namespace", "service", "grain", "part")
+MOST_SOURCE: Final = 200
+
+
+def keep(cluster: Cluster, measured: Measurement, *, at: dt.datetime, step: int, rasters: Collection[int]) -> int:
+    """Write what was measured at `at`, on each of `rasters`; how many series. Three queries or so, whatever the number.
+
+    `step`: when it will be measured again, in seconds. What was not found is not written: its age grows.
+    """
+    rows = [
+        Series(
+            cluster=cluster,
+            namespace=name.namespace,
+            service=name.service,
+            grain=name.grain,
+            part=name.part,
+            at=at,
+            step=step,
+            rate=golden.rate,
+            success=golden.success,
+            p50_ms=golden.p50_ms,
+            p95_ms=golden.p95_ms,
+            p99_ms=golden.p99_ms,
+            source=measured.source[:MOST_SOURCE],
+            share=measured.shares.get((name.namespace, name.service), 1.0),
+        )
+        for name, golden in measured.found.items()
+        if len(name.part) <= MOST_PART
+    ]
+    if not rows:
+        return 0
+    with transaction.atomic():
+        kept = Series.objects.bulk_create(
+            rows, update_conflicts=True, unique_fields=KEY, update_fields=LATEST, batch_size=200
+        )
+        Point.objects.bulk_create(
+            [
+                Point(series_id=row.pk, step=raster, at=on_raster(at, raster), **{f: getattr(row, f) for f in VALUES})
+                for row in kept
+                for raster in rasters
+            ],
+            ignore_conflicts=True,
+            batch_size=500,
+        )
+        publish("metric", cluster.pk, is_progress=True)
+    return len(rows)
+
+
+def on_raster(at: dt.datetime, step: int) -> dt.datetime:
+    """The last moment of the raster of `step` seconds that is not after `at`."""
+    seconds = int(at.timestamp()) // step * step
+    return dt.datetime.fromtimestamp(seconds, tz=dt.UTC)
+
+
+def forget_old() -> int:
+    """Delete what is older than it is kept; how many points. A query each."""
+    count = 0
+    for step, seconds in HELD.items():
+        count += Point.objects.filter(step=step, at__lt=db_now(plus=-seconds)).delete()[0]
+    Series.objects.filter(at__lt=db_now(plus=-HELD[LONG])).delete()
+    Watched.objects.filter(until__lt=db_now(plus=-3600)).delete()
+    ProxyScrape.objects.filter(asked_at__lt=db_now(plus=-3600)).delete()
+    return count

@@ -1,0 +1,225 @@
+"""Golden signals from rates, by a mesh's specification: the same arithmetic whoever gave the rates. No Django.
+
+A ratio needs requests to be one, a quantile buckets with requests in them: else there is no data (None), never 0.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any, Final
+
+from meshes.types import Grain, Signal
+from metrics.types import Golden, Name
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from meshes.types import SignalSpec, Way
+    from metrics.types import BackendPlace, Place, Rates, Wanted
+
+    Row = Mapping[str, str]
+    Bounds = dict[float, float]
+    Owners = Callable[[Row], Iterator[Name]]
+    Read = Callable[[Rates, Way, Wanted], Iterator[tuple[Row, Any]]]
+
+QUANTILES: Final = (0.5, 0.95, 0.99)
+UNKNOWN: Final = frozenset({"", "unknown"})
+
+
+def measure(specs: Mapping[Signal, SignalSpec], rates: Rates, places: Sequence[Place]) -> dict[Name, Golden]:
+    """The golden signals of `places`, their backends and their callers, as far as `rates` knows them.
+
+    Of each place the first way to count a grain that has data answers, alone. Raises what `rates` raises.
+    """
+    found: dict[Name, Golden] = {}
+    for grain in Grain:
+        concerned = [place for place in places if grain is not Grain.BACKEND or place.backends]
+        if concerned:
+            found |= _of_grain(specs, rates, grain, concerned)
+    return found
+
+
+def quantile(q: float, buckets: Mapping[float, float]) -> float | None:
+    """As Prometheus' histogram_quantile: `buckets` are cumulative, by upper bound, `inf` among them; else None.
+
+    Within a bucket requests are spread evenly; above the last finite bound it is that bound.
+    """
+    bounds = sorted(buckets)
+    if len(bounds) < 2 or bounds[-1] != math.inf:
+        return None
+    counts, highest = [], 0.0
+    for bound in bounds:  # rates of single buckets are not exact: a sum must not fall
+        highest = max(highest, buckets[bound])
+        counts.append(highest)
+    total = counts[-1]
+    if not total > 0 or math.isinf(total):
+        return None
+    rank = q * total
+    index = next(i for i, count in enumerate(counts) if count >= rank or i == len(counts) - 1)
+    if index == len(bounds) - 1:
+        return bounds[-2]
+    if index == 0 and bounds[0] <= 0:
+        return bounds[0]
+    start, below = (bounds[index - 1], counts[index - 1]) if index else (0.0, 0.0)
+    return start + (bounds[index] - start) * (rank - below) / (counts[index] - below)
+
+
+def _of_grain(
+    specs: Mapping[Signal, SignalSpec], rates: Rates, grain: Grain, places: Sequence[Place]
+) -> dict[Name, Golden]:
+    counted = {
+        signal: _counted(spec.ways.get(grain, ()), rates, places, grain, READERS[signal])
+        for signal, spec in specs.items()
+    }
+    ratios, latencies = counted.get(Signal.SUCCESS_RATE, {}), counted.get(Signal.LATENCY, {})
+    return {
+        name: Golden(sum(parts), _ratio(ratios.get(name, ())), *_latency(latencies.get(name, ())))
+        for name, parts in counted[Signal.REQUEST_RATE].items()
+    }
+
+
+def _counted(
+    ways: Sequence[Way], rates: Rates, places: Sequence[Place], grain: Grain, read: Read
+) -> dict[Name, list[Any]]:
+    """What was read, by what it is of. A place that one way knew is not asked of the next."""
+    found: dict[Name, list[Any]] = {}
+    left = {(place.namespace, place.service): place for place in places}
+    for way in _in_order(ways, rates.order):
+        if not left:
+            break
+        owners = _owners(grain, list(left.values()))
+        here: dict[Name, list[Any]] = defaultdict(list)
+        for row, value in read(rates, way, _wanted(way, grain, list(left.values()))):
+            for name in owners(row):
+                here[name].append(value)
+        for name in here:
+            left.pop((name.namespace, name.service), None)
+        found |= here
+    return found
+
+
+def _in_order(ways: Sequence[Way], order: Sequence[str]) -> Sequence[Way]:
+    return sorted(ways, key=lambda way: order.index(way.side)) if order else ways
+
+
+def _wanted(way: Way, grain: Grain, places: Sequence[Place]) -> Wanted:
+    """What the query is narrowed to: services, or where proxies do not know them, workloads."""
+    keys = {key for key, _ in way.keys}
+    backends = [backend for place in places for backend in place.backends] if grain is Grain.BACKEND else []
+    around: list[Place | BackendPlace] = [*places, *backends]
+    namespaces = {one.namespace for one in around}
+    if "service" in keys:
+        return {"namespace": namespaces, "service": {one.service for one in around}}
+    behind = backends or places
+    return {"namespace": namespaces, "workload": {name for one in behind for name in one.workloads}}
+
+
+def _rows(rates: Rates, way: Way, wanted: Wanted, *, good: bool = False) -> Iterator[tuple[Row, float, str]]:
+    """Each group as a mapping by key, its rate, and of a histogram the bound."""
+    if not all(wanted.values()):  # nothing could be asked: no workload of it is known
+        return
+    keys = [key for key, _ in way.keys]
+    for values, rate in rates.sums(way, wanted, good=good).items():
+        if math.isfinite(rate):
+            yield dict(zip(keys, values, strict=False)), rate, values[-1]
+
+
+def _read_rate(rates: Rates, way: Way, wanted: Wanted) -> Iterator[tuple[Row, float]]:
+    return ((row, rate) for row, rate, _ in _rows(rates, way, wanted))
+
+
+def _read_ratio(rates: Rates, way: Way, wanted: Wanted) -> Iterator[tuple[Row, tuple[float, float]]]:
+    """(all, of them good); that none went well is known where there were any."""
+    for row, rate, _ in _rows(rates, way, wanted):
+        yield row, (rate, 0.0)
+    for row, rate, _ in _rows(rates, way, wanted, good=True):
+        yield row, (0.0, rate)
+
+
+def _read_buckets(rates: Rates, way: Way, wanted: Wanted) -> Iterator[tuple[Row, tuple[float, float]]]:
+    """(upper bound in ms, requests a second within it)."""
+    for row, rate, bound in _rows(rates, way, wanted):
+        try:
+            yield row, (float(bound) * way.to_ms, rate)
+        except ValueError:
+            continue
+
+
+READERS: Final[Mapping[Signal, Read]] = {
+    Signal.REQUEST_RATE: _read_rate,
+    Signal.SUCCESS_RATE: _read_ratio,
+    Signal.LATENCY: _read_buckets,
+}
+
+
+def _ratio(parts: Sequence[tuple[float, float]]) -> float | None:
+    whole, good = sum(part[0] for part in parts), sum(part[1] for part in parts)
+    return min(1.0, good / whole) if whole > 0 else None
+
+
+def _latency(parts: Sequence[tuple[float, float]]) -> tuple[float | None, ...]:
+    buckets: Bounds = defaultdict(float)
+    for bound, rate in parts:
+        buckets[bound] += rate
+    return tuple(quantile(q, buckets) for q in QUANTILES)
+
+
+def _owners(grain: Grain, places: Sequence[Place]) -> Owners:
+    """What a row is of: a workload may stand behind several services, so there may be several."""
+    if grain is Grain.BACKEND:
+        return _owners_of_backends(places)
+    by_service = {(place.namespace, place.service): place for place in places}
+    by_workload: dict[tuple[str, str], list[Place]] = defaultdict(list)
+    for place in places:
+        for workload in place.workloads:
+            by_workload[place.namespace, workload].append(place)
+
+    def services(row: Row) -> Iterator[Name]:
+        if "service" in row:
+            found = [by_service.get((row["namespace"], row["service"]))]
+        else:
+            found = [*by_workload[row["namespace"], row["workload"]]]
+        yield from (Name(place.namespace, place.service, grain) for place in found if place)
+
+    def edges(row: Row) -> Iterator[Name]:
+        place = by_service.get((row["namespace"], row["service"]))
+        if place and row["source_workload"]:
+            source = f"{row['source_namespace']}/{row['source_workload']}"
+            yield Name(place.namespace, place.service, grain, source)
+
+    return edges if grain is Grain.EDGE else services
+
+
+def _owners_of_backends(places: Sequence[Place]) -> Owners:
+    backends: dict[tuple[str, str], list[tuple[Place, BackendPlace]]] = defaultdict(list)
+    for place in places:
+        for backend in place.backends:
+            backends[backend.namespace, backend.service].append((place, backend))
+            for workload in backend.workloads:
+                backends[backend.namespace, f"/{workload}"].append((place, backend))
+
+    def owners(row: Row) -> Iterator[Name]:
+        for place, backend in backends[_backend_of(row)]:
+            if _is_backend(row, place, backend):
+                yield Name(place.namespace, place.service, Grain.BACKEND, backend.key)
+
+    return owners
+
+
+def _backend_of(row: Row) -> tuple[str, str]:
+    if "backend" in row:
+        return row["backend_namespace"] or row["namespace"], row["backend"]
+    return row["namespace"], row["service"] if "service" in row else f"/{row['workload']}"
+
+
+def _is_backend(row: Row, place: Place, backend: BackendPlace) -> bool:
+    """Whether the requests of a row went to this backend of this route, as far as the row tells."""
+    if "backend" in row:
+        return (row["namespace"], row["service"]) == (place.namespace, place.service)
+    if "service" not in row or not backend.is_subset:
+        return True
+    version = row.get("version", "")
+    if backend.version and version not in UNKNOWN:
+        return version == backend.version
+    return row.get("workload") in backend.workloads
