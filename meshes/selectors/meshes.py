@@ -67,14 +67,15 @@ class Injected:
 class MeshDetail:
     """One installation, whole. `planes`: those that went, too, last. `peers`: meshes that trust the same root.
 
-    `abilities`: how many features it can hold, loses something of, cannot hold.
+    `spaces`: namespaces whose new pods it takes. `abilities`: how many features it can hold, loses
+    something of, cannot hold.
     """
 
     row: MeshRow
     sync: str
     planes: tuple[PlaneLine, ...]
     injected: tuple[Injected, ...]
-    proxies: tuple[ProxyLine, ...]
+    spaces: tuple[Namespace, ...]
     abilities: Mapping[str, int]
     problems: tuple[dict[str, str], ...]
     errors: tuple[Sync, ...]
@@ -129,12 +130,18 @@ def mesh_detail(user: User, pk: UUID) -> MeshDetail:
         sync=sync_word(mesh.cluster, has_errors=bool(errors)),
         planes=tuple(_plane(mesh, plane) for plane in sorted(planes, key=lambda plane: plane.gone_at is not None)),
         injected=tuple(_injected(spaces, {plane.revision for plane in live})),
-        proxies=tuple(proxy_lines(user, mesh, live, {space.name: space.revision for space in spaces})),
+        spaces=tuple(spaces),
         abilities=ability_counts(mesh.kind),
         problems=problems,
         errors=errors,
         peers=tuple(_peers(user, mesh)),
     )
+
+
+def mesh_proxies(user: User, found: MeshDetail) -> list[ProxyLine]:
+    """The pods that each revision gives a proxy. One query."""
+    planes = [plane.row for plane in found.planes if plane.row.gone_at is None]
+    return proxy_lines(user, found.mesh, planes, {space.name: space.revision for space in found.spaces})
 
 
 def mesh_head(user: User, pk: UUID) -> MeshRow:
