@@ -2,7 +2,21 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from traffic.views import changes, decide, diffs, drift, evidence, fleet, history, inbox, joblog, many, search, split
+from traffic.views import (
+    changes,
+    decide,
+    diffs,
+    drift,
+    evidence,
+    fleet,
+    history,
+    inbox,
+    joblog,
+    many,
+    search,
+    split,
+    topology,
+)
 
 app_name = "traffic"
 
@@ -20,6 +34,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("search/", search.SearchView.as_view(), name="search"),
     path(SPLIT, split.SplitView.as_view(), name="split"),
     path(f"{SPLIT}preview/", split.SplitPreviewView.as_view(), name="split-preview"),
+    path("topology/", topology.TopologyView.as_view(), name="topology"),
+    path(f"{SERVICE}topology/", topology.ServiceTopologyView.as_view(), name="service-topology"),
     path(f"{SERVICE}history/", history.ServiceHistoryView.as_view(), name="service-history"),
     path("clusters/<slug:slug>/history/", history.ClusterHistoryView.as_view(), name="cluster-history"),
     path("meshes/<uuid:pk>/history/", history.MeshHistoryView.as_view(), name="mesh-history"),

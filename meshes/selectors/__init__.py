@@ -28,7 +28,15 @@ from meshes.selectors.inventory import (
 )
 from meshes.selectors.kinds import KindLine, kind_lines, of_kinds
 from meshes.selectors.members import Member, Members, Rows, members_of
-from meshes.selectors.meshes import MeshDetail, list_meshes, mesh_detail, mesh_head, mesh_rows, odd_clusters
+from meshes.selectors.meshes import (
+    MeshDetail,
+    list_meshes,
+    mesh_detail,
+    mesh_head,
+    mesh_proxies,
+    mesh_rows,
+    odd_clusters,
+)
 from meshes.selectors.routes import get_live, get_route, routes_for_service
 from meshes.selectors.served import served_by
 from meshes.selectors.services import ServiceLine, in_cluster, in_environment, service_lines, services_list, split_now
@@ -80,6 +88,7 @@ __all__ = [
     "members_of",
     "mesh_detail",
     "mesh_head",
+    "mesh_proxies",
     "mesh_rows",
     "odd_clusters",
     "of_kinds",

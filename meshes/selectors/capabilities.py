@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING
@@ -95,6 +96,11 @@ def feature_rows(columns: Sequence[Column], *, text: str = "") -> list[FeatureRo
     rows = [FeatureRow(answers[0].feature, answers) for answers in zip(*(c.abilities for c in columns), strict=True)]
     wanted = text.casefold()
     return [row for row in rows if wanted in f"{row.label} {row.feature.id}".casefold()]
+
+
+def ability_counts(kind: str) -> dict[str, int]:
+    """How many features a mesh can hold, loses something of, cannot hold. No query."""
+    return {"can": 0, "loses": 0, "cannot": 0} | Counter(ability.answer for ability in _abilities(kind))
 
 
 def _found(planes: QuerySet[ControlPlane]) -> dict[str, dict[str, tuple[str, ...]]]:

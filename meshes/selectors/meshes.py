@@ -2,31 +2,33 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from django.db.models import Count
 from django.utils.translation import gettext
 
 from accounts.types import READ
 from meshes.adapters.registry import adapter_for
 from meshes.models import ControlPlane, Mesh, Namespace, Sync
+from meshes.selectors.capabilities import ability_counts
 from meshes.selectors.clusters import PlaneLine
 from meshes.selectors.freshness import sync_word
 from meshes.selectors.kinds import MESHES
+from meshes.selectors.proxies import proxy_lines
 from meshes.types import Version
 from meshui.lib.errors import MissingError
 from meshui.lib.rights import in_scope
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
     from uuid import UUID
 
     from django.db.models import QuerySet
 
     from accounts.models import User
     from clusters.models import Cluster
+    from meshes.selectors.proxies import ProxyLine
 
 MAX_ODD = 20
 
@@ -63,12 +65,18 @@ class Injected:
 
 @dataclass(frozen=True, slots=True)
 class MeshDetail:
-    """One installation, whole. `planes`: those that went, too, last. `peers`: meshes that trust the same root."""
+    """One installation, whole. `planes`: those that went, too, last. `peers`: meshes that trust the same root.
+
+    `spaces`: namespaces whose new pods it takes. `abilities`: how many features it can hold, loses
+    something of, cannot hold.
+    """
 
     row: MeshRow
     sync: str
     planes: tuple[PlaneLine, ...]
     injected: tuple[Injected, ...]
+    spaces: tuple[Namespace, ...]
+    abilities: Mapping[str, int]
     problems: tuple[dict[str, str], ...]
     errors: tuple[Sync, ...]
     peers: tuple[Mesh, ...]
@@ -113,17 +121,27 @@ def mesh_detail(user: User, pk: UUID) -> MeshDetail:
     planes = list(ControlPlane.objects.filter(mesh=mesh).order_by("namespace", "name"))
     live = [plane for plane in planes if plane.gone_at is None]
     syncs = list(Sync.objects.filter(cluster=mesh.cluster))
+    rows = Namespace.objects.filter(cluster=mesh.cluster, injected_by=mesh.kind, gone_at=None)
+    spaces = list(in_scope(rows, user, READ).only("name", "revision", "injection"))
     problems = tuple(problem for sync in syncs if sync.resource == MESHES for problem in sync.problems)
     errors = tuple(sync for sync in syncs if sync.error)
     return MeshDetail(
         row=_row(mesh, live, len(problems)),
         sync=sync_word(mesh.cluster, has_errors=bool(errors)),
         planes=tuple(_plane(mesh, plane) for plane in sorted(planes, key=lambda plane: plane.gone_at is not None)),
-        injected=tuple(_injected(user, mesh, {plane.revision for plane in live})),
+        injected=tuple(_injected(spaces, {plane.revision for plane in live})),
+        spaces=tuple(spaces),
+        abilities=ability_counts(mesh.kind),
         problems=problems,
         errors=errors,
         peers=tuple(_peers(user, mesh)),
     )
+
+
+def mesh_proxies(user: User, found: MeshDetail) -> list[ProxyLine]:
+    """The pods that each revision gives a proxy. One query."""
+    planes = [plane.row for plane in found.planes if plane.row.gone_at is None]
+    return proxy_lines(user, found.mesh, planes, {space.name: space.revision for space in found.spaces})
 
 
 def mesh_head(user: User, pk: UUID) -> MeshRow:
@@ -162,12 +180,11 @@ def _plane(mesh: Mesh, plane: ControlPlane) -> PlaneLine:
     return PlaneLine(plane, adapter.label, adapter.capabilities(Version.parse(plane.version)))
 
 
-def _injected(user: User, mesh: Mesh, revisions: Collection[str]) -> list[Injected]:
-    rows = Namespace.objects.filter(cluster=mesh.cluster, injected_by=mesh.kind, gone_at=None)
-    counted = in_scope(rows, user, READ).order_by("revision", "injection").values_list("revision", "injection")
+def _injected(spaces: Collection[Namespace], revisions: Collection[str]) -> list[Injected]:
+    counts = Counter((space.revision, space.injection) for space in spaces)
     return [
         Injected(revision, injection, count, not revision or revision in revisions)
-        for revision, injection, count in counted.annotate(n=Count("pk"))
+        for (revision, injection), count in sorted(counts.items())
     ]
 
 

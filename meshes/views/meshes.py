@@ -45,4 +45,6 @@ class MeshDetailView(PageView):
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         """The installation."""
-        return super().get_context_data(found=selectors.mesh_detail(signed_in(self.request), kwargs["pk"]), **kwargs)
+        user = signed_in(self.request)
+        found = selectors.mesh_detail(user, kwargs["pk"])
+        return super().get_context_data(found=found, proxies=selectors.mesh_proxies(user, found), **kwargs)

@@ -58,6 +58,7 @@ ENTRIES: Final = (
     Entry("k", gettext_lazy("Clusters"), "/clusters/", "server", "inventory.read"),
     Entry("m", gettext_lazy("Meshes"), "/meshes/", "waypoints", "inventory.read"),
     Entry("s", gettext_lazy("Services"), "/services/", "box", "inventory.read"),
+    Entry("t", gettext_lazy("Topology"), "/topology/", "network", "inventory.read"),
     Entry(
         "c", gettext_lazy("Change requests"), "/changes/", "git-pull-request", "inventory.read", gettext_lazy("Change")
     ),

@@ -9,6 +9,7 @@ from django import forms
 
 from meshui.lib import clock
 from meshui.lib.errors import StaleError
+from meshui.ui.design_pictures import pictures_of
 from meshui.ui.parts import SplitRow, Step
 from meshui.ui.statuses import DRIFT, TABLES
 from meshui.ui.tables import KeysetPage
@@ -87,7 +88,7 @@ class DesignView(PageView):
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         """Invented data for every part."""
-        return super().get_context_data(**_values(), **_forms(), **kwargs)
+        return super().get_context_data(**_values(), **pictures_of(clock.now()), **_forms(), **kwargs)
 
 
 def _values() -> dict[str, Any]:

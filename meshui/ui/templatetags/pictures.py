@@ -1,0 +1,121 @@
+"""Graphs, sparklines and charts: `{% load pictures %}`. Foreign text is escaped; sizes are SVG attributes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django import template
+from django.utils.formats import number_format
+from django.utils.html import format_html
+from django.utils.translation import gettext
+
+from meshui.ui import charts, wording
+from meshui.ui.graphs import CRIT_SHARE, WARN_SHARE
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from django.utils.safestring import SafeString
+
+    from meshui.ui.charts import Chart
+    from meshui.ui.graphs import Edge, Graph, Node, Picture
+
+register = template.Library()
+
+
+@register.inclusion_tag("parts/graph.html")
+def graph(picture: Picture, label: str) -> dict[str, Any]:
+    """A graph where Graphviz placed it; `label` is a sentence that says what it shows."""
+    return {"picture": picture, "label": label}
+
+
+@register.inclusion_tag("parts/graph_legend.html")
+def graph_legend(picture: Picture) -> dict[str, Any]:
+    """What its lines mean; where nothing is measured, that alone."""
+    is_measured = any(edge.rate is not None for edge in picture.graph.edges)
+    return {
+        "has_edges": bool(picture.graph.edges),
+        "is_measured": is_measured,
+        "warn": _percent(WARN_SHARE, 1),
+        "crit": _percent(CRIT_SHARE, 0),
+    }
+
+
+@register.inclusion_tag("parts/graph_table.html")
+def graph_table(graph: Graph, label: str) -> dict[str, Any]:
+    """The same graph as a table: worst first, then by rate; nodes without an edge below."""
+    nodes = {node.key: node for node in graph.nodes}
+    edges = sorted(graph.edges, key=lambda edge: (-(edge.errors or 0), -(edge.rate or 0), edge.tail, edge.head))
+    used = {end for edge in edges for end in (edge.tail, edge.head)}
+    return {
+        "label": label,
+        "rows": [(edge, nodes[edge.tail], nodes[edge.head]) for edge in edges],
+        "alone": [node for node in graph.nodes if node.key not in used],
+    }
+
+
+@register.simple_tag
+def edge_words(edge: Edge, tail: Node, head: Node) -> str:
+    """What runs over an edge, as one line."""
+    ends = gettext("%(tail)s to %(head)s") % {"tail": wording.visible(tail.label), "head": wording.visible(head.label)}
+    facts = [charts.rate_text(edge.rate)]
+    if edge.errors is not None and not edge.is_idle:
+        facts.append(gettext("%(share)s errors") % {"share": _percent(edge.errors, 2)})
+    if edge.is_plaintext is not None:
+        facts.append(gettext("plaintext") if edge.is_plaintext else gettext("mTLS"))
+    if edge.note:
+        facts.append(wording.visible(edge.note))
+    return f"{ends}: {', '.join(facts)}"
+
+
+@register.simple_tag
+def node_words(node: Node) -> SafeString:
+    """A node as a link, with what stands below its name in the picture."""
+    label = wording.visible(node.label)
+    name = format_html('<a class="lnk" href="{}">{}</a>', node.url, label) if node.url else format_html("{}", label)
+    below = " · ".join(wording.visible(part) for part in (node.box, node.note, str(node.word)) if part)
+    return format_html('<b>{}</b><span class="sub">{}</span>', name, below)
+
+
+@register.simple_tag
+def rate_words(rate: float | None) -> str:
+    """Requests per second, or that there is no data."""
+    return charts.rate_text(rate)
+
+
+@register.simple_tag
+def error_words(edge: Edge) -> str:
+    """The share of failed requests, or that there is no data."""
+    if edge.errors is None or edge.is_idle:
+        return "\u2013" if edge.is_idle else gettext("no data")
+    return _percent(edge.errors, 2)
+
+
+def _percent(share: float, decimals: int) -> str:
+    return f"{number_format(share * 100, decimals)}{wording.NARROW}%"
+
+
+@register.simple_tag
+def sparkline(points: Sequence[float | None], css: str = "c1") -> SafeString:
+    """The last course of a number, 60 points; gaps stay gaps. Decoration: the number stands beside it as text."""
+    line, area = charts.spark_paths(points)
+    return format_html(
+        '<svg class="spark {}" viewBox="0 0 {} {}" width="{}" height="{}" preserveAspectRatio="none" '
+        'aria-hidden="true"><path class="a" d="{}"/><path class="l" d="{}"/></svg>',
+        css,
+        *(charts.SPARK_WIDTH, charts.SPARK_HEIGHT) * 2,
+        area,
+        line,
+    )
+
+
+@register.inclusion_tag("parts/signal_card.html")
+def signal_card(chart: Chart) -> dict[str, Any]:
+    """A golden signal: name, value with unit, limit, plot, and the same points as a table."""
+    return {"chart": chart, "data_id": f"plot-{chart.key}"}
+
+
+@register.inclusion_tag("parts/plot_legend.html")
+def plot_legend(chart: Chart) -> dict[str, Any]:
+    """The series of charts that share them, in their one order; limit and change markers."""
+    return {"chart": chart}

@@ -1,0 +1,173 @@
+"""The one command that the product runs: bounded, killed whole, and a page without it. Real `dot` where it is."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+from django.core.cache import cache
+
+from meshui.ui import graphviz
+from meshui.ui.design_pictures import example_graph
+from meshui.ui.graphs import Edge, Graph, GraphTooBigError, LayoutError, Node, dot_source
+from tests.servers import wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+DOT = shutil.which("dot")
+needs_dot = pytest.mark.skipif(DOT is None, reason="Graphviz is not installed: apt-get install graphviz")
+
+
+@pytest.fixture(autouse=True)
+def _empty_cache() -> Iterator[None]:
+    """What one test placed is not there for the next."""
+    cache.clear()
+    yield
+    cache.clear()
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Callable[[str], str]:
+    """`program(script)`: a shell script in the place of dot; its path."""
+
+    def write(script: str) -> str:
+        path = tmp_path / "dot"
+        path.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
+        path.chmod(path.stat().st_mode | stat.S_IXUSR)
+        return str(path)
+
+    return write
+
+
+def is_there(pid: int) -> bool:
+    """Whether a process of that number runs, and is more than a remnant."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    with open(f"/proc/{pid}/stat", encoding="utf-8") as file:  # noqa: PTH123 - no file of the disk
+        return file.read().rpartition(")")[2].split()[0] != "Z"
+
+
+def test_run_dot__takes_too_long__ended_with_all_that_it_started(program: Callable[[str], str], tmp_path: Path) -> None:
+    dot = program(f"sleep 600 & echo $! > {tmp_path}/child; echo $$ > {tmp_path}/parent; wait")
+
+    with pytest.raises(LayoutError, match="longer than"):
+        graphviz.run_dot(dot, "digraph{}", seconds=0.5)
+
+    pids = [int((tmp_path / name).read_text()) for name in ("child", "parent")]
+    wait_until(lambda: not any(map(is_there, pids)), what="both processes are gone")
+
+
+def test_run_dot__fails__refused(program: Callable[[str], str]) -> None:
+    with pytest.raises(LayoutError, match="ended with 3"):
+        graphviz.run_dot(program("exit 3"), "digraph{}")
+
+
+def test_run_dot__cannot_be_started__refused(tmp_path: Path) -> None:
+    with pytest.raises(LayoutError, match="could not be started"):
+        graphviz.run_dot(str(tmp_path / "nothing"), "digraph{}")
+
+
+def test_run_dot__ends_without_reading__refused_not_broken(program: Callable[[str], str]) -> None:
+    with pytest.raises(LayoutError):
+        graphviz.run_dot(program("exec <&-; exit 1"), "x" * 200_000)
+
+
+def test_run_dot__asked_too_much__refused_before_it_starts(program: Callable[[str], str], tmp_path: Path) -> None:
+    dot = program(f"touch {tmp_path}/started")
+
+    with pytest.raises(LayoutError, match="are allowed"):
+        graphviz.run_dot(dot, "x" * (graphviz.MOST_INPUT + 1))
+
+    assert not (tmp_path / "started").exists()
+
+
+def test_run_dot__environment__nothing_of_ours_but_the_path(program: Callable[[str], str]) -> None:
+    os.environ["MESHUI_PROBE"] = "secret"
+    try:
+        answer = graphviz.run_dot(program("env"), "digraph{}").decode()
+    finally:
+        del os.environ["MESHUI_PROBE"]
+
+    assert "MESHUI" not in answer
+    assert "SERVER_NAME=meshui" in answer
+
+
+def test_run_dot__others_hold_all_places__refused_after_its_time(
+    program: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(graphviz, "_slots", threading.BoundedSemaphore(1))
+    graphviz._slots.acquire()
+
+    with pytest.raises(LayoutError, match="being placed"):
+        graphviz.run_dot(program("exit 0"), "digraph{}", seconds=0.05)
+
+
+def test_draw__graphviz_is_not_there__says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(graphviz, "find_dot", lambda: None)
+
+    with pytest.raises(graphviz.DotMissingError):
+        graphviz.draw(example_graph())
+
+
+def test_draw__too_many_nodes__refused_before_anything_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(graphviz, "find_dot", lambda: pytest.fail("it was looked for"))
+
+    with pytest.raises(GraphTooBigError):
+        graphviz.draw(Graph(tuple(Node(str(n), "web") for n in range(151))))
+
+
+@needs_dot
+def test_draw__same_shape_again__from_the_cache(monkeypatch: pytest.MonkeyPatch) -> None:
+    graph = example_graph()
+    before = graphviz.draw(graph)
+    monkeypatch.setattr(graphviz, "find_dot", lambda: None)
+
+    again = graphviz.draw(Graph(graph.nodes, tuple(Edge(e.tail, e.head, 7.0) for e in graph.edges), graph.boxes))
+
+    assert again.layout == before.layout
+    assert again.edges[0].edge.rate == 7.0
+
+
+@needs_dot
+def test_draw__hostile_keys_and_labels__placed_as_any_other() -> None:
+    names = ['"];}', "<b>bold</b>", "back\\slash\\N", "two\nlines", "x" * 300, '"]; node[image="/etc/passwd"]']
+    graph = Graph(tuple(Node(name, name) for name in names), (Edge(names[0], names[4]),))
+
+    picture = graphviz.draw(graph)
+
+    assert picture.layout.nodes.keys() == set(names)
+    assert [each.node.label for each in picture.nodes if each.node.key == names[1]] == ["<b>bold</b>"]
+
+
+@needs_dot
+def test_draw__150_nodes__all_of_them_apart() -> None:
+    nodes = tuple(Node(str(n), "web") for n in range(150))
+    edges = tuple(Edge(str(n), str((n * 7 + 1) % 150)) for n in range(150))
+
+    picture = graphviz.draw(Graph(nodes, edges))
+
+    assert len(set(picture.layout.nodes.values())) == 150
+    assert len(picture.edges) == 150
+
+
+@needs_dot
+def test_draw__nothing_calls_anything__several_in_a_row() -> None:
+    picture = graphviz.draw(Graph(tuple(Node(str(n), "web") for n in range(8))))
+
+    assert len({x for x, _ in picture.layout.nodes.values()}) == 4
+
+
+@needs_dot
+def test_dot_source__asked_of_the_real_one__no_file_is_opened_for_a_graph() -> None:
+    source = dot_source(example_graph())
+
+    assert "image" not in source
+    assert graphviz.run_dot(DOT or "", source).startswith(b"{")

@@ -1,0 +1,159 @@
+"""/topology/: who calls whom, around a service, or one level up: clusters and meshes. And the tab of one service."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+from django import forms
+from django.utils.functional import cached_property
+from django.utils.translation import gettext, gettext_lazy
+
+from accounts.rights import Held
+from accounts.selectors import signed_in
+from accounts.types import READ
+from meshes.selectors import managed_of, members_of, sync_words
+from meshui.lib.errors import MissingError
+from meshui.ui import graphviz
+from meshui.ui.context import env_of
+from meshui.ui.graphs import GraphError, GraphTooBigError
+from meshui.ui.views import PageView
+from traffic import topology
+from traffic.calls import CallsOf, ServiceKey, known_calls
+from traffic.sight import Sight
+from traffic.topology import HOPS, Asked, Topology
+
+if TYPE_CHECKING:
+    from meshes.selectors import Member
+
+LEVELS: Final = (
+    ("meshes", gettext_lazy("Meshes")),
+    ("clusters", gettext_lazy("Clusters")),
+    ("services", gettext_lazy("Services")),
+)
+OLD: Final = frozenset({"failed", "stale", "never"})
+KEPT: Final = ("hops", "group", "view", "env")
+"""Parameters that the links of a graph take along."""
+
+
+class TopologyForm(forms.Form):
+    """What the URL asks for."""
+
+    focus = forms.CharField(required=False, max_length=600)
+    hops = forms.TypedChoiceField(required=False, coerce=int, choices=[(n, n) for n in HOPS])
+    level = forms.ChoiceField(required=False, choices=LEVELS)
+    group = forms.ChoiceField(required=False, choices=[("namespace", "")])
+    view = forms.ChoiceField(required=False, choices=[("table", "")])
+
+
+class GraphView(PageView):
+    """A page with a graph. What cannot be drawn is still a table, and the page says why."""
+
+    needs = READ
+    partial = "graph"
+    pushes_url = True
+    calls_of: ClassVar[CallsOf] = staticmethod(known_calls)
+
+    @cached_property
+    def sight(self) -> Sight:
+        """What the reader sees, of the environment that the URL narrows to."""
+        return Sight(Held(signed_in(self.request)), env_of(self.request))
+
+    @cached_property
+    def wanted(self) -> dict[str, Any]:
+        """The fields of the form; what cannot be read is as if it were not there."""
+        form = TopologyForm(self.request.GET)
+        form.is_valid()
+        plain = {"focus": "", "hops": 2, "level": "", "group": "", "view": ""}
+        return plain | {name: value for name, value in form.cleaned_data.items() if value}
+
+    def around(self, starts: list[ServiceKey]) -> Topology:
+        """The services around these, as the URL asks for."""
+        kept = {name: self.request.GET[name] for name in KEPT if self.request.GET.get(name)}
+        asked = Asked(self.wanted["hops"], self.wanted["group"], kept)
+        return topology.around(self.sight, starts, asked, calls_of=type(self).calls_of)
+
+    def drawn(self, found: Topology) -> dict[str, Any]:
+        """The graph, what of it is old, and its picture or why there is none."""
+        words = sync_words(found.clusters)
+        old = [(cluster, word) for cluster, word in words.items() if word in OLD]
+        return {"found": found, "old": old, "hops": HOPS, "asked": self.wanted, **self._picture(found)}
+
+    def _picture(self, found: Topology) -> dict[str, Any]:
+        try:
+            found.graph.require_size()
+            picture = None if self.wanted["view"] == "table" else graphviz.draw(found.graph)
+        except GraphTooBigError:
+            return {"picture": None, "problem": "big"}
+        except graphviz.DotMissingError:
+            return {"picture": None, "problem": "missing"}
+        except GraphError:
+            return {"picture": None, "problem": "failed"}
+        return {"picture": picture, "problem": ""}
+
+
+class TopologyView(GraphView):
+    """/topology/?focus=&hops=&level=: from a service outwards, or of meshes or clusters; never of everything."""
+
+    page_template = "traffic/topology.html"
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        """The graph that the URL asks for, or what it could begin with."""
+        level = self.wanted["level"] or "services"
+        read = {"clusters": self.read_clusters, "meshes": self.read_meshes}.get(level, self.read_services)
+        return super().get_context_data(level=level, levels=LEVELS, **read(), **kwargs)
+
+    def read_clusters(self) -> dict[str, Any]:
+        """All of them."""
+        return {"focus": None, "matches": [], "starts": [], **self.drawn(topology.of_clusters(self.sight))}
+
+    def read_meshes(self) -> dict[str, Any]:
+        """All of them."""
+        return {"focus": None, "matches": [], "starts": [], **self.drawn(topology.of_meshes(self.sight))}
+
+    def read_services(self) -> dict[str, Any]:
+        """Around the focus; without one, or where several could be meant, those to choose from."""
+        focus, matches = self.focus()
+        if focus is None:
+            begin = matches or topology.split_services(self.sight)
+            return {"focus": None, "matches": begin, "found": None, "asked": self.wanted, "hops": HOPS, "old": []}
+        starts = topology.find_services(self.sight, focus.cluster, focus.namespace, focus.name)
+        if not starts:
+            raise MissingError(gettext("There is no such service."), mend=gettext("Choose another focus."))
+        return {"focus": focus, "matches": [], "starts": starts, **self.drawn(self.around(starts))}
+
+    def focus(self) -> tuple[ServiceKey | None, list[ServiceKey]]:
+        """The service that the URL names whole, or the only one that fits what was typed; else all that fit."""
+        text = self.wanted["focus"].strip()
+        parts = text.split("/")
+        if len(parts) == 3 and all(parts):
+            return ServiceKey(*parts), []
+        matches = topology.match_services(self.sight, text) if text else []
+        return (matches[0], []) if len(matches) == 1 else (None, matches)
+
+
+class ServiceTopologyView(GraphView):
+    """/services/<scope>/<namespace>/<name>/topology/: the same around one service."""
+
+    page_template = "traffic/service_topology.html"
+
+    @cached_property
+    def members(self) -> tuple[Member, ...]:
+        """The service in its scope, under the name that it has in each cluster. Raises MissingError."""
+        user, kwargs = signed_in(self.request), self.kwargs
+        found = members_of(user, kwargs["namespace"], kwargs["name"], scope=kwargs["scope"])
+        if not found.here and not found.away:
+            raise MissingError(gettext("There is no such service."), mend=gettext("Open the list of services."))
+        return found.here
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        """The graph, and how its routes stand to what MeshUI left."""
+        starts = [ServiceKey(member.cluster.slug, member.namespace, member.name) for member in self.members]
+        words = sync_words([member.cluster for member in self.members])
+        focus = ServiceKey(kwargs["scope"], kwargs["namespace"], kwargs["name"])
+        return super().get_context_data(
+            focus=focus,
+            starts=starts,
+            fact=managed_of(self.sight.held, self.members, words),
+            **self.drawn(self.around(starts)),
+            **kwargs,
+        )
