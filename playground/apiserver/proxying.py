@@ -70,8 +70,9 @@ def _behind(call: Call, service: Json, port: str) -> tuple[Json, int]:
         list(ports) if not port and len(ports) == 1 else []
     )
     if not found:
-        asked = port if port.isdigit() else f'"{port}"'
-        raise errors.unavailable(f'no service port {asked} found for service "{name}"')
+        is_number = port.isdigit()  # a name is looked for among the endpoints
+        text = f"no service port {port} found for service" if is_number else "no endpoints available for service"
+        raise errors.unavailable(f'{text} "{name}"')
     selector = {"matchLabels": (service.get("spec") or {}).get("selector") or {}}
     for entry in call.core.store.entries("pods")[0]:
         is_here = entry.namespace == call.target.namespace and (entry.object.get("status") or {}).get("podIP")

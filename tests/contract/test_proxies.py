@@ -47,7 +47,7 @@ def web(server: Server, api: Api, place: str) -> str:
         ("services/web:80/proxy/", 503, "ServiceUnavailable", 'no endpoints available for service "web"'),
         ("services/web:http/proxy/", 503, "ServiceUnavailable", 'no endpoints available for service "web"'),
         ("services/web:9090/proxy/", 503, "ServiceUnavailable", 'no service port 9090 found for service "web"'),
-        ("services/web:metrics/proxy/", 503, "ServiceUnavailable", 'no service port "metrics" found for service "web"'),
+        ("services/web:metrics/proxy/", 503, "ServiceUnavailable", 'no endpoints available for service "web"'),
         ("services/a:b:c:d/proxy/", 400, "BadRequest", 'invalid service request "a:b:c:d"'),
     ],
 )
