@@ -54,7 +54,7 @@ def bootstrap(folder: Path, name: str, bounds: Sequence[float]) -> Json:
         "stats_flush_interval": f"{FLUSH_SECONDS}s",
         "stats_config": {
             "use_all_default_tags": False,
-            "histogram_bucket_settings": [{"match": {"suffix": "duration"}, "buckets": list(bounds)}],
+            "histogram_bucket_settings": [{"match": {"contains": "duration"}, "buckets": list(bounds)}],
         },
         "dynamic_resources": {"cds_config": _watched(folder, "cds")},
         "static_resources": {"listeners": [_listener(folder)]},
