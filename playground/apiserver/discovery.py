@@ -87,6 +87,10 @@ def _kind(resource: Resource) -> list[Json]:
     if resource.has_status:
         verbs = ["get", "patch", "update"]
         kinds.append({**base, "name": f"{resource.plural}/status", "singularName": "", "verbs": verbs})
+    if resource.key in {"pods", "services"}:
+        options = {"kind": f"{resource.kind}ProxyOptions", "verbs": ["create", "delete", "get", "patch", "update"]}
+        kinds.append({**base, "name": f"{resource.plural}/proxy", "singularName": "", **options})
+        kinds[-1].pop("shortNames", None)
     if resource.plural == "serviceaccounts":
         token = {"name": "serviceaccounts/token", "singularName": "", "namespaced": True, "kind": "TokenRequest"}
         kinds.append({**token, "group": "authentication.k8s.io", "version": "v1", "verbs": ["create"]})

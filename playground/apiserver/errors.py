@@ -167,6 +167,11 @@ def expired_continue(token: str) -> ApiError:
     return error
 
 
+def unavailable(message: str) -> ApiError:
+    """503: what the server was asked to reach does not answer."""
+    return ApiError(503, "ServiceUnavailable", message)
+
+
 def internal(message: str) -> ApiError:
     """500: the server or a webhook it must ask is broken."""
     details = {"causes": [{"message": message}]}

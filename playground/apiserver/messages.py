@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 WRITES = {"POST": "create", "PUT": "update", "PATCH": "patch"}
+PROXY = "proxy"  # the subresource whose URL goes on
 TRUE = frozenset({"1", "true", "True"})
 
 
@@ -105,6 +106,8 @@ def target_of(request: Request) -> Target | None:
         namespace, rest = rest[1], rest[2:]
     elif rest and rest[0] == "namespaces" and len(rest) > 1:
         namespace = rest[1]
+    if len(rest) > 3 and rest[2] == PROXY:
+        rest = rest[:3]  # what follows is the path behind the proxy
     if not rest or len(rest) > 3:
         return None
     plural, name, subresource = (*rest, "", "")[:3]

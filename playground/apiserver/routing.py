@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from playground.apiserver import deleting, errors, reading, reviews, watching, writing
+from playground.apiserver import deleting, errors, proxying, reading, reviews, watching, writing
 from playground.apiserver.calls import Call
 from playground.apiserver.discovery import HEALTH, discover, version_info
 from playground.apiserver.faults import violations_of
@@ -29,6 +29,7 @@ VERBS: dict[str, Callable[[Call], Response]] = {
     "delete": deleting.delete,
     "deletecollection": deleting.delete_collection,
 }
+PROXIES = frozenset({("pods", "proxy"), ("services", "proxy")})
 
 
 class Router:
@@ -110,6 +111,8 @@ def _subresource(target: Target, resource: Resource) -> Callable[[Call], Respons
         if target.verb != "create":
             raise errors.method_not_allowed()
         return reviews.token_request
+    if (resource.key, target.subresource) in PROXIES:
+        return proxying.proxy
     if target.subresource != "status" or not resource.has_status:
         raise errors.no_such_resource()
     if target.verb not in {"get", "update", "patch"}:
