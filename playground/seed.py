@@ -143,6 +143,14 @@ def _add_person(person: Person) -> None:
 def _add_cluster(emulated: EmulatedCluster, environment: str) -> None:
     """Reader and writer are different accounts of the cluster, each with the least rights that MeshUI prints."""
     admin = _actor("admin")
+    emulated.grant(
+        "meshui-reader",
+        [
+            {"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list"]},
+            {"apiGroups": [""], "resources": ["pods/proxy", "services/proxy"], "verbs": ["get"]},
+        ],
+        service_account_namespace="meshui",
+    )  # HACK
     reader, writer = (
         parse_kubeconfig(emulated.service_account_kubeconfig(HOME, name).encode()) for name in (READER, WRITER)
     )

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from playground.apiserver import errors
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from typing import TypeAlias
 
     from playground.apiserver.jsontypes import Json
@@ -20,6 +20,7 @@ SET = re.compile(r"^(?P<key>[^\s!=,()]+)\s+(?P<operator>in|notin)\s+\((?P<values
 EQUAL = re.compile(r"^(?P<key>[^\s!=,()]+)\s*(?P<operator>==|=|!=)\s*(?P<value>[^\s!=,()]*)$")
 EXISTS = re.compile(r"^(?P<not>!?)\s*(?P<key>[^\s!=,()]+)$")
 FIELDS = ("metadata.name", "metadata.namespace")
+POD_FIELDS = ("spec.nodeName", "status.phase")
 
 
 def parse_labels(text: str) -> Test:
@@ -68,14 +69,21 @@ def _expression_matches(expression: Json, labels: Labels) -> bool:
             return key not in labels
 
 
-def parse_fields(text: str) -> Callable[[Json], bool]:
-    """Return a test of objects by name and namespace. Raises ApiError 400 for any other field."""
-    wanted: list[tuple[str, str, bool]] = []
+def parse_fields(text: str, more: Sequence[str] = ()) -> Callable[[Json], bool]:
+    """Return a test of objects by name, namespace and the fields `more` of their kind. Raises ApiError 400 for others."""
+    wanted: list[tuple[list[str], str, bool]] = []
     for part in filter(None, text.split(",")):
         match = EQUAL.match(part.strip())
         if match is None:
             raise errors.bad_request(f"invalid selector: '{text}'; can't understand '{part}'")
-        if match["key"] not in FIELDS:
+        if match["key"] not in (*FIELDS, *more):
             raise errors.bad_request(f"field label not supported: {match['key']}")
-        wanted.append((match["key"].partition(".")[2], match["value"], match["operator"] != "!="))
-    return lambda obj: all((obj["metadata"].get(field, "") == value) == is_wanted for field, value, is_wanted in wanted)
+        wanted.append((match["key"].split("."), match["value"], match["operator"] != "!="))
+    return lambda obj: all((_at(obj, path) == value) == is_wanted for path, value, is_wanted in wanted)
+
+
+def _at(obj: Json, path: Sequence[str]) -> str:
+    found: Any = obj
+    for step in path:
+        found = (found or {}).get(step, "")
+    return str(found)

@@ -136,6 +136,10 @@ def test_official_client__deployment_and_service__ready_pods_and_endpoints(
     server.wait_for_endpoints(api, place, "web", 2)
     pods = api.get(f"/api/v1/namespaces/{place}/pods?labelSelector=app%3Dweb").body["items"]
     assert [pod["status"]["phase"] for pod in pods] == ["Running", "Running"]
+    running, others = (
+        f"/api/v1/namespaces/{place}/pods?fieldSelector=status.phase{sign}Running" for sign in ("=", "!=")
+    )
+    assert (len(api.get(running).names), api.get(others).names) == (2, [])
     assert {pod["metadata"]["ownerReferences"][0]["kind"] for pod in pods} == {"ReplicaSet"}
     assert all(pod["metadata"]["labels"]["pod-template-hash"] for pod in pods)
 
