@@ -4,7 +4,7 @@
    says where it stands in each topic (Last-Event-ID), and can be one stream for all tabs. Without script pages are complete. */
 (() => {
   "use strict";
-  const STALE = 5000, POLL = 10000, TICK = 500, GAP = 1000, GAP_OF_LISTS = 2000, GAP_OF_AGES = 10000, MOST_WAIT = 5000, ANNOUNCE = 4000, FORGOTTEN = 12000;
+  const STALE = 5000, POLL = 10000, TICK = 500, GAP = 1000, GAP_OF_LISTS = 2000, GAP_OF_AGES = 10000, MOST_WAIT = 5000, ANNOUNCE = 4000, FORGOTTEN = 12000, WATCH = 40000;
   const NAME = "meshui-live";
   const one = (selector, root = document) => root.querySelector(selector);
   const all = (selector, root = document) => [...root.querySelectorAll(selector)];
@@ -229,10 +229,11 @@
     if (button.dataset.state !== state) button.dataset.state = state;
     if (button.getAttribute("aria-pressed") !== `${isPaused}`) button.setAttribute("aria-pressed", isPaused);
   }
-  let announcedAt = 0;
+  let announcedAt = 0, watchedAt = now();
   const polledAt = new Map();
   function tick() {
     const state = stand();
+    if (running && now() - watchedAt > WATCH) { watchedAt = now(); all("[data-watch]").forEach((form) => htmx.trigger(form, "watch")); } // still on a screen
     if (running && !isLeading && now() - announcedAt > ANNOUNCE) { announcedAt = now(); announce(); }
     if (state === "live" || state === "reconnecting") { isPolled = false; polledAt.clear(); }
     else if (running && (state === "stale" || state === "polling")) {

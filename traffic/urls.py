@@ -14,6 +14,7 @@ from traffic.views import (
     joblog,
     many,
     search,
+    signals,
     split,
     topology,
 )
@@ -36,6 +37,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path(f"{SPLIT}preview/", split.SplitPreviewView.as_view(), name="split-preview"),
     path("topology/", topology.TopologyView.as_view(), name="topology"),
     path(f"{SERVICE}topology/", topology.ServiceTopologyView.as_view(), name="service-topology"),
+    path(f"{SERVICE}signals/", signals.ServiceSignalsView.as_view(), name="service-signals"),
+    path(f"{SERVICE}signals/watch/", signals.ServiceWatchView.as_view(), name="service-watch"),
     path(f"{SERVICE}history/", history.ServiceHistoryView.as_view(), name="service-history"),
     path("clusters/<slug:slug>/history/", history.ClusterHistoryView.as_view(), name="cluster-history"),
     path("meshes/<uuid:pk>/history/", history.MeshHistoryView.as_view(), name="mesh-history"),

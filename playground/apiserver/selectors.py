@@ -70,7 +70,7 @@ def _expression_matches(expression: Json, labels: Labels) -> bool:
 
 
 def parse_fields(text: str, more: Sequence[str] = ()) -> Callable[[Json], bool]:
-    """Return a test of objects by name, namespace and the fields `more` of their kind. Raises ApiError 400 for others."""
+    """Return a test of objects by name, namespace and the fields `more` of their kind. Raises ApiError 400 else."""
     wanted: list[tuple[list[str], str, bool]] = []
     for part in filter(None, text.split(",")):
         match = EQUAL.match(part.strip())

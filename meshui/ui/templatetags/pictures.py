@@ -119,3 +119,25 @@ def signal_card(chart: Chart) -> dict[str, Any]:
 def plot_legend(chart: Chart) -> dict[str, Any]:
     """The series of charts that share them, in their one order; limit and change markers."""
     return {"chart": chart}
+
+
+@register.inclusion_tag("parts/signal_cells.html")
+def signal_cells(reading: Any) -> dict[str, Any]:
+    """Requests/s, success, p50 and p99 as cells of a row; what is not live says since when."""
+    golden = reading.golden if reading and reading.is_live else None
+    return {
+        "reading": reading,
+        "golden": golden,
+        "rate": charts.rate_text(golden.rate) if golden else "",
+        "success": _percent_or_dash(golden.success if golden else None),
+        "p50": _ms(golden.p50_ms if golden else None),
+        "p99": _ms(golden.p99_ms if golden else None),
+    }
+
+
+def _percent_or_dash(share: float | None) -> str:
+    return "\u2013" if share is None else f"{charts.amount(share, 'success')}{wording.NARROW}%"
+
+
+def _ms(value: float | None) -> str:
+    return "\u2013" if value is None else f"{charts.amount(value, 'latency')}{wording.NARROW}ms"

@@ -1,0 +1,83 @@
+"""/services/<scope>/<namespace>/<name>/signals/: what is measured of a service, and that somebody looks at it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from django import forms
+from django.http import HttpResponse
+from django.urls import reverse
+from django.utils.functional import cached_property
+from django.utils.translation import gettext, gettext_lazy
+
+from accounts.rights import Held
+from accounts.selectors import signed_in
+from accounts.types import READ
+from meshes.selectors import members_of
+from meshui.lib.errors import MissingError
+from meshui.ui.context import env_of
+from meshui.ui.htmx import go_to, is_htmx
+from meshui.ui.views import ActionView, PageView
+from metrics.services.watching import watch_service
+from traffic.measures import RANGES, USUAL, measures_of
+from traffic.sight import Sight
+
+if TYPE_CHECKING:
+    from django.utils.functional import _StrPromise
+
+SPANS: Final[dict[int, str | _StrPromise]] = {
+    15: gettext_lazy("15 min"),
+    60: gettext_lazy("1 h"),
+    360: gettext_lazy("6 h"),
+    1440: gettext_lazy("24 h"),
+}
+
+
+class SpanForm(forms.Form):
+    """What the URL asks for."""
+
+    at = forms.CharField(required=False, max_length=253)
+    minutes = forms.TypedChoiceField(required=False, coerce=int, choices=[(n, n) for n in RANGES])
+
+
+class ServiceSignalsView(PageView):
+    """For htmx the part of the service's page; a page of its own for everybody else."""
+
+    needs = READ
+    page_template = "traffic/service_signals.html"
+    partial = "signals"
+
+    @cached_property
+    def asked(self) -> dict[str, Any]:
+        """The fields of the form; what cannot be read is as if it were not there."""
+        form = SpanForm(self.request.GET)
+        form.is_valid()
+        given = {name: value for name, value in form.cleaned_data.items() if value}
+        return {"at": "", "minutes": USUAL} | given
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        """The measures of the cluster that was asked for, or of the busiest. Raises MissingError."""
+        user = signed_in(self.request)
+        sight = Sight(Held(user), env_of(self.request))
+        service = (kwargs["namespace"], kwargs["name"])
+        found = measures_of(sight, user, kwargs["scope"], service, **self.asked)
+        return super().get_context_data(found=found, spans=SPANS, **kwargs)
+
+
+class ServiceWatchView(ActionView):
+    """POST …/signals/watch/: the page is on a screen, so its service is measured every 15 s for a while."""
+
+    needs = READ
+
+    def perform(self, data: dict[str, Any], **kwargs: Any) -> HttpResponse:
+        """Nothing is shown: what is measured comes by the stream. Raises MissingError out of sight."""
+        names = (kwargs["scope"], kwargs["namespace"], kwargs["name"])
+        found = members_of(signed_in(self.request), names[1], names[2], scope=names[0]).here
+        at = self.request.POST.get("at", "")
+        chosen = [member for member in found if member.cluster.slug == at]
+        if not chosen:
+            raise MissingError(gettext("There is no such service."), mend=gettext("Open the list of services."))
+        watch_service(chosen[0].cluster, chosen[0].namespace, chosen[0].name)
+        if is_htmx(self.request):
+            return HttpResponse(status=204)
+        return go_to(self.request, reverse("traffic:service-signals", args=names))
