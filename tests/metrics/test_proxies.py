@@ -36,11 +36,14 @@ def provider(cluster: Cluster) -> ProxiesProvider:
 
 def two(cluster: Cluster, front: Front, totals: dict[str, tuple[float, float]], *, step: int = 15) -> Measurement:
     """What two rounds 15 s apart find, where each pod told these totals."""
-    for turn in (0, 1):
+
+    def told(turn: int) -> Measurement:
         front.texts |= {pod: istio_text("v1", total[turn]) for pod, total in totals.items()}
-        found = provider(cluster).measure([CHECKOUT], step=step)
-        later(15)
-    return found
+        return provider(cluster).measure([CHECKOUT], step=step)
+
+    told(0)
+    later(15)
+    return told(1)
 
 
 def pods(count: int, owner: str = "rs") -> list[Pod]:
@@ -145,10 +148,12 @@ def test_measure__linkerd_proxies__asked_on_their_port_with_labels_of_the_pod(sh
     front.pods.clear()
     front.add_pod("checkout-v1-b", workload="checkout-v1", containers=("linkerd-proxy", "app"), app="checkout")
     name = series("response_total", direction="inbound", classification="success")
-    for total in (100, 250):
-        front.texts["checkout-v1-b"] = f"{name} {total}\n"
-        found = provider(shop).measure([CHECKOUT], step=15)
-        later(15)
+    front.texts["checkout-v1-b"] = f"{name} 100\n"
+    provider(shop).measure([CHECKOUT], step=15)
+    later(15)
+    front.texts["checkout-v1-b"] = f"{name} 250\n"
+
+    found = provider(shop).measure([CHECKOUT], step=15)
 
     assert front.asked[-1] == "/api/v1/namespaces/shop/pods/checkout-v1-b:4191/proxy/metrics"
     assert found.found[SERVICE].success == 1.0

@@ -108,8 +108,11 @@ def test_measure__waypoint_of_another_service__each_by_its_own_way() -> None:
 
 
 def test_measure__servers_first__clients_are_not_asked() -> None:
-    row = {("shop", "checkout", "v1", "checkout-v1"): 9.0}
-    table = {("server", TOTAL, False): row, ("client", TOTAL, False): {("shop", "checkout", "v1", "checkout-v1"): 7.0}}
+    row: Sums = {("shop", "checkout", "v1", "checkout-v1"): 9.0}
+    table: dict[tuple[str, str, bool], Sums] = {
+        ("server", TOTAL, False): row,
+        ("client", TOTAL, False): {("shop", "checkout", "v1", "checkout-v1"): 7.0},
+    }
     part = name(CHECKOUT, Grain.BACKEND, "shop/checkout#v1")
 
     as_said, servers = Fixed(table), Fixed(table, order=("waypoint", "server", "client"))
@@ -119,7 +122,7 @@ def test_measure__servers_first__clients_are_not_asked() -> None:
 
 
 def test_measure__rows_of_backends__by_version_workload_or_service() -> None:
-    rows = {
+    rows: Sums = {
         ("shop", "checkout", "v1", "checkout-v1"): 80.0,
         ("shop", "checkout", "v1", "checkout-v1-canary"): 10.0,
         ("shop", "checkout", "v2", "checkout-v2"): 6.0,
@@ -138,7 +141,7 @@ def test_measure__rows_of_backends__by_version_workload_or_service() -> None:
 
 
 def test_measure__callers__one_edge_each_and_none_without_name() -> None:
-    rows = {("shop", "web", *SERVICE): 8.0, ("apps", "mobile", *SERVICE): 2.0, ("", "", *SERVICE): 1.0}
+    rows: Sums = {("shop", "web", *SERVICE): 8.0, ("apps", "mobile", *SERVICE): 2.0, ("", "", *SERVICE): 1.0}
 
     found = measure(ISTIO, Fixed({("client", TOTAL, False): rows}), [Place(*SERVICE)])
 
@@ -148,7 +151,7 @@ def test_measure__callers__one_edge_each_and_none_without_name() -> None:
 def test_measure__linkerd_workloads_of_two_services__counted_for_both() -> None:
     behind = frozenset({"checkout-v1"})
     places = [Place("shop", "checkout", behind | {"checkout-v2"}), Place("shop", "checkout-v1", behind)]
-    rows = {("shop", "checkout-v1"): 9.0, ("shop", "checkout-v2"): 1.0}
+    rows: Sums = {("shop", "checkout-v1"): 9.0, ("shop", "checkout-v2"): 1.0}
 
     found = measure(LinkerdAdapter.signals, Fixed({("server", "response_total", False): rows}), places)
 
