@@ -274,10 +274,17 @@ class RightsForm(forms.Form):
         widget=forms.CheckboxSelectMultiple,
         help_text=_("None ticked: both."),
     )
+    metrics = forms.BooleanField(
+        label=_("Also read metrics through the API server"),
+        required=False,
+        help_text=_(
+            "Lists pods, and reads pages of their proxies and of a Prometheus by GET. Not needed with an address."
+        ),
+    )
 
     def wish(self) -> Wish:
         """What was asked for; the default where it cannot be read."""
         if not self.is_valid():
             return Wish()
         chosen = tuple(self.cleaned_data["mesh"]) or MESHES
-        return Wish(self.cleaned_data["writes"], self.cleaned_data["namespaces"], chosen)
+        return Wish(self.cleaned_data["writes"], self.cleaned_data["namespaces"], chosen, self.cleaned_data["metrics"])

@@ -1,7 +1,7 @@
 """The manifests of least rights that MeshUI prints: ServiceAccounts, what they may do, and how to make their tokens.
 
-Made of clusters.types.NEEDS, so what is checked is what is granted. Never a wildcard, secrets, pods, or a verb that is
-not used. Pure.
+Made of clusters.types.NEEDS, so what is checked is what is granted. Never a wildcard, secrets, pods to write, or a verb
+that is not used. Metrics through the API server are an extra that is asked for: nothing else needs pods. Pure.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from clusters.types import KUBE_SYSTEM, NEEDS, READ_VERBS, WRITE_VERBS
+from clusters.types import KUBE_SYSTEM, NEEDS, PROMETHEUS, READ_VERBS, WRITE_VERBS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -25,11 +25,15 @@ MESHES: Final = ("istio", "linkerd")
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What a manifest is for. `namespaces` empty: the whole cluster; `meshes`: whose kinds are read."""
+    """What a manifest is for. `namespaces` empty: the whole cluster; `meshes`: whose kinds are read.
+
+    `metrics`: also what reading metrics through the API server's proxies needs.
+    """
 
     writes: bool = False
     namespaces: tuple[str, ...] = ()
     meshes: tuple[str, ...] = MESHES
+    metrics: bool = False
 
     def needs(self) -> tuple[Need, ...]:
         """The kinds it is about."""
@@ -45,6 +49,7 @@ def rbac_manifest(wish: Wish) -> str:
     """The whole file."""
     documents = [_head(wish), *(_account(name) for name in wish.accounts)]
     documents += _narrow(wish) if wish.namespaces else _wide(wish)
+    documents += _metrics(wish) if wish.metrics else ()
     return "---\n".join(documents)
 
 
@@ -121,6 +126,26 @@ def _named(need: Need, wish: Wish) -> Iterator[str]:
     rule = _rule(need.group, [need.resource], need.read_verbs, names=need.names)
     yield note + _role("Role", "meshui-read-config", need.home, [rule])
     yield _binding("Role", "meshui-read-config", need.home, wish.accounts)
+
+
+def _metrics(wish: Wish) -> Iterator[str]:
+    """For the reader: pages of pods by GET, and the Services where a Prometheus may be, by name."""
+    rules = [_rule("", ["pods"], ("list",)), _rule("", ["pods/proxy"], ("get",))]
+    note = "# For metrics: GET to any port of these pods through the API server. Leave it out if a Prometheus is set.\n"
+    for namespace in wish.namespaces or ("",):
+        kind = "Role" if namespace else "ClusterRole"
+        yield note + _role(kind, "meshui-read-metrics", namespace, rules)
+        yield _binding(kind, "meshui-read-metrics", namespace, (READER,))
+    homes = dict.fromkeys(namespace for namespace, _, _ in PROMETHEUS)
+    for home in homes:
+        if wish.namespaces and home not in wish.namespaces:
+            continue
+        names = [f'"http:{name}:{port}"' for namespace, name, port in PROMETHEUS if namespace == home]
+        note = f"# Where there is no namespace {home}, kubectl says so about these two and applies the rest.\n"
+        yield note + _role(
+            "Role", "meshui-read-prometheus", home, [_rule("", ["services/proxy"], ("get",), names=names)]
+        )
+        yield _binding("Role", "meshui-read-prometheus", home, (READER,))
 
 
 def _read_rules(needs: Sequence[Need]) -> list[str]:

@@ -134,3 +134,13 @@ NEEDS: Final = (
 )
 EXCESS: Final = (Asked("*", "*", "*"), Asked("list", "", "secrets"), Asked("create", "", "pods"))
 """What rings: more than MeshUI ever needs."""
+PROMETHEUS: Final = (
+    ("istio-system", "prometheus", 9090),
+    ("linkerd-viz", "prometheus", 9090),
+    ("monitoring", "prometheus-operated", 9090),
+    ("monitoring", "prometheus-k8s", 9090),
+    ("monitoring", "kube-prometheus-stack-prometheus", 9090),
+    ("monitoring", "prometheus-server", 80),
+    ("prometheus", "prometheus-server", 80),
+)
+"""Where meshes' own add-ons and kube-prometheus put a Prometheus: namespace, Service, port. Asked in this order."""

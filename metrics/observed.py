@@ -35,7 +35,12 @@ class ShareSeen:
     @property
     def is_within(self) -> bool:
         """Whether the measured share is what was approved, as far as a sample can tell."""
-        return abs(self.measured - self.approved) <= self.tolerance
+        return self.excess <= 0.0
+
+    @property
+    def excess(self) -> float:
+        """How much further apart they are than is tolerated; negative: within."""
+        return abs(self.measured - self.approved) - self.tolerance
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +76,7 @@ def observe_split(approved: Mapping[str, int], counted: Mapping[str, float] | No
     if not off:
         text = f"{requests:.0f} requests were shared as approved, within what a sample of them can tell."
         return Observation("observed", text, int(requests), shares)
-    worst = max(off, key=lambda share: abs(share.measured - share.approved) - share.tolerance)
+    worst = max(off, key=lambda share: (round(share.excess, 6), share.measured - share.approved))
     text = (
         f"{worst.key} got {worst.measured:.1%} of {requests:.0f} requests; approved are {worst.approved:.1%}, "
         f"tolerated is ±{worst.tolerance:.1%}."

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from meshes.types import Grain, Signal
@@ -15,7 +16,7 @@ from metrics.types import Golden, Name
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from meshes.types import SignalSpec, Way
+    from meshes.types import Side, SignalSpec, Way
     from metrics.types import BackendPlace, Place, Rates, Wanted
 
     Row = Mapping[str, str]
@@ -68,34 +69,46 @@ def quantile(q: float, buckets: Mapping[float, float]) -> float | None:
 def _of_grain(
     specs: Mapping[Signal, SignalSpec], rates: Rates, grain: Grain, places: Sequence[Place]
 ) -> dict[Name, Golden]:
-    counted = {
-        signal: _counted(spec.ways.get(grain, ()), rates, places, grain, READERS[signal])
-        for signal, spec in specs.items()
-    }
-    ratios, latencies = counted.get(Signal.SUCCESS_RATE, {}), counted.get(Signal.LATENCY, {})
+    """The rate decides whose proxies are believed of a place: its other signals come from the same ones."""
+    question = _Question(rates, grain, {(place.namespace, place.service): place for place in places})
+    counted = _counted(question, specs[Signal.REQUEST_RATE], _read_rate)
+    ratios = _counted(question, specs[Signal.SUCCESS_RATE], _read_ratio)
+    latencies = _counted(question, specs[Signal.LATENCY], _read_buckets)
     return {
         name: Golden(sum(parts), _ratio(ratios.get(name, ())), *_latency(latencies.get(name, ())))
-        for name, parts in counted[Signal.REQUEST_RATE].items()
+        for name, parts in counted.items()
     }
 
 
-def _counted(
-    ways: Sequence[Way], rates: Rates, places: Sequence[Place], grain: Grain, read: Read
-) -> dict[Name, list[Any]]:
+@dataclass
+class _Question:
+    """What is asked of one grain. `sides`: whose proxies knew a place, once that is known."""
+
+    rates: Rates
+    grain: Grain
+    places: dict[tuple[str, str], Place]
+    sides: dict[tuple[str, str], Side] | None = None
+
+
+def _counted(question: _Question, spec: SignalSpec, read: Read) -> dict[Name, list[Any]]:
     """What was read, by what it is of. A place that one way knew is not asked of the next."""
     found: dict[Name, list[Any]] = {}
-    left = {(place.namespace, place.service): place for place in places}
-    for way in _in_order(ways, rates.order):
-        if not left:
-            break
-        owners = _owners(grain, list(left.values()))
+    sides: dict[tuple[str, str], Side] = {}
+    for way in _in_order(spec.ways.get(question.grain, ()), question.rates.order):
+        if question.sides is None:
+            places = [place for key, place in question.places.items() if key not in sides]
+        else:
+            places = [question.places[key] for key, side in question.sides.items() if side == way.side]
+        if not places:
+            continue
+        owners = _owners(question.grain, places)
         here: dict[Name, list[Any]] = defaultdict(list)
-        for row, value in read(rates, way, _wanted(way, grain, list(left.values()))):
+        for row, value in read(question.rates, way, _wanted(way, question.grain, places)):
             for name in owners(row):
                 here[name].append(value)
-        for name in here:
-            left.pop((name.namespace, name.service), None)
+        sides |= {(name.namespace, name.service): way.side for name in here}
         found |= here
+    question.sides = sides if question.sides is None else question.sides
     return found
 
 
@@ -144,13 +157,6 @@ def _read_buckets(rates: Rates, way: Way, wanted: Wanted) -> Iterator[tuple[Row,
             yield row, (float(bound) * way.to_ms, rate)
         except ValueError:
             continue
-
-
-READERS: Final[Mapping[Signal, Read]] = {
-    Signal.REQUEST_RATE: _read_rate,
-    Signal.SUCCESS_RATE: _read_ratio,
-    Signal.LATENCY: _read_buckets,
-}
 
 
 def _ratio(parts: Sequence[tuple[float, float]]) -> float | None:

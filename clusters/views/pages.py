@@ -107,7 +107,7 @@ class RightsFileView(PageView):
 def manifest_context(wish: Wish, *, account_context: str = "") -> dict[str, Any]:
     """A manifest and what is typed to use it."""
     asked = [("namespaces", " ".join(wish.namespaces)), *(("mesh", mesh) for mesh in wish.meshes)]
-    asked += [("writes", "on")] if wish.writes else []
+    asked += [(name, "on") for name, is_on in (("writes", wish.writes), ("metrics", wish.metrics)) if is_on]
     return {
         "wish": wish,
         "manifest": manifests.rbac_manifest(wish),

@@ -74,21 +74,24 @@ def parse_vector(data: bytes, labels: Sequence[str]) -> Sums:
 
 @dataclass
 class PrometheusRates:
-    """Rates by queries; `until` (monotonic) is when the whole round has to be over."""
+    """Rates by queries, each sent once; `until` (monotonic) is when the whole round has to be over."""
 
     ask: Ask
     window: int
     fixed: Mapping[str, str]
     until: float
     order: tuple[Side, ...] = ()
+    known: dict[str, Sums] = field(default_factory=dict)
 
     def sums(self, way: Way, wanted: Wanted, *, good: bool = False) -> Sums:
         """As Rates.sums. Raises ClusterError, UnsafeQueryError."""
         if time.monotonic() > self.until:
             raise OutcomeUnknownError(f"Its answers took longer than {ROUND_SECONDS:g} s together.")
         query = rate_query(way, wanted, window=self.window, good=good, fixed=self.fixed)
-        data = self.ask(f"/api/v1/query?{urlencode({'query': query, 'timeout': '5s'})}")
-        return parse_vector(data, way.labels)
+        if query not in self.known:
+            data = self.ask(f"/api/v1/query?{urlencode({'query': query, 'timeout': '5s'})}")
+            self.known[query] = parse_vector(data, way.labels)
+        return self.known[query]
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""What pages and changes ask of metrics. Who may see a cluster is the caller's: these take clusters already narrowed."""
+"""What pages and changes ask of metrics. They take clusters that the caller has narrowed to what may be seen."""
 
 from metrics.selectors.latest import fleet_signals, get_signals, list_edges, list_readings
 from metrics.selectors.observing import observe_service

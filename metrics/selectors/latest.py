@@ -99,7 +99,7 @@ def fleet_signals(clusters: Clusters, *, user: User | None = None) -> FleetSigna
     fresh = rows.filter(live())
     judged = Q(success__isnull=False)
     sums = fresh.aggregate(
-        rate=Sum("rate"),
+        whole=Sum("rate"),
         good=Sum(F("rate") * F("success"), filter=judged),
         judged=Sum("rate", filter=judged),
         live=Count("pk"),
@@ -107,7 +107,7 @@ def fleet_signals(clusters: Clusters, *, user: User | None = None) -> FleetSigna
     )
     slowest = fresh.exclude(p99_ms=None).order_by("-p99_ms", "pk").first()
     return FleetSignals(
-        rate=sums["rate"],
+        rate=sums["whole"],
         success=sums["good"] / sums["judged"] if sums["judged"] else None,
         slowest=_reading(slowest, now()) if slowest else None,
         live=sums["live"],

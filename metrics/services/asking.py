@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.db.models import Q
 
 from clusters.clients import ClusterError
 from clusters.connect import proxied_for
+from clusters.types import PROMETHEUS
 from meshes.adapters.registry import all_adapters
 from meshes.models import Mesh, Service
 from meshui.lib.errors import RefusedError, UnavailableError
@@ -27,17 +28,6 @@ if TYPE_CHECKING:
     from metrics.providers.base import Provider
     from metrics.providers.prometheus import Ask
     from metrics.types import Golden, Name, Place
-
-CANDIDATES: Final = (
-    ("istio-system", "prometheus", 9090),
-    ("linkerd-viz", "prometheus", 9090),
-    ("monitoring", "prometheus-operated", 9090),
-    ("monitoring", "prometheus-k8s", 9090),
-    ("monitoring", "kube-prometheus-stack-prometheus", 9090),
-    ("monitoring", "prometheus-server", 80),
-    ("prometheus", "prometheus-server", 80),
-)
-"""Where the samples and charts of meshes, and kube-prometheus, put a Prometheus: namespace, Service, port."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,13 +89,13 @@ def _ask_found(
 
 
 def candidates(cluster: Cluster) -> list[tuple[str, str, int]]:
-    """Those of CANDIDATES that the inventory has, in that order. One query."""
+    """Those of PROMETHEUS that the inventory has, in that order. One query."""
     named = Q()
-    for namespace, service, _ in CANDIDATES:
+    for namespace, service, _ in PROMETHEUS:
         named |= Q(namespace=namespace, name=service)
     rows = Service.objects.filter(named, cluster=cluster, gone_at=None).values_list("namespace", "name")
     there = set(rows)
-    return [one for one in CANDIDATES if one[:2] in there]
+    return [one for one in PROMETHEUS if one[:2] in there]
 
 
 def _named(source: Source, adapters: Sequence[MeshAdapter]) -> Provider:

@@ -100,6 +100,7 @@ def _place_of(
     labels = dict(backend.labels)
     selector = {**selectors.get((backend.namespace, backend.service), {}), **labels}
     version = labels.get("version", "") if labels.keys() == {"version"} else ""
-    behind = _behind(workloads.get(backend.namespace, ()), selector)
     is_subset = backend.kind == "subset"
+    is_known = bool(labels) or not is_subset  # of a subset whose labels nobody knows, nothing tells its requests apart
+    behind = _behind(workloads.get(backend.namespace, ()), selector) if is_known else frozenset[str]()
     return BackendPlace(backend.key, backend.namespace, backend.service, is_subset, version, behind)

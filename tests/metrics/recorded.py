@@ -80,15 +80,15 @@ class Proxy:
         return Target({k: v for k, v in self.labels.items() if k != "pod"}, history)
 
 
-def openmetrics(proxies: list[Proxy]) -> str:
-    """What a Prometheus that had asked them would hold."""
+def openmetrics(proxies: list[Proxy], *, shift: int = 0) -> str:
+    """What a Prometheus that had asked them would hold; all of it `shift` seconds later."""
     lines = []
     for proxy in proxies:
         for at, samples in proxy.scrapes():
             for series, value in samples.items():
                 labels = {**labels_of(series), **proxy.labels}
                 text = ",".join(f'{key}="{value_}"' for key, value_ in labels.items())
-                lines.append(f"{series.partition('{')[0]}{{{text}}} {value} {at}")
+                lines.append(f"{series.partition('{')[0]}{{{text}}} {value} {at + shift}")
     return "\n".join([*lines, "# EOF", ""])
 
 

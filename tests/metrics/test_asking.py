@@ -1,0 +1,168 @@
+"""Whom to ask: as it was set, else a Prometheus found in the cluster, else the proxies."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from clusters.clients import BadAnswerError, ClusterError
+from meshes.types import Grain
+from meshui.lib.errors import UnavailableError
+from metrics.models import Collector
+from metrics.providers.prometheus import MOST_SERIES, parse_vector
+from metrics.selectors import get_signals, source_face
+from metrics.services import SourceSettings, set_source, watch_service
+from metrics.services.asking import ask, candidates
+from metrics.services.places import places_of
+from metrics.types import Name
+from tests.clusters.makers import registrar
+from tests.metrics.conftest import add_mesh, add_service, istio_text, later, round_of
+from tests.people import as_actor
+
+if TYPE_CHECKING:
+    from clusters.models import Cluster
+    from tests.metrics.front import Answer, Front
+
+pytestmark = pytest.mark.django_db
+SERVICE = Name("shop", "checkout", Grain.SERVICE)
+NAMES = [("shop", "checkout")]
+
+
+def vector(*rows: tuple[dict[str, str], str]) -> bytes:
+    """An answer of Prometheus."""
+    result = [{"metric": metric, "value": [1_790_000_000.1, value]} for metric, value in rows]
+    return json.dumps({"status": "success", "data": {"resultType": "vector", "result": result}}).encode()
+
+
+def knows_checkout(path: str, query: dict[str, str]) -> Answer:
+    """A Prometheus in the cluster that has 40 requests a second of checkout, of which 38 went well."""
+    if (
+        'reporter="destination"' not in query["query"]
+        or "sum by (destination_service_namespace, destination_service_name)" not in query["query"]
+    ):
+        return 200, vector()
+    labels = {"destination_service_namespace": "shop", "destination_service_name": "checkout"}
+    return 200, vector((labels, "38" if "response_code" in query["query"] else "40"))
+
+
+def test_candidates__services_of_the_inventory__in_order(shop: Cluster) -> None:
+    assert candidates(shop) == []
+    add_service(shop, "prometheus-operated", "monitoring")
+    add_service(shop, "prometheus", "istio-system")
+    add_service(shop, "prometheus", "shop")
+
+    assert candidates(shop) == [("istio-system", "prometheus", 9090), ("monitoring", "prometheus-operated", 9090)]
+
+
+def test_ask__prometheus_in_the_cluster__through_the_service_proxy(shop: Cluster, front: Front) -> None:
+    add_service(shop, "prometheus", "istio-system")
+    front.queries = knows_checkout
+
+    asked = ask(shop, places_of(shop, NAMES), step=15)
+
+    golden = asked.measured.found[SERVICE]
+    assert (golden.rate, golden.success, golden.p99_ms) == (40.0, 0.95, None)
+    assert asked.measured.source == "Prometheus istio-system/prometheus:9090"
+    prefix = "/api/v1/namespaces/istio-system/services/http:prometheus:9090/proxy/api/v1/query?query=sum"
+    assert all(path.startswith(prefix) for path in front.asked)
+    assert len(front.asked) == len(set(front.asked)) <= 12
+
+
+@pytest.mark.parametrize("answer", [(200, vector()), (500, b"{}"), (200, b"<html>")], ids=["empty", "broken", "page"])
+def test_round__prometheus_of_no_use__proxies_are_asked_and_it_is_left_alone(
+    shop: Cluster, front: Front, answer: Answer
+) -> None:
+    add_service(shop, "prometheus", "istio-system")
+    front.queries = lambda *_: answer
+    watch_service(shop, "shop", "checkout", seconds=900)
+    for total in (100, 400):
+        front.texts |= {f"checkout-{v}-a": istio_text(v, total) for v in ("v1", "v2")}
+        round_of(shop)
+        later(15)
+
+    tried = [path for path in front.asked if "prometheus" in path and "/services/" in path]
+    assert get_signals(shop, "shop", "checkout").service.source == "2 of 2 proxies"
+    assert tried
+    later(400)
+    round_of(shop)
+    assert len([path for path in front.asked if "/services/" in path]) > len(tried)
+
+
+def test_ask__no_mesh_known__says_so(shop: Cluster) -> None:
+    shop.meshes.all().delete()
+
+    with pytest.raises(UnavailableError, match="No mesh"):
+        ask(shop, places_of(shop, NAMES), step=15)
+
+
+def test_ask__service_that_was_set__not_found_again_in_the_proxies(shop: Cluster, front: Front) -> None:
+    set_source(
+        actor=as_actor(registrar()),
+        cluster_id=shop.pk,
+        wanted=SourceSettings("service", namespace="obs", service="prom", port=80, labels={"cluster": "eu-west"}),
+    )
+    front.queries = knows_checkout
+
+    found = ask(shop, places_of(shop, NAMES), step=15).measured
+
+    assert found.source == "Prometheus obs/prom:80"
+    assert all("cluster%3D%22eu-west%22" in path for path in front.asked)
+    front.queries = lambda *_: (502, b"{}")
+    with pytest.raises(ClusterError):
+        ask(shop, places_of(shop, NAMES), step=15)
+
+
+def test_round__switched_off__nothing_is_asked_and_the_reason_stands_there(shop: Cluster, front: Front) -> None:
+    set_source(actor=as_actor(registrar()), cluster_id=shop.pk, wanted=SourceSettings("none"))
+    watch_service(shop, "shop", "checkout")
+
+    round_of(shop)
+
+    assert front.asked == []
+    assert "switched off" in get_signals(shop, "shop", "checkout").why
+    assert source_face(shop).kind == "none"
+
+
+def test_round__both_meshes__each_by_its_own_words(shop: Cluster, front: Front) -> None:
+    add_mesh(shop, "linkerd")
+    add_service(shop, "prometheus", "istio-system")
+    seen: list[str] = []
+
+    def note(path: str, query: dict[str, str]) -> Answer:
+        seen.append(query["query"])
+        return knows_checkout(path, query)
+
+    front.queries = note
+    watch_service(shop, "shop", "checkout")
+    round_of(shop)
+
+    assert any("istio_requests_total" in query for query in seen)
+    assert any('response_total{direction="inbound",namespace="shop",deployment=~' in query for query in seen)
+    assert Collector.objects.get(pk=shop.pk).source == "Prometheus istio-system/prometheus:9090"
+
+
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        (b"{", "not one that Prometheus"),
+        (b"[]", "not one that Prometheus"),
+        (b'{"status":"error","error":"query timed out"}', "query timed out"),
+        (b'{"status":"success","data":{"resultType":"matrix","result":[]}}', "refused"),
+        (vector(({"a": "b"}, "x")), "no number"),
+        (b'{"status":"success","data":{"resultType":"vector","result":[{"metric":{},"value":["1",2]}]}}', "not one"),
+        (vector(*(({"a": str(number)}, "1") for number in range(MOST_SERIES + 1))), "10,000"),
+        (b"[" * 100_000, "not one"),
+    ],
+    ids=["cut", "list", "error", "matrix", "text", "types", "too many", "deep"],
+)
+def test_parse__answer_that_is_none__refused(data: bytes, why: str) -> None:
+    with pytest.raises(BadAnswerError, match=why):
+        parse_vector(data, ("a",))
+
+
+def test_parse__nan_and_infinity__no_data() -> None:
+    rows = vector(({"a": "1"}, "NaN"), ({"a": "2"}, "+Inf"), ({"a": "3"}, "0.5"), ({}, "7"))
+
+    assert parse_vector(rows, ("a",)) == {("3",): 0.5, ("",): 7.0}
