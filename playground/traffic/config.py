@@ -32,6 +32,8 @@ ISTIO_BOUNDS = (0.5, 1, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000, 3
 LINKERD_MS = tuple(factor * power for power in (1, 10, 100, 1000, 10000) for factor in (1, 2, 3, 4, 5))
 LINKERD_SECONDS = (25, 50, 100, 250, 500, 1000, 10000)
 LINKERD_BOUNDS = tuple(sorted({*LINKERD_MS, *LINKERD_SECONDS}))
+LIMITS = ("max_connections", "max_pending_requests", "max_requests", "max_retries")
+MOST = 2**32 - 1  # Envoy's own limit is three retries at once; a mesh has none unless somebody sets one
 TAGS = {
     "source": f"%REQ({SOURCE_POD})%",
     "host": "%REQ(:AUTHORITY)%",
@@ -116,7 +118,8 @@ def _cluster(name: str, ports: Sequence[int]) -> Json:
         {"endpoint": {"address": {"socket_address": {"address": "127.0.0.1", "port_value": port}}}} for port in ports
     ]
     assignment = {"cluster_name": name, "endpoints": [{"lb_endpoints": endpoints}]}
-    return {"name": name, "type": "STATIC", "connect_timeout": "1s", "load_assignment": assignment}
+    cluster = {"name": name, "type": "STATIC", "connect_timeout": "1s", "load_assignment": assignment}
+    return {**cluster, "circuit_breakers": {"thresholds": [dict.fromkeys(LIMITS, MOST)]}}
 
 
 def route_configuration(virtual_hosts: Sequence[Json]) -> Json:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -121,7 +122,8 @@ class Link:
         """End the worker and Envoy, and wait for both."""
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe is not None:
-                pipe.close()
+                with suppress(OSError):  # what is still to be sent goes nowhere
+                    pipe.close()
         try:
             self._process.wait(END_SECONDS)
         except subprocess.TimeoutExpired:

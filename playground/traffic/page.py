@@ -186,7 +186,7 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(min(length, MOST_BYTES)).decode(errors="replace")
         self.close_connection = self.close_connection or length > MOST_BYTES
         if self._is_json():
-            return lambda: dict(json.loads(body))
+            return lambda: dict(json.loads(body or "{}"))
         return lambda: {name: values[0] for name, values in parse_qs(body).items()}
 
     def _send(self, reply: Reply) -> None:
