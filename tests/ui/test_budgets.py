@@ -21,6 +21,13 @@ def test_scripts__compressed__are_at_most_50_kib() -> None:
     assert weight("app.js", "frame.js", "vendor/htmx4-sse.js") <= 50 * KIB
 
 
+def test_scripts__of_a_page_with_charts__are_at_most_65_kib() -> None:
+    """With their style sheet, which is loaded nowhere else."""
+    charts = ("charts.js", "vendor/uplot.js", "vendor/uplot.css")
+
+    assert weight("app.js", "frame.js", "live.js", "vendor/htmx4-sse.js", *charts) <= 65 * KIB
+
+
 def test_fonts__as_they_are__are_at_most_90_kib() -> None:
     fonts = [path.stat().st_size for path in (STATIC / "vendor").glob("*.woff2")]
 

@@ -114,7 +114,7 @@ class TopologyView(GraphView):
         """Around the focus; without one, or where several could be meant, those to choose from."""
         focus, matches = self.focus()
         if focus is None:
-            begin = matches or topology.split_services(self.sight)
+            begin = matches if self.wanted["focus"] else topology.split_services(self.sight)
             return {"focus": None, "matches": begin, "found": None, "asked": self.wanted, "hops": HOPS, "old": []}
         starts = topology.find_services(self.sight, focus.cluster, focus.namespace, focus.name)
         if not starts:
