@@ -84,6 +84,10 @@ def observe_split(approved: Mapping[str, int], counted: Mapping[str, float] | No
     return Observation("mismatch", text, int(requests), shares)
 
 
+def tolerance(approved: float, requests: float) -> float:
+    """How far a measured share of `requests` (more than 0) may be from an `approved` one of 0 to 1."""
+    return DEVIATIONS * math.sqrt(approved * (1.0 - approved) / requests) + POINTS
+
+
 def _share(key: str, approved: float, count: float, requests: float) -> ShareSeen:
-    deviation = math.sqrt(approved * (1.0 - approved) / requests)
-    return ShareSeen(key, approved, count / requests, DEVIATIONS * deviation + POINTS)
+    return ShareSeen(key, approved, count / requests, tolerance(approved, requests))

@@ -151,3 +151,4 @@ class FleetSignals:
     live: int
     known: int
     oldest_at: dt.datetime | None = None
+    worst_p99_ms: float | None = None

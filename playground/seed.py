@@ -53,8 +53,18 @@ class World:
         is_istio = self.mesh == "istio"
         emulated = begun.enter_context(EmulatedCluster(self.name, istio=is_istio, linkerd=not is_istio))
         emulated.load([*self.objects(), *yaml.safe_load_all(rbac_manifest(Wish(writes=True, meshes=(self.mesh,))))])
+        self._let_metrics_be_read(emulated)
         emulated.settle()
         return emulated
+
+    def _let_metrics_be_read(self, emulated: EmulatedCluster) -> None:
+        """As `kubectl apply` does it: what is there already stays, what has no namespace there is left out."""
+        wish = Wish(meshes=(self.mesh,), metrics=True)
+        there = {"", *(each["metadata"]["name"] for each in emulated.list("Namespace"))}
+        for document in yaml.safe_load_all(rbac_manifest(wish)):
+            name, namespace = document["metadata"]["name"], document["metadata"].get("namespace", "")
+            if name in {"meshui-read-metrics", "meshui-read-prometheus"} and namespace in there:
+                emulated.load([document])
 
 
 WORLDS = (
@@ -143,14 +153,6 @@ def _add_person(person: Person) -> None:
 def _add_cluster(emulated: EmulatedCluster, environment: str) -> None:
     """Reader and writer are different accounts of the cluster, each with the least rights that MeshUI prints."""
     admin = _actor("admin")
-    emulated.grant(
-        "meshui-reader",
-        [
-            {"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list"]},
-            {"apiGroups": [""], "resources": ["pods/proxy", "services/proxy"], "verbs": ["get"]},
-        ],
-        service_account_namespace="meshui",
-    )  # HACK
     reader, writer = (
         parse_kubeconfig(emulated.service_account_kubeconfig(HOME, name).encode()) for name in (READER, WRITER)
     )

@@ -1,15 +1,16 @@
-"""Who calls whom, as far as it is known. Today from routes alone: what a service's requests are sent on to.
+"""Who calls whom, as far as it is known: routes say where requests are sent on to, measurements who sent them.
 
-What is measured (requests/s, errors, encryption) comes from whoever hands another `CallsOf` to traffic.topology.
+A proxy names the workload that called; the service that stands before it is looked up in the inventory.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from meshes.models import RouteBackend
+from meshes.models import RouteBackend, Workload
+from metrics.selectors import list_edges
 from traffic.sight import Sight
 
 EVERYWHERE = "all"
@@ -69,6 +70,60 @@ def known_calls(sight: Sight, clusters: Collection[str]) -> list[Call]:
         if root and callee is not None:
             shares[ServiceKey(slug, namespace, root), callee][route, rule] += weight
     return [_call(*ends, set(by_rule.values())) for ends, by_rule in sorted(shares.items())]
+
+
+def all_calls(sight: Sight, clusters: Collection[str]) -> list[Call]:
+    """What routes say, with what was measured of it, and measured calls that no route names. Five queries."""
+    known = {(call.caller, call.callee): call for call in known_calls(sight, clusters)}
+    for call in measured_calls(sight, clusters):
+        ends = call.caller, call.callee
+        known[ends] = replace(known.get(ends, call), rate=call.rate, error_share=call.error_share)
+    return [known[ends] for ends in sorted(known)]
+
+
+def measured_calls(sight: Sight, clusters: Collection[str]) -> list[Call]:
+    """Requests of now, from the service of each workload that sent some to the service it named. Four queries.
+
+    A workload behind several Services counts for the least chosen selector; behind none it has no place here.
+    """
+    seen = sight.clusters().filter(slug__in=clusters)
+    edges = [(slug, reading) for slug, reading in list_edges(list(seen)) if reading.golden is not None]
+    if not edges:
+        return []
+    behind = _services_of(sight, {slug for slug, _ in edges})
+    allowed = set(sight.services().filter(cluster__in=seen).values_list("cluster__slug", "namespace", "name"))
+    rates: dict[tuple[ServiceKey, ServiceKey], list[tuple[float, float | None]]] = defaultdict(list)
+    for slug, reading in edges:
+        namespace, _, workload = reading.name.part.partition("/")
+        caller = ServiceKey(slug, namespace, behind.get((slug, namespace, workload), workload))
+        callee = ServiceKey(slug, reading.name.namespace, reading.name.service)
+        if reading.golden is not None and all((k.cluster, k.namespace, k.name) in allowed for k in (caller, callee)):
+            rates[caller, callee].append((reading.golden.rate, reading.golden.success))
+    return [Call(*ends, *_summed(parts)) for ends, parts in sorted(rates.items())]
+
+
+def _summed(parts: Collection[tuple[float, float | None]]) -> tuple[float, float | None]:
+    """Requests/s of all workloads of a caller, and the share of them that failed."""
+    judged = [(rate, success) for rate, success in parts if success is not None]
+    weight = sum(rate for rate, _ in judged)
+    failed = sum(rate * (1 - success) for rate, success in judged) / weight if weight else None
+    return sum(rate for rate, _ in parts), failed
+
+
+def _services_of(sight: Sight, clusters: Collection[str]) -> dict[tuple[str, str, str], str]:
+    """(cluster, namespace, workload) → the one Service in front of it. Two queries."""
+    fronts: dict[tuple[str, str], list[tuple[str, dict[str, str]]]] = defaultdict(list)
+    services = sight.services().filter(cluster__slug__in=clusters)
+    for slug, namespace, name, selector in services.values_list("cluster__slug", "namespace", "name", "selector"):
+        if selector:
+            fronts[slug, namespace].append((name, selector))
+    workloads = Workload.objects.filter(cluster__slug__in=clusters, gone_at=None)
+    found: dict[tuple[str, str, str], str] = {}
+    for slug, namespace, name, labels in workloads.values_list("cluster__slug", "namespace", "name", "labels"):
+        matching = [(len(sel), front) for front, sel in fronts[slug, namespace] if sel.items() <= labels.items()]
+        if matching:
+            found[slug, namespace, name] = min(matching)[1]
+    return found
 
 
 def no_crossings(sight: Sight) -> list[Call]:

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Final
 from django.urls import reverse
 
 from meshes.selectors import aligned
+from meshes.types import FULL
 from meshui.lib.clock import now
 from meshui.lib.errors import MissingError
 from meshui.ui.charts import Chart, Marker, Series
 from meshui.ui.parts import series_class
+from metrics.observed import FEWEST, tolerance
 from metrics.selectors import get_signals, list_points, list_readings
 from traffic.types import State
 
@@ -37,8 +39,7 @@ SIGNALS: Final[tuple[tuple[str, str, Unit], ...]] = (
     ("p50_ms", "Latency p50", "latency"),
     ("p99_ms", "Latency p99", "latency"),
 )
-OFF: Final = 0.02
-"""How far the measured share may be from the configured one before the page says so."""
+MINUTE: Final = 60.0
 MOST_MARKERS: Final = 20
 
 
@@ -55,7 +56,7 @@ class Spot:
 class ShareRow:
     """One backend: its configured weight (None: the rule for all requests does not name it), and what was measured.
 
-    `measured` is its share of all requests of the last minute, 0 to 1; None: not known.
+    `measured` is its share of the `requests` of the last minute, 0 to 1; None: not known.
     """
 
     css: str
@@ -63,19 +64,21 @@ class ShareRow:
     weight_bp: int | None
     measured: float | None
     reading: Reading | None
+    requests: float
     is_comparable: bool
 
     @property
     def measured_bp(self) -> int | None:
         """In basis points."""
-        return None if self.measured is None else round(self.measured * 10_000)
+        return None if self.measured is None else round(self.measured * FULL)
 
     @property
     def is_off(self) -> bool:
-        """Whether requests are shared otherwise than configured, by more than two points."""
-        if self.measured is None or self.weight_bp is None or not self.is_comparable:
+        """Whether requests are shared otherwise than configured, by more than so many requests can tell."""
+        if self.measured is None or self.weight_bp is None or not self.is_comparable or self.requests < FEWEST:
             return False
-        return abs(self.measured - self.weight_bp / 10_000) > OFF
+        share = self.weight_bp / FULL
+        return abs(self.measured - share) > tolerance(share, self.requests)
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +170,7 @@ def _shares(
             weight_bp=weights.get(key),
             measured=rates.get(key, 0.0) / total if total else None,
             reading=signals.backends.get(key),
+            requests=total * MINUTE * signals.service.share,
             is_comparable=is_alone,
         )
         for number, key in enumerate(keys)

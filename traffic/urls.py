@@ -27,6 +27,7 @@ SPLIT = f"{SERVICE}split/"
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", fleet.FleetView.as_view(), name="fleet"),
     path("fleet/counts/", fleet.FleetCountsView.as_view(), name="fleet-counts"),
+    path("fleet/signals/", fleet.FleetSignalsView.as_view(), name="fleet-signals"),
     path("fleet/attention/", fleet.FleetAttentionView.as_view(), name="fleet-attention"),
     path("fleet/attention/<slug:mark>/snooze/", fleet.NeedSnoozeView.as_view(), name="need-snooze"),
     path("fleet/attention/<slug:mark>/wake/", fleet.NeedWakeView.as_view(), name="need-wake"),

@@ -18,6 +18,7 @@ from meshui.ui.context import env_of
 from meshui.ui.htmx import asked, go_to, is_partial
 from meshui.ui.tables import keyset_page, order_of
 from meshui.ui.views import ActionView, PageView
+from metrics.selectors import cluster_signals, fleet_line, fleet_signals
 from traffic import inbox, selectors
 from traffic.attention import needs_of, without_snoozed
 from traffic.overview import begun_by, first_steps, overview_of
@@ -85,6 +86,7 @@ class FleetView(PageView):
         sort, order = order_of(SORTS, params.get("sort", ""), "environment" if group == "environment" else "health")
         rows = keyset_page(filters.qs, order, params)
         return {
+            "measured": cluster_signals(rows.items, user=signed_in(self.request)),
             "rows": rows,
             "groups": fleet_groups(fleet_rows(held, rows.items), group),
             "sort": sort,
@@ -118,6 +120,21 @@ class FleetCountsView(FleetPartView):
     """/fleet/counts/"""
 
     partial = "counts"
+
+
+class FleetSignalsView(PageView):
+    """/fleet/signals/: requests of now over all that the reader sees; fetched by the fleet once it stands."""
+
+    needs = READ
+    page_template = "traffic/fleet_signals_page.html"
+    partial = "signals"
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        """The sums of now, and their last hour."""
+        user = signed_in(self.request)
+        clusters = list(Sight(Held(user), env_of(self.request)).clusters())
+        sums, line = fleet_signals(clusters, user=user), fleet_line(clusters, user=user)
+        return super().get_context_data(sums=sums, line=line, asked=asked(self.request), **kwargs)
 
 
 class FleetAttentionView(FleetPartView):

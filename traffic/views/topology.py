@@ -18,7 +18,7 @@ from meshui.ui.context import env_of
 from meshui.ui.graphs import GraphError, GraphTooBigError
 from meshui.ui.views import PageView
 from traffic import topology
-from traffic.calls import CallsOf, ServiceKey, known_calls
+from traffic.calls import CallsOf, ServiceKey, all_calls
 from traffic.sight import Sight
 from traffic.topology import HOPS, Asked, Topology
 
@@ -51,7 +51,7 @@ class GraphView(PageView):
     needs = READ
     partial = "graph"
     pushes_url = True
-    calls_of: ClassVar[CallsOf] = staticmethod(known_calls)
+    calls_of: ClassVar[CallsOf] = staticmethod(all_calls)
 
     @cached_property
     def sight(self) -> Sight:

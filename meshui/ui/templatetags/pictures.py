@@ -141,3 +141,32 @@ def _percent_or_dash(share: float | None) -> str:
 
 def _ms(value: float | None) -> str:
     return "\u2013" if value is None else f"{charts.amount(value, 'latency')}{wording.NARROW}ms"
+
+
+@register.inclusion_tag("parts/fleet_cells.html")
+def fleet_cells(measured: Any, key: Any) -> dict[str, Any]:
+    """Requests/s with success, and the slowest p99, of one cluster as cells; no data is no number."""
+    found = measured.get(key)
+    return {
+        "rate": charts.rate_text(found.rate) if found else "",
+        "success": _percent_or_dash(found.success) if found else "",
+        "p99": _ms(found.worst_p99_ms if found else None),
+    }
+
+
+@register.filter
+def as_rate(rate: float | None) -> str:
+    """1,907; a dash for no data."""
+    return charts.amount(rate, "rate")
+
+
+@register.filter
+def as_success(share: float | None) -> str:
+    """99.71, never rounded up; a dash for no data."""
+    return charts.amount(share, "success")
+
+
+@register.filter
+def as_ms(value: float | None) -> str:
+    """584; a dash for no data."""
+    return charts.amount(value, "latency")
