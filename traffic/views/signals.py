@@ -1,4 +1,4 @@
-"""/services/<scope>/<namespace>/<name>/signals/: what is measured of a service, and that somebody looks at it."""
+"""…/signals/ of a service and of a change: what is measured, and that somebody looks at it."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ from meshui.ui.context import env_of
 from meshui.ui.htmx import go_to, is_htmx
 from meshui.ui.views import ActionView, PageView
 from metrics.services.watching import watch_service
+from traffic import selectors
+from traffic.effects import MOST, effects_of
 from traffic.measures import RANGES, USUAL, measures_of
 from traffic.sight import Sight
 
@@ -62,6 +64,36 @@ class ServiceSignalsView(PageView):
         service = (kwargs["namespace"], kwargs["name"])
         found = measures_of(sight, user, kwargs["scope"], service, **self.asked)
         return super().get_context_data(found=found, spans=SPANS, **kwargs)
+
+
+class ChangeSignalsView(PageView):
+    """/changes/<n>/signals/: what its writes did to the requests; fetched by its page once there was a write."""
+
+    needs = READ
+    page_template = "traffic/change_signals_page.html"
+    partial = "signals"
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        """Each service of each cluster before and after. Raises MissingError."""
+        change = selectors.get_change(signed_in(self.request), kwargs["number"])
+        effects, total = effects_of(change, list(selectors.list_steps(change)))
+        topics = " ".join(sorted({f"metric-{effect.cluster}" for effect in effects}))
+        return super().get_context_data(change=change, effects=effects, total=total, topics=topics, **kwargs)
+
+
+class ChangeWatchView(ActionView):
+    """POST …/signals/watch/: the page of a change is on a screen: what it wrote is measured every 15 s for a while."""
+
+    needs = READ
+
+    def perform(self, data: dict[str, Any], **kwargs: Any) -> HttpResponse:
+        """Raises MissingError for a change out of sight."""
+        change = selectors.get_change(signed_in(self.request), kwargs["number"])
+        for target in change.targets.select_related("cluster")[:MOST]:
+            watch_service(target.cluster, target.namespace, target.service)
+        if is_htmx(self.request):
+            return HttpResponse(status=204)
+        return go_to(self.request, reverse("traffic:change-signals", args=[change.number]))
 
 
 class ServiceWatchView(ActionView):

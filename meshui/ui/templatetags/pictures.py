@@ -170,3 +170,21 @@ def as_success(share: float | None) -> str:
 def as_ms(value: float | None) -> str:
     """584; a dash for no data."""
     return charts.amount(value, "latency")
+
+
+@register.simple_tag
+def before_after(before: float | None, after: float | None, unit: str) -> SafeString:
+    """“80 % → 60 %”: a mean before and after; `unit` is share (basis points), success (0 to 1) or latency (ms)."""
+    said = {"share": _share_words, "success": _percent_or_dash, "latency": _ms}[unit]
+    if before is None and after is None:
+        return format_html('<span class="mut">{}</span>', gettext("no data"))
+    return format_html(
+        '{}<span class="vh"> {} </span><span aria-hidden="true"> → </span><b>{}</b>',
+        said(before),
+        gettext("before, after:"),
+        said(after),
+    )
+
+
+def _share_words(share: float | None) -> str:
+    return "\u2013" if share is None else wording.percent(int(share))

@@ -1,0 +1,206 @@
+"""What a change did to traffic, as it was measured: before its write and after it, by cluster and backend.
+
+Level L3 of verification rests on it: approved shares against those of the requests that were counted.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from django.urls import reverse
+
+from meshes.types import FULL, Route
+from meshui.lib.clock import now
+from meshui.ui.charts import Chart, Marker, Series
+from meshui.ui.parts import series_class
+from metrics.observed import Observation, observe_split
+from metrics.selectors import list_points, observe_service
+from metrics.types import Golden
+from traffic.types import StepState
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+    from clusters.models import Cluster
+    from metrics.types import Line
+    from traffic.models import Change, TargetStep
+
+SPAN: Final = dt.timedelta(minutes=10)
+"""How long before a write, and how long after it, is compared."""
+SETTLING: Final = dt.timedelta(seconds=60)
+"""After a write: a rate looks back over so much, and still tells of what was before."""
+SHORT_KEPT: Final = dt.timedelta(minutes=100)
+LONG_KEPT: Final = dt.timedelta(hours=23)
+MOST: Final = 6
+"""Targets that are told, each with its chart."""
+WORDS: Final = {"observed": "verified", "mismatch": "mismatch", "cannot be observed": "not_supported"}
+
+
+@dataclass(frozen=True, slots=True)
+class EffectRow:
+    """One backend: its approved weight, and means of what was measured before and after; None: no data."""
+
+    css: str
+    name: str
+    approved_bp: int
+    before_bp: int | None
+    after_bp: int | None
+    before: Golden | None
+    after: Golden | None
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """One service in one cluster. `word` is a status of kind verification; `is_over`: what was kept of it is gone."""
+
+    cluster: str
+    service: str
+    url: str
+    written_at: dt.datetime
+    until: dt.datetime
+    seen: Observation
+    rows: tuple[EffectRow, ...]
+    chart: Chart | None
+    is_restored: bool
+    is_over: bool
+
+    @property
+    def word(self) -> str:
+        """verified, mismatch or not_supported."""
+        return WORDS[self.seen.answer]
+
+
+def effects_of(change: Change, steps: Collection[TargetStep]) -> tuple[list[Effect], int]:
+    """What was measured around the writes of `steps`, at most of six services; and how many there are in all.
+
+    Five queries for each. Steps that wrote nothing are not told.
+    """
+    writes = _writes(steps)
+    return [_effect(change, write) for write in list(writes.values())[:MOST]], len(writes)
+
+
+@dataclass
+class _Write:
+    """A service of a cluster, as it was approved there, and from when to when that held."""
+
+    cluster: Cluster
+    route: Route
+    written_at: dt.datetime
+    restored_at: dt.datetime | None = None
+
+
+def _writes(steps: Collection[TargetStep]) -> dict[tuple[str, str, str], _Write]:
+    """By cluster, namespace and service, in order; only those whose every object was written."""
+    found: dict[tuple[str, str, str], _Write] = {}
+    for step in sorted(steps, key=lambda step: (step.cluster.slug, step.position)):
+        desired = step.plan_target.desired_route
+        if desired is None or step.state not in {StepState.VERIFIED, StepState.REVERTED}:
+            continue
+        route = Route.from_json(desired)
+        key = (step.cluster.slug, route.root.namespace, route.root.service)
+        if step.direction == "apply":
+            found[key] = _Write(step.cluster, route, step.state_changed_at)
+        elif key in found:
+            found[key].restored_at = step.state_changed_at
+    return found
+
+
+def _effect(change: Change, write: _Write) -> Effect:
+    root, moment = write.route.root, now()
+    until = min(moment, write.restored_at or moment, write.written_at + SPAN)
+    approved = {item.backend.key: item.weight_bp for item in write.route.rules[-1].backends}
+    age = moment - write.written_at
+    lines: list[Line] = []
+    if age < LONG_KEPT:
+        step = 15 if age < SHORT_KEPT else 60
+        minutes = int((age + SPAN).total_seconds() // 60) + 1
+        lines = list_points(write.cluster, root.namespace, root.service, step=step, minutes=minutes)
+        if step == 15 and not _has_data(lines):
+            lines = list_points(write.cluster, root.namespace, root.service, step=60, minutes=minutes)
+    names = {item.backend.key: item.backend.name for item in write.route.rules[-1].backends}
+    by_key = {line.name.part: line for line in lines}
+    before = _means(by_key, approved, write.written_at - SPAN, write.written_at)
+    after = _means(by_key, approved, write.written_at + SETTLING, until)
+    return Effect(
+        cluster=write.cluster.slug,
+        service=f"{root.namespace}/{root.service}",
+        url=reverse("meshes:service-detail", args=[write.cluster.slug, root.namespace, root.service]),
+        written_at=write.written_at,
+        until=until,
+        seen=_observed(write, approved, until),
+        rows=tuple(_rows(approved, names, before, after)),
+        chart=_chart(change, write, by_key, names) if _has_data(lines) else None,
+        is_restored=write.restored_at is not None,
+        is_over=age >= LONG_KEPT,
+    )
+
+
+def _observed(write: _Write, approved: Mapping[str, int], until: dt.datetime) -> Observation:
+    """The answer for the rule for all requests; where other rules send some elsewhere, shares cannot tell."""
+    if len(write.route.rules) > 1:
+        text = f"The route has {len(write.route.rules)} rules: requests that others send elsewhere are counted, too."
+        return observe_split(approved, None, why=text)
+    root = write.route.root
+    window = (write.written_at, until)
+    return observe_service(write.cluster, root.namespace, root.service, approved=approved, window=window)
+
+
+def _has_data(lines: Sequence[Line]) -> bool:
+    return any(value is not None for line in lines for value in line.rate)
+
+
+def _means(lines: Mapping[str, Line], keys: Collection[str], begin: dt.datetime, end: dt.datetime) -> dict[str, Golden]:
+    """Means over the points of each backend between two moments; one without a point is not in it."""
+    found = {}
+    for key in keys:
+        line = lines.get(key)
+        if line is None:
+            continue
+        at = [n for n, time in enumerate(line.times) if begin.timestamp() <= time <= end.timestamp()]
+        rates = [rate for n in at if (rate := line.rate[n]) is not None]
+        if rates:
+            latency = {field: _weighted(line, field, at) for field in ("p50_ms", "p95_ms", "p99_ms")}
+            found[key] = Golden(sum(rates) / len(rates), _weighted(line, "success", at), **latency)
+    return found
+
+
+def _weighted(line: Line, field: str, at: Sequence[int]) -> float | None:
+    """The mean, each point counted by its requests."""
+    values = getattr(line, field)
+    known = [(value, line.rate[n] or 0.0) for n in at if (value := values[n]) is not None]
+    weight = sum(rate for _, rate in known)
+    return sum(value * rate for value, rate in known) / weight if weight else None
+
+
+def _rows(
+    approved: Mapping[str, int], names: Mapping[str, str], before: Mapping[str, Golden], after: Mapping[str, Golden]
+) -> list[EffectRow]:
+    return [
+        EffectRow(
+            series_class(number), names[key], weight, _bp(key, before), _bp(key, after), before.get(key), after.get(key)
+        )
+        for number, (key, weight) in enumerate(approved.items())
+    ]
+
+
+def _bp(key: str, measured: Mapping[str, Golden]) -> int | None:
+    total = sum(golden.rate for golden in measured.values())
+    return round(measured[key].rate / total * FULL) if total and key in measured else None
+
+
+def _chart(change: Change, write: _Write, lines: Mapping[str, Line], names: Mapping[str, str]) -> Chart:
+    shown = [(name, lines[key]) for key, name in names.items() if key in lines]
+    at = reverse("traffic:change-detail", args=[change.number])
+    moments = [each for each in (write.written_at, write.restored_at) if each is not None]
+    return Chart(
+        key=f"effect-{write.cluster.slug}-{write.route.root.namespace}-{write.route.root.service}",
+        title="Requests",
+        unit="rate",
+        now=int(now().timestamp()),
+        times=shown[0][1].times if shown else (),
+        series=tuple(Series(name, line.rate) for name, line in shown),
+        step_s=shown[0][1].step_seconds if shown else 60,
+        markers=tuple(Marker(int(each.timestamp()), change.number, at) for each in moments),
+    )
