@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from playground.traffic.samples import Traffic
 
 DEFAULT_ROUTE = {"route_group": "", "route_kind": "default", "route_namespace": "", "route_name": "http"}
-BACKEND = "outbound_http_route_backend"
+ROUTE = "outbound_http_route"
+BACKEND = f"{ROUTE}_backend"
 
 
 def linkerd_metrics(pod: Pod, traffic: Iterable[Traffic]) -> str:
@@ -78,7 +79,8 @@ def _outbound(each: Traffic) -> dict[str, str]:
 def _route(made: Exposition, each: Traffic) -> None:
     labels = {**_reference("parent", each.asked), **_route_labels(each.route)}
     status = {"http_status": each.code, "error": ""}
-    made.count("outbound_http_route_request_statuses_total", {**labels, **status}, each.requests)
+    made.count(f"{ROUTE}_request_statuses_total", {**labels, **status}, each.requests)
+    made.observe(f"{ROUTE}_request_duration_seconds", labels, each.latency, bounds=LINKERD_SECONDS, unit=SECONDS)
     labels |= _reference("backend", each.backend)
     made.count(f"{BACKEND}_requests_total", labels, each.requests)
     made.count(f"{BACKEND}_response_statuses_total", {**labels, **status}, each.requests)

@@ -81,6 +81,17 @@ class Load:
         self._running.add(task)
         task.add_done_callback(self._running.discard)
 
+    async def close(self) -> None:
+        """End all journeys and connections."""
+        for task in tuple(self._running):
+            task.cancel()
+        await asyncio.gather(*self._running, return_exceptions=True)
+        while self._idle:
+            _, writer = self._idle.pop()
+            writer.close()
+            with suppress(ConnectionError):
+                await writer.wait_closed()
+
     async def _journey(self) -> None:
         """One visitor: from outside the mesh to the entry, and on from each service that answered."""
         chance, headers = random.random(), {}  # noqa: S311 - nothing secret
@@ -124,6 +135,10 @@ class Load:
             if writer is not None:
                 writer.close()
             return NO_ANSWER, OUTSIDE
+        except asyncio.CancelledError:
+            if writer is not None:
+                writer.close()
+            raise
         self._idle.append((reader, writer))
         return status, pod
 

@@ -50,7 +50,7 @@ class TrafficPlane(Loop):
         self._expose = istio_metrics if mesh == "istio" else linkerd_metrics
         self.link = Link(cluster.name, program, self.mesh.bounds)
         self.directory = Directory()
-        self._gone = Directory()  # all that ever were: what they did still counts
+        self._ever = Directory()  # all that ever were: what they did still counts
         self._pods_by_port: dict[int, Pod] = {}
         self._ports: dict[str, int] = {}
         self._clusters: dict[str, Json] = {}
@@ -100,11 +100,11 @@ class TrafficPlane(Loop):
     def _follow_pods(self) -> None:
         """Let the pods that are there serve; those that are gone do so until Envoy knows."""
         self.directory = read_directory(self._objects("services"), self._objects("pods"))
-        everything = {**self._gone.services, **self.directory.services}, {**self._gone.pods, **self.directory.pods}
-        self._gone = Directory(*everything)
-        leaving = [pod for key, pod in self._gone.pods.items() if key in self._ports and key not in self.directory.pods]
+        everything = {**self._ever.services, **self.directory.services}, {**self._ever.pods, **self.directory.pods}
+        self._ever = Directory(*everything)
+        leaving = [pod for key, pod in self._ever.pods.items() if key in self._ports and key not in self.directory.pods]
         self._ports = self.link.serve([*self.directory.pods.values(), *leaving])
-        self._pods_by_port |= {port: self._gone.pods[key] for key, port in self._ports.items()}
+        self._pods_by_port |= {port: self._ever.pods[key] for key, port in self._ports.items()}
         wanted = {each["name"]: each for each in config.clusters(self.directory, self._ports)}
         clusters = {**self._clusters, **wanted}  # what a route may still name stays
         if clusters != self._clusters:
@@ -191,6 +191,6 @@ class TrafficPlane(Loop):
             if time.monotonic() - self._read_at > FRESH_SECONDS:
                 self._series = samples.read_series(self.link.admin.metrics())
                 self._read_at = time.monotonic()
-            known = samples.Known(self._gone, self._pods_by_port)
+            known = samples.Known(self._ever, self._pods_by_port)
             found = (samples.named(each, known) for each in self._series)
             return [each for each in found if each is not None]

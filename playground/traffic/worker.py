@@ -33,7 +33,13 @@ class Worker:
         self._upstreams = Upstreams()
         self._load = Load(port)
         self._turn = asyncio.Lock()
-        self.journeys = asyncio.create_task(self._load.run())
+        self._journeys = asyncio.create_task(self._load.run())
+
+    async def close(self) -> None:
+        """End all of it but what is being answered."""
+        self._journeys.cancel()
+        await self._load.close()
+        await self._upstreams.serve({})
 
     async def say_answer(self, command: dict[str, Any]) -> None:
         """Do a command when those before it are done, and say what came of it."""
@@ -97,8 +103,9 @@ async def serve(port: int) -> None:
         task = asyncio.create_task(worker.say_answer(json.loads(line)))
         answering.add(task)
         task.add_done_callback(answering.discard)
-    for task in (worker.journeys, *answering):
+    for task in answering:
         task.cancel()
+    await worker.close()
 
 
 def _say(value: dict[str, Any]) -> None:

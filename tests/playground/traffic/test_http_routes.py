@@ -122,3 +122,27 @@ def test_virtual_host__other_routes_for_one_namespace__told_apart_by_who_calls()
         "{'name': 'x-source-namespace', 'string_match': {'exact': 'bank'}}": {V2: 1},
         "{'name': 'x-source-namespace', 'string_match': {'exact': 'shop'}}": {V1: 1},
     }
+
+
+def test_routes__filters_and_timeout__as_written() -> None:
+    redirect = {"type": "RequestRedirect", "requestRedirect": {"hostname": "web.example.com"}}
+    change = {"set": [{"name": "x-a", "value": "1"}], "add": [{"name": "x-b", "value": "2"}], "remove": ["x-c"]}
+    modifier = {"type": "RequestHeaderModifier", "requestHeaderModifier": change}
+    post = {"path": {"type": "RegularExpression", "value": "/a.*"}, "method": "POST"}
+
+    away = _made({"filters": [redirect]})[0]
+    modified = _made({**_to("checkout-v1", post), "filters": [modifier], "timeouts": {"request": "500ms"}})[0]
+
+    assert away["redirect"] == {"host_redirect": "web.example.com"}
+    assert modified["match"]["safe_regex"] == {"regex": "/a.*"}
+    assert modified["match"]["headers"] == [{"name": ":method", "string_match": {"exact": "POST"}}]
+    assert modified["route"]["timeout"] == "0.5s"
+    assert [each["header"]["key"] for each in modified["request_headers_to_add"]] == ["x-a", "x-b"]
+    assert modified["request_headers_to_remove"] == ["x-c"]
+
+
+@pytest.mark.parametrize(("weights_", "expected"), [({"checkout-v1": "500m", "checkout-v2": 1}, {V1: 1, V2: 2})])
+def test_profile__weights_in_thousandths__in_proportion(weights_: dict[str, Any], expected: dict[str, int]) -> None:
+    (route,) = profile_routes(south.service_profile("checkout", "shop", weights_), DIRECTORY, CHECKOUT)
+
+    assert weights(route) == expected

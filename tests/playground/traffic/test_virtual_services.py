@@ -136,3 +136,26 @@ def test_effective__not_exported_or_for_a_gateway_alone__not_seen() -> None:
     assert effective([private], DIRECTORY, CHECKOUT, "bank") is None
     assert effective([private], DIRECTORY, CHECKOUT, "shop") == private
     assert effective([gateway], DIRECTORY, CHECKOUT, "shop") is None
+
+
+def test_routes__redirect_direct_response_and_rewrite__as_written() -> None:
+    old = {"match": [{"uri": {"prefix": "/old"}}], "redirect": {"uri": "/new", "authority": "web.example.com"}}
+    closed = {"match": [{"uri": {"prefix": "/no"}}], "directResponse": {"status": 410}}
+
+    redirect, direct, rewrite = _made(old, closed, _to("v1", rewrite={"uri": "/here"}))
+
+    assert redirect["redirect"] == {"host_redirect": "web.example.com", "path_redirect": "/new"}
+    assert direct["direct_response"] == {"status": 410}
+    assert rewrite["route"]["prefix_rewrite"] == "/here"
+
+
+def test_routes__no_retries_wished__none() -> None:
+    (route,) = _made(_to("v1", retries={"attempts": 0}))
+
+    assert "retry_policy" not in route["route"]
+
+
+def test_routes__all_weights_zero__fails() -> None:
+    (route,) = _made(worlds.split("checkout", {"v1": 0, "v2": 0}))
+
+    assert route["direct_response"] == {"status": 503}
