@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from clusters.models import Cluster
-    from metrics.types import Measurement
+    from metrics.types import Measurement, Name
 
 SHORT, LONG = 15, 60
 HELD: Final = {SHORT: 2 * 3600, LONG: 24 * 3600}
@@ -31,26 +31,7 @@ def keep(cluster: Cluster, measured: Measurement, *, at: dt.datetime, step: int,
 
     `step`: when it will be measured again, in seconds. What was not found is not written: its age grows.
     """
-    rows = [
-        Series(
-            cluster=cluster,
-            namespace=name.namespace,
-            service=name.service,
-            grain=name.grain,
-            part=name.part,
-            at=at,
-            step=step,
-            rate=golden.rate,
-            success=golden.success,
-            p50_ms=golden.p50_ms,
-            p95_ms=golden.p95_ms,
-            p99_ms=golden.p99_ms,
-            source=measured.source[:MOST_SOURCE],
-            share=measured.shares.get((name.namespace, name.service), 1.0),
-        )
-        for name, golden in measured.found.items()
-        if len(name.part) <= MOST_PART
-    ]
+    rows = [_row(cluster, measured, name, at=at, step=step) for name in measured.found if len(name.part) <= MOST_PART]
     if not rows:
         return 0
     with transaction.atomic():
@@ -68,6 +49,26 @@ def keep(cluster: Cluster, measured: Measurement, *, at: dt.datetime, step: int,
         )
         publish("metric", cluster.pk, is_progress=True)
     return len(rows)
+
+
+def _row(cluster: Cluster, measured: Measurement, name: Name, *, at: dt.datetime, step: int) -> Series:
+    golden = measured.found[name]
+    return Series(
+        cluster=cluster,
+        namespace=name.namespace,
+        service=name.service,
+        grain=name.grain,
+        part=name.part,
+        at=at,
+        step=step,
+        rate=golden.rate,
+        success=golden.success,
+        p50_ms=golden.p50_ms,
+        p95_ms=golden.p95_ms,
+        p99_ms=golden.p99_ms,
+        source=measured.source[:MOST_SOURCE],
+        share=measured.shares.get((name.namespace, name.service), 1.0),
+    )
 
 
 def on_raster(at: dt.datetime, step: int) -> dt.datetime:
