@@ -112,6 +112,11 @@ class Chart:
         return unit_text(self.unit)
 
     @property
+    def none_text(self) -> str:
+        """What is said where there is no point; the time follows it where that is known."""
+        return gettext("No data") if self.no_data_since is None else gettext("No data since")
+
+    @property
     def names(self) -> list[tuple[str, str]]:
         """Class of the colour and name of each series, in the one order."""
         return [(series_class(number), each.name) for number, each in enumerate(self.series)]

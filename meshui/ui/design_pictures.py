@@ -60,61 +60,46 @@ def example_picture() -> Picture:
 
 def pictures_of(now: dt.datetime) -> dict[str, Any]:
     """What /design/ shows of graphs and charts."""
-    at = int(now.timestamp())
-    times = tuple(at - (POINTS - 1 - n) * STEP for n in range(POINTS))
-    rate = Chart(
-        "rate",
-        "Traffic",
-        "rate",
-        at,
-        times,
-        (
-            _series("checkout-v1", lambda n: 1730 + 60 * wave(n)),
-            _series("checkout-v2", lambda n: 180 + 14 * wave(n + 9)),
-        ),
-        1932,
-        "Prometheus of prod-eu-west-1",
-        markers=(Marker(times[40], 1479, "#h-charts"),),
-    )
-    success = replace(
-        rate,
-        key="success",
-        title="Success rate",
-        unit="success",
-        value=0.99941,
-        series=(
-            _series("checkout-v1", lambda n: 0.9996 + 0.0001 * wave(n)),
-            _series("checkout-v2", lambda n: None if 22 <= n < 32 else 0.9976 + 0.0006 * wave(n + 5)),
-        ),
-        limit=Limit("limit 99.8 %", 0.998),
-        pill="v2 under 99.8 %",
-        pill_tone="warn",
-    )
-    latency = replace(
-        rate,
-        key="latency",
-        title="Latency p99",
-        unit="latency",
-        value=160,
-        series=(
-            Series("checkout-v1", tuple(None if n >= 47 else 160 + 9 * wave(n) for n in range(POINTS))),
-            Series("checkout-v2", tuple(None if n >= 47 else 240 + 22 * wave(n + 3) for n in range(POINTS))),
-        ),
-        limit=Limit("SLO 300 ms", 300),
-    )
-    none = Chart(
-        "none", "Saturation", "saturation", at, no_data_since=now - dt.timedelta(minutes=4), source=rate.source
-    )
+    rate = _rate(int(now.timestamp()))
+    none = Chart("none", "Saturation", "saturation", rate.now, source=rate.source)
     return {
         "graph_picture": example_picture(),
-        "charts": [rate, success, latency, none],
+        "charts": [rate, _success(rate), _latency(rate), replace(none, no_data_since=now - dt.timedelta(minutes=4))],
         "more_charts": [
-            Chart("loading", "Traffic", "rate", at, is_loading=True),
+            Chart("loading", "Traffic", "rate", rate.now, is_loading=True),
             replace(rate, key="others", title="Seven backends", series=_seven(), markers=(), value=1810),
         ],
         "spark": [40 + 8 * wave(n) for n in range(90)],
         "spark_gaps": [None if n in range(20, 34) or n == 50 else 40 + 8 * wave(n) for n in range(60)],
     }
+
+
+def _rate(at: int) -> Chart:
+    times = tuple(at - (POINTS - 1 - n) * STEP for n in range(POINTS))
+    first = _series("checkout-v1", lambda n: 1730 + 60 * wave(n))
+    second = _series("checkout-v2", lambda n: 180 + 14 * wave(n + 9))
+    source, marker = "Prometheus of prod-eu-west-1", Marker(times[40], 1479, "#h-charts")
+    return Chart("rate", "Traffic", "rate", at, times, (first, second), 1932, source, markers=(marker,))
+
+
+def _success(rate: Chart) -> Chart:
+    """With a gap, and a version under its limit."""
+    series = (
+        _series("checkout-v1", lambda n: 0.9996 + 0.0001 * wave(n)),
+        _series("checkout-v2", lambda n: None if 22 <= n < 32 else 0.9976 + 0.0006 * wave(n + 5)),
+    )
+    chart = replace(rate, key="success", title="Success rate", unit="success", value=0.99941, series=series)
+    return replace(chart, limit=Limit("limit 99.8 %", 0.998), pill="v2 under 99.8 %", pill_tone="warn")
+
+
+def _latency(rate: Chart) -> Chart:
+    """Without data for the last minutes."""
+    series = (
+        _series("checkout-v1", lambda n: None if n >= 47 else 160 + 9 * wave(n)),
+        _series("checkout-v2", lambda n: None if n >= 47 else 240 + 22 * wave(n + 3)),
+    )
+    chart = replace(rate, key="latency", title="Latency p99", unit="latency", value=160, series=series)
+    return replace(chart, limit=Limit("SLO 300 ms", 300))
 
 
 def wave(n: int) -> float:

@@ -10,13 +10,14 @@ from zeal import zeal_ignore
 
 from clusters.models import Cluster
 from clusters.services import remove_cluster
-from meshes.models import ControlPlane, Mesh, Namespace, Sync
+from meshes.models import ControlPlane, Mesh, Namespace, Sync, Workload
+from meshes.selectors.proxies import proxy_lines
 from meshui.lib import clock
 from meshui.lib.ids import new_id
 from meshui.ui.context import ENTRIES
 from tests.meshes import rows
 from tests.meshes.conftest import read
-from tests.people import as_actor
+from tests.people import as_actor, make_person
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -275,3 +276,92 @@ def test_mesh_pages__one_or_thirty__as_many_queries(client: Client, viewer: User
         with count_queries("mesh-detail"):
             client.get(f"{LIST}{first.pk}/")
         assert len(listed.context["lines"]) == count
+
+
+def made_workload(where: Cluster, namespace: str, name: str, pods: int, ready: int, injection: str = "") -> None:
+    """A Deployment of so many pods."""
+    Workload.objects.create(
+        cluster=where,
+        kind="Deployment",
+        namespace=namespace,
+        name=name,
+        uid=f"{namespace}/{name}",
+        injection=injection,
+        replicas=pods,
+        ready=ready,
+        content_hash="",
+        read_at=clock.now(),
+    )
+
+
+def made_namespace(where: Cluster, name: str, revision: str, by: str = "istio") -> None:
+    """A namespace whose new pods this mesh takes."""
+    Namespace.objects.create(
+        cluster=where,
+        name=name,
+        uid=name,
+        injection="injected",
+        injected_by=by,
+        revision=revision,
+        content_hash="",
+        read_at=clock.now(),
+    )
+
+
+def test_mesh_detail__two_revisions__pods_of_each_with_share_and_version(client: Client, viewer: User) -> None:
+    found = mesh("eu-west")
+    made_namespace(found.cluster, "shop", "default")
+    made_namespace(found.cluster, "blog", "canary")
+    made_namespace(found.cluster, "other", "", by="linkerd")
+    made_workload(found.cluster, "shop", "web", pods=5, ready=4)
+    made_workload(found.cluster, "shop", "cart", pods=1, ready=1)
+    made_workload(found.cluster, "shop", "batch", pods=9, ready=9, injection="none")
+    made_workload(found.cluster, "blog", "blog", pods=2, ready=0)
+    made_workload(found.cluster, "other", "far", pods=7, ready=7)
+    client.force_login(viewer)
+
+    answer = client.get(f"{LIST}{found.pk}/")
+
+    assert [
+        (line.revision, line.versions, line.workloads, line.ready, line.pods, line.share_bp)
+        for line in answer.context["proxies"]
+    ] == [("default", ("1.31.0",), 2, 5, 6, 7500), ("canary", (), 1, 0, 2, 2500)]
+    assert "none goes by that name" in text_of(answer)
+    assert "Which version the proxy of each pod runs is not read" in text_of(answer)
+
+
+def test_mesh_detail__reader_of_one_namespace__counts_no_other(client: Client) -> None:
+    found = mesh("eu-west")
+    for name in ("shop", "blog"):
+        made_namespace(found.cluster, name, "default")
+        made_workload(found.cluster, name, "web", pods=3, ready=3)
+    client.force_login(make_person("reader", ["viewer"], scope={"cluster": ["eu-west"]}))
+    whole = client.get(f"{LIST}{found.pk}/").context["proxies"]
+    narrow = make_person("narrow", ["viewer"], scope={"cluster": ["eu-west"], "namespace": ["shop"]})
+
+    planes = list(ControlPlane.objects.all())
+    seen = proxy_lines(narrow, found, planes, {"shop": "default", "blog": "default"})
+
+    assert [line.pods for line in whole] == [6]
+    assert [line.pods for line in seen] == [3]
+
+
+def test_mesh_detail__nothing_injected__says_so_and_what_is_not_read(client: Client, viewer: User) -> None:
+    found = mesh("eu-west")
+    client.force_login(viewer)
+
+    text = text_of(client.get(f"{LIST}{found.pk}/"))
+
+    assert "No workload gets its proxy from it" in text
+    assert "mTLS mode by namespace" in text
+
+
+def test_mesh_detail__its_abilities__as_many_as_the_table_has(client: Client, viewer: User) -> None:
+    found = mesh("eu-west")
+    client.force_login(viewer)
+
+    counts = client.get(f"{LIST}{found.pk}/").context["found"].abilities
+    lines = client.get(f"{LIST}{found.pk}/capabilities/").context["lines"]
+
+    answers = [line.answers[0].answer for line in lines]
+    assert counts == {answer: answers.count(answer) for answer in ("can", "loses", "cannot")}

@@ -83,9 +83,9 @@ def rate_words(rate: float | None) -> str:
     return charts.rate_text(rate)
 
 
-@register.simple_tag
-def error_words(edge: Edge) -> str:
-    """The share of failed requests, or that there is no data."""
+@register.filter
+def errors(edge: Edge) -> str:
+    """The share of failed requests, or that there is no data; a dash for an idle edge."""
     if edge.errors is None or edge.is_idle:
         return "\u2013" if edge.is_idle else gettext("no data")
     return _percent(edge.errors, 2)

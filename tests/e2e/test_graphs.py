@@ -1,0 +1,111 @@
+"""Charts and graphs in a real browser: drawn, redrawn with the theme, by keyboard, on a phone as tables."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+from playwright.sync_api import expect
+
+from meshui.lib import clock
+from tests.e2e.conftest import NARROW
+from tests.traffic.calling import make_calls, make_services
+from tests.traffic.factories import make_cluster
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from playwright.sync_api import Page
+
+    from accounts.models import User
+
+PLOTS = "[data-plot]"
+PIXELS = "canvas => canvas.toDataURL()"
+needs_dot = pytest.mark.skipif(
+    shutil.which("dot") is None, reason="Graphviz is not installed: apt-get install graphviz"
+)
+
+
+@pytest.fixture
+def calling(transactional_db: None) -> None:
+    """web sends to cart and pay, cart to log."""
+    cluster = make_cluster(last_synced_at=clock.now())
+    make_services(cluster, "web", "cart", "pay", "log")
+    make_calls(cluster, "web", {"cart": 9000, "pay": 1000})
+    make_calls(cluster, "cart", {"log": 10_000})
+
+
+def test_charts__theme_and_width_change__drawn_anew(
+    page: Page, sign_in: Callable[[Page, User], None], viewer: User, axe: Callable[[Page], None]
+) -> None:
+    sign_in(page, viewer)
+    page.goto("/design/")
+    first = page.locator(f"{PLOTS} canvas").first
+    expect(page.locator(f"{PLOTS}:not(:has(canvas))")).to_have_count(0)
+    light = first.evaluate(PIXELS)
+
+    page.keyboard.press("t")  # system → light
+    page.keyboard.press("t")  # light → dark
+    expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+    dark = first.evaluate(PIXELS)
+    before = first.bounding_box()
+    page.set_viewport_size({"width": 700, "height": 900})
+    card = page.locator(PLOTS).first
+    expect(card.locator("canvas")).to_have_js_property("offsetWidth", card.evaluate("each => each.clientWidth"))
+    after = card.locator("canvas").bounding_box()
+
+    assert dark != light
+    assert before
+    assert after
+    assert after["width"] != before["width"]
+    expect(page.locator(PLOTS)).to_have_count(page.locator(f"{PLOTS} canvas").count())
+    axe(page)
+
+
+def test_charts__as_a_table__the_same_points(page: Page, sign_in: Callable[[Page, User], None], viewer: User) -> None:
+    sign_in(page, viewer)
+    page.goto("/design/")
+    card = page.locator(".sig").first
+
+    card.get_by_text("Show as table").click()
+
+    expect(card.get_by_role("columnheader", name="checkout-v2")).to_be_visible()
+    expect(card.locator("tbody tr")).to_have_count(61)
+
+
+@needs_dot
+@pytest.mark.usefixtures("calling")
+def test_topology__by_keyboard__from_a_service_to_its_neighbour_and_back(
+    page: Page, sign_in: Callable[[Page, User], None], viewer: User, axe: Callable[[Page], None]
+) -> None:
+    sign_in(page, viewer)
+    page.goto("/topology/")
+    page.get_by_role("searchbox").fill("web")
+    page.keyboard.press("Enter")
+    nodes = page.locator(".graph a")
+    expect(nodes).to_have_count(4)
+    axe(page)
+
+    nodes.filter(has_text="cart").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#h-focus")).to_have_text("cart")
+    page.go_back()
+
+    expect(page.locator("#h-focus")).to_have_text("web")
+    expect(page.get_by_role("searchbox")).to_have_value("shop/web")
+
+
+@pytest.mark.usefixtures("calling")
+def test_topology__on_a_phone__the_table_and_no_sideways_scroll(
+    new_page: Callable[..., Page], sign_in: Callable[[Page, User], None], viewer: User, axe: Callable[[Page], None]
+) -> None:
+    page = new_page(viewport=NARROW)
+    sign_in(page, viewer)
+
+    page.goto("/services/all/shop/web/topology/")
+
+    expect(page.locator(".graph")).to_be_hidden()
+    expect(page.locator("#graph tbody tr")).to_have_count(3)
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    axe(page)
