@@ -80,14 +80,13 @@ class FleetView(PageView):
 
     def read_table(self) -> dict[str, Any]:
         """Clusters and meshes as the filters of the URL have them."""
-        held, params = self.sight.held, self.request.GET
-        group = params.get("group", "")
+        held, params, group = self.sight.held, self.request.GET, self.request.GET.get("group", "")
         filters = FleetFilter(params, queryset=fleet_clusters(held), request=self.request)
-        sort, order = order_of(SORTS, params.get("sort", ""), "environment" if group == "environment" else "health")
+        sort, order = order_of(SORTS, params.get("sort", ""), group if group == "environment" else "health")
         rows = keyset_page(filters.qs, order, params)
         return {
-            "measured": cluster_signals(rows.items, user=signed_in(self.request)),
             "rows": rows,
+            "measured": cluster_signals(rows.items, user=signed_in(self.request)),
             "groups": fleet_groups(fleet_rows(held, rows.items), group),
             "sort": sort,
             "filter_form": filters.form,

@@ -173,16 +173,17 @@ def as_ms(value: float | None) -> str:
 
 
 @register.simple_tag
-def before_after(before: float | None, after: float | None, unit: str) -> SafeString:
-    """“80 % → 60 %”: a mean before and after; `unit` is share (basis points), success (0 to 1) or latency (ms)."""
-    said = {"share": _share_words, "success": _percent_or_dash, "latency": _ms}[unit]
-    if before is None and after is None:
+def before_after(before: Any, after: Any, field: str) -> SafeString:
+    """“80 % → 60 %”: a mean before and after. `field` of golden signals (None: no data), or `share` in basis points."""
+    said = {"share": _share_words, "success": _percent_or_dash, "p99_ms": _ms}[field]
+    values = [each if field == "share" or each is None else getattr(each, field) for each in (before, after)]
+    if values == [None, None]:
         return format_html('<span class="mut">{}</span>', gettext("no data"))
     return format_html(
         '{}<span class="vh"> {} </span><span aria-hidden="true"> → </span><b>{}</b>',
-        said(before),
+        said(values[0]),
         gettext("before, after:"),
-        said(after),
+        said(values[1]),
     )
 
 
