@@ -1,0 +1,210 @@
+"""What a change did to traffic: before and after its write, and whether requests were shared as approved."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from zeal import zeal_ignore
+
+from meshui.lib.clock import now
+from metrics.models import Watched
+from tests.people import make_person
+from tests.traffic.factories import checkout_route, in_review, in_state, make_cluster, make_route
+from tests.traffic.measuring import V1, V2, draw, measure
+from traffic.effects import effects_of
+from traffic.models import Change, Rollout, TargetStep
+from traffic.selectors import list_steps
+from traffic.types import StepState
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from django.test import Client
+
+    from accounts.models import User
+    from clusters.models import Cluster
+    from traffic.effects import Effect
+
+pytestmark = pytest.mark.django_db
+MINUTES = 8
+"""How long ago the change was written."""
+
+
+@pytest.fixture(autouse=True)
+def several_requests() -> Iterator[None]:
+    """A test makes rows and asks several times: not the N+1 that zeal looks for."""
+    with zeal_ignore():
+        yield
+
+
+@pytest.fixture
+def eu() -> Cluster:
+    """shop/checkout, 90/10."""
+    cluster = make_cluster()
+    make_route(cluster)
+    return cluster
+
+
+def begin(change: Change) -> Rollout:
+    """The run of its plan."""
+    assert change.current_plan is not None
+    return Rollout.objects.create(change=change, plan=change.current_plan, created_at=now())
+
+
+def written(author: User, cluster: Cluster, *, minutes: float = MINUTES, **words: Any) -> Change:
+    """A change to 75/25, applied and verified so many minutes ago."""
+    change = in_review(author, [cluster.routes.get()], **words)
+    run = begin(change)
+    step(change, run, "apply", StepState.VERIFIED, minutes)
+    return in_state(change, "applied", ended_at=now(), has_writes=True)
+
+
+def step(change: Change, run: Rollout, direction: str, state: StepState, minutes: float) -> None:
+    """What became of the target of `change`."""
+    assert change.current_plan is not None
+    target = change.current_plan.targets.get()
+    TargetStep.objects.create(
+        change=change,
+        rollout=run,
+        plan_target=target,
+        cluster=target.cluster,
+        direction=direction,
+        state=state,
+        state_changed_at=now() - dt.timedelta(minutes=minutes),
+    )
+
+
+def shift(cluster: Cluster, before: tuple[float, float], after: tuple[float, float]) -> None:
+    """Requests/s of v1 and v2, minute by minute, until the write and from it on."""
+    for part, was, became in zip((V1, V2), before, after, strict=True):
+        draw(measure(cluster, became, part), [was] * 9 + [became] * MINUTES)
+    draw(measure(cluster, sum(after)), [sum(before)] * 9 + [sum(after)] * MINUTES)
+
+
+def effect(change: Change) -> Effect:
+    (found,), total = effects_of(change, list(list_steps(change)))
+    assert total == 1
+    return found
+
+
+def test_effect__shared_as_approved__verified_with_shares_before_and_after(eu: Cluster, author: User) -> None:
+    change = written(author, eu)
+    shift(eu, (90.0, 10.0), (75.0, 25.0))
+
+    found = effect(change)
+
+    assert (found.word, found.seen.answer) == ("verified", "observed")
+    assert [(row.name, row.approved_bp, row.before_bp, row.after_bp) for row in found.rows] == [
+        ("v1", 7500, 9000, 7500),
+        ("v2", 2500, 1000, 2500),
+    ]
+    assert found.chart is not None
+    assert [marker.number for marker in found.chart.markers] == [change.number]
+
+
+def test_effect__proxies_do_not_follow__mismatch_says_by_how_much(eu: Cluster, author: User) -> None:
+    change = written(author, eu)
+    shift(eu, (90.0, 10.0), (90.0, 10.0))
+
+    found = effect(change)
+
+    assert found.word == "mismatch"
+    assert "90.0% of" in found.seen.reason
+
+
+def test_effect__nobody_measured__cannot_be_observed_and_no_number(eu: Cluster, author: User) -> None:
+    found = effect(written(author, eu))
+
+    assert found.word == "not_supported"
+    assert found.chart is None
+    assert [(row.before_bp, row.after_bp, row.after) for row in found.rows] == [(None, None, None)] * 2
+
+
+def test_effect__just_written__too_short_to_tell(eu: Cluster, author: User) -> None:
+    change = written(author, eu, minutes=0.5)
+    shift(eu, (90.0, 10.0), (75.0, 25.0))
+
+    found = effect(change)
+
+    assert found.word == "not_supported"
+    assert "too short" in found.seen.reason
+
+
+def test_effect__restored_since__window_ends_there(eu: Cluster, author: User) -> None:
+    change = written(author, eu)
+    step(change, change.rollout, "restore", StepState.REVERTED, 2)
+
+    found = effect(change)
+
+    assert found.is_restored
+    assert found.until < now() - dt.timedelta(minutes=1)
+
+
+def test_effect__other_rules_send_elsewhere__not_judged(eu: Cluster, author: User) -> None:
+    wanted = checkout_route(7500, 2500)
+    chosen = checkout_route(0, 10_000, rule="chosen").rules[0]
+    change = written(author, eu, desired=type(wanted)(wanted.root, (chosen, *wanted.rules)))
+    shift(eu, (90.0, 10.0), (75.0, 25.0))
+
+    assert "2 rules" in effect(change).seen.reason
+
+
+def test_effect__longer_ago_than_is_kept__says_so(eu: Cluster, author: User) -> None:
+    change = written(author, eu, minutes=26 * 60)
+
+    assert effect(change).is_over
+
+
+def test_effect__target_was_not_written__not_told(eu: Cluster, author: User) -> None:
+    change = in_review(author, [eu.routes.get()])
+    run = begin(change)
+    step(change, run, "apply", StepState.CONFLICT, 1)
+
+    assert effects_of(change, list(list_steps(in_state(change, "paused")))) == ([], 0)
+
+
+def test_page__written__table_and_status(client: Client, eu: Cluster, author: User, viewer: User) -> None:
+    change = written(author, eu)
+    shift(eu, (90.0, 10.0), (75.0, 25.0))
+    client.force_login(viewer)
+
+    page = client.get(f"/changes/{change.number}/signals/").content.decode()
+
+    assert "Verified" in page
+    assert 'data-topic="metric-eu-west"' in page
+
+
+def test_page__nothing_written__says_what_comes(client: Client, eu: Cluster, author: User, viewer: User) -> None:
+    change = in_review(author, [eu.routes.get()])
+    client.force_login(viewer)
+
+    assert "Nothing is written yet" in client.get(f"/changes/{change.number}/signals/").content.decode()
+
+
+def test_page_of_change__written__fetches_it(client: Client, eu: Cluster, author: User, viewer: User) -> None:
+    change = written(author, eu)
+    client.force_login(viewer)
+
+    assert f'hx-get="/changes/{change.number}/signals/"' in client.get(f"/changes/{change.number}/").content.decode()
+
+
+def test_watch__page_of_a_change__its_services_are_measured_more_often(
+    client: Client, eu: Cluster, author: User, viewer: User
+) -> None:
+    change = written(author, eu)
+    client.force_login(viewer)
+
+    answer = client.post(f"/changes/{change.number}/signals/watch/", headers={"HX-Request": "true"})
+
+    assert answer.status_code == 204
+    assert Watched.objects.get().service == "checkout"
+
+
+def test_watch__out_of_scope__missing(client: Client, eu: Cluster, author: User) -> None:
+    change = written(author, eu)
+    client.force_login(make_person("other", ["viewer"], scope={"cluster": ["us-east"]}))
+
+    assert client.post(f"/changes/{change.number}/signals/watch/").status_code == 404
+    assert not Watched.objects.exists()

@@ -1,0 +1,220 @@
+"""The golden signals of a service on its page: of which cluster, which lines, which shares, and what is missing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from zeal import zeal_ignore
+
+from accounts.rights import Held
+from meshui.lib.clock import now
+from meshui.lib.errors import MissingError
+from metrics.models import Watched
+from tests.people import make_person
+from tests.traffic.factories import checkout_route, in_review, in_state, make_cluster, make_route
+from tests.traffic.measuring import V1, V2, draw, measure
+from traffic.measures import Measures, measures_of
+from traffic.sight import Sight
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from django.test import Client
+
+    from accounts.models import User
+    from clusters.models import Cluster
+
+pytestmark = pytest.mark.django_db
+PAGE = "/services/all/shop/checkout/signals/"
+
+
+@pytest.fixture(autouse=True)
+def several_requests() -> Iterator[None]:
+    """A test makes rows and asks several times: not the N+1 that zeal looks for. Queries are counted below."""
+    with zeal_ignore():
+        yield
+
+
+@pytest.fixture
+def eu() -> Cluster:
+    """shop/checkout, 90/10."""
+    cluster = make_cluster()
+    make_route(cluster)
+    return cluster
+
+
+def found(user: User, at: str = "", minutes: int = 60) -> Measures:
+    return measures_of(Sight(Held(user)), user, "all", ("shop", "checkout"), at=at, minutes=minutes)
+
+
+def test_measures__nothing_asked_for__busiest_cluster(eu: Cluster, viewer: User) -> None:
+    us = make_cluster("us-east")
+    make_route(us)
+    measure(eu, 3.0)
+    measure(us, 30.0)
+
+    assert found(viewer).here.cluster.slug == "us-east"
+    assert found(viewer, at="eu-west").here.cluster.slug == "eu-west"
+    assert [(spot.slug, spot.is_chosen) for spot in found(viewer).spots] == [("eu-west", False), ("us-east", True)]
+
+
+def test_measures__backends_measured__a_line_each_in_the_order_of_the_split(eu: Cluster, viewer: User) -> None:
+    draw(measure(eu, 10.0), [10.0, 10.0])
+    draw(measure(eu, 1.0, V2), [1.0, 1.0])
+    draw(measure(eu, 9.0, V1), [9.0, None])
+
+    rate = found(viewer).charts[0]
+
+    assert [series.name for series in rate.series] == ["v1", "v2"]
+    assert [series.points[-2:] for series in rate.series] == [(9.0, None), (1.0, 1.0)]
+    assert (rate.value, rate.state) == (10.0, "live")
+
+
+def test_measures__shares__measured_beside_configured(eu: Cluster, viewer: User) -> None:
+    measure(eu, 100.0)
+    measure(eu, 90.5, V1)
+    measure(eu, 9.5, V2)
+
+    rows = found(viewer).shares
+
+    assert [(row.name, row.weight_bp, row.measured_bp, row.is_off) for row in rows] == [
+        ("v1", 9000, 9050, False),
+        ("v2", 1000, 950, False),
+    ]
+
+
+def test_measures__requests_go_elsewhere__row_says_so(eu: Cluster, viewer: User) -> None:
+    measure(eu, 100.0)
+    measure(eu, 60.0, V1)
+    measure(eu, 40.0, V2)
+
+    assert [row.is_off for row in found(viewer).shares] == [True, True]
+
+
+def test_measures__few_requests__too_few_to_say(eu: Cluster, viewer: User) -> None:
+    measure(eu, 0.3)
+    measure(eu, 0.2, V1)
+    measure(eu, 0.1, V2)
+
+    assert [row.is_off for row in found(viewer).shares] == [False, False]
+
+
+def test_measures__rules_for_chosen_callers__shares_are_not_judged(viewer: User) -> None:
+    cluster = make_cluster()
+    whole = checkout_route()
+    chosen = checkout_route(0, 10_000, rule="chosen").rules[0]
+    make_route(cluster, type(whole)(whole.root, (chosen, *whole.rules)))
+    measure(cluster, 100.0)
+    measure(cluster, 60.0, V1)
+    measure(cluster, 40.0, V2)
+
+    assert not any(row.is_off for row in found(viewer).shares)
+    assert found(viewer).rule_count == 2
+
+
+def test_measures__old__no_share_no_value_since_when(eu: Cluster, viewer: User) -> None:
+    measure(eu, 100.0, age=600.0)
+    measure(eu, 90.0, V1, age=600.0)
+
+    seen = found(viewer)
+
+    assert [row.measured for row in seen.shares] == [None, None]
+    assert seen.charts[0].value is None
+    assert seen.signals.service.state == "stale"
+
+
+def test_measures__change_applied_there__marked(eu: Cluster, viewer: User, author: User) -> None:
+    change = in_review(author, [eu.routes.get()])
+    in_state(change, "applied", ended_at=now())
+    draw(measure(eu, 10.0), [10.0])
+
+    (marker,) = found(viewer).charts[0].markers
+
+    assert (marker.number, marker.url) == (change.number, f"/changes/{change.number}/")
+
+
+def test_measures__out_of_scope__as_if_it_were_not_there(eu: Cluster) -> None:
+    other = make_person("other", ["viewer"], scope={"cluster": ["us-east"]})
+
+    with pytest.raises(MissingError):
+        found(other)
+
+
+def test_page__live__values_with_unit_and_source(client: Client, eu: Cluster, viewer: User) -> None:
+    client.force_login(viewer)
+    for part, rate in (("", 100.0), (V1, 90.0), (V2, 10.0)):
+        draw(measure(eu, rate, part), [rate, rate])
+
+    page = client.get(PAGE).content.decode()
+
+    assert "2 of 2 proxies" in page
+    assert 'data-topic="metric-eu-west"' in page
+    assert "100<small>requests/s</small>" in page
+    assert "No data" not in page
+
+
+def test_page__never_measured__says_so_and_shows_no_zero(client: Client, eu: Cluster, viewer: User) -> None:
+    client.force_login(viewer)
+
+    page = client.get(PAGE).content.decode()
+
+    assert "Not measured yet" in page
+    assert "0/s" not in page
+
+
+def test_page__measured_long_ago__no_data_since(client: Client, eu: Cluster, viewer: User) -> None:
+    client.force_login(viewer)
+    draw(measure(eu, 100.0, age=600.0), [])
+
+    assert "No data since" in client.get(PAGE).content.decode()
+
+
+@pytest.mark.parametrize("query", ["?minutes=7", "?minutes=x", "?at=nowhere", "?at=%27--", "?minutes=-1&at="])
+def test_page__query_is_nonsense__as_without_it(client: Client, eu: Cluster, viewer: User, query: str) -> None:
+    client.force_login(viewer)
+
+    assert client.get(f"{PAGE}{query}").context["found"].minutes == 60
+
+
+def test_page__more_points__not_more_queries(client: Client, eu: Cluster, viewer: User) -> None:
+    client.force_login(viewer)
+    client.get(PAGE)
+
+    def count() -> int:
+        with CaptureQueriesContext(connection) as captured:
+            client.get(PAGE)
+        return len(captured)
+
+    few = count()
+    for part in ("", V1, V2, *(f"shop/checkout#v{n}" for n in range(3, 20))):
+        draw(measure(eu, 10.0, part), [10.0] * 50)
+
+    assert count() == few
+
+
+def test_watch__on_a_screen__measured_more_often(client: Client, eu: Cluster, viewer: User) -> None:
+    client.force_login(viewer)
+
+    answer = client.post(f"{PAGE}watch/", {"at": "eu-west"}, headers={"HX-Request": "true"})
+
+    assert answer.status_code == 204
+    watched = Watched.objects.get()
+    assert (watched.cluster, watched.namespace, watched.service) == (eu, "shop", "checkout")
+
+
+def test_watch__out_of_scope__nothing_is_watched(client: Client, eu: Cluster) -> None:
+    client.force_login(make_person("other", ["viewer"], scope={"cluster": ["us-east"]}))
+
+    assert client.post(f"{PAGE}watch/", {"at": "eu-west"}).status_code == 404
+    assert not Watched.objects.exists()
+
+
+def test_page__read__watches_nothing(client: Client, eu: Cluster, viewer: User) -> None:
+    client.force_login(viewer)
+
+    client.get(PAGE)
+
+    assert not Watched.objects.exists()
