@@ -52,7 +52,12 @@ class World:
         """Start it; it ends with `begun`."""
         is_istio = self.mesh == "istio"
         emulated = begun.enter_context(EmulatedCluster(self.name, istio=is_istio, linkerd=not is_istio))
-        emulated.load([*self.objects(), *yaml.safe_load_all(rbac_manifest(Wish(writes=True, meshes=(self.mesh,))))])
+        emulated.load(self.objects())
+        rights = list(yaml.safe_load_all(rbac_manifest(Wish(writes=True, meshes=(self.mesh,)))))
+        made = {each["metadata"]["name"] for each in rights if each["kind"] == "Namespace"}
+        there = made | {each["metadata"]["name"] for each in emulated.list("Namespace")}
+        # As kubectl does: what belongs into a namespace that is not there is left out, the rest is applied.
+        emulated.load(each for each in rights if each["metadata"].get("namespace", "") in there | {""})
         emulated.settle()
         return emulated
 

@@ -37,7 +37,7 @@ def selection(call: Call) -> Callable[[Json], bool]:
     """Return the test that namespace, labelSelector and fieldSelector of a request make. Raises ApiError 400."""
     namespace = call.target.namespace if call.resource.namespaced else ""
     labels = parse_labels(call.request.query.get("labelSelector", ""))
-    fields = parse_fields(call.request.query.get("fieldSelector", ""))
+    fields = parse_fields(call.request.query.get("fieldSelector", ""), call.resource.key)
 
     def fits(obj: Json) -> bool:
         metadata = obj["metadata"]

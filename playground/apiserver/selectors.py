@@ -20,6 +20,10 @@ SET = re.compile(r"^(?P<key>[^\s!=,()]+)\s+(?P<operator>in|notin)\s+\((?P<values
 EQUAL = re.compile(r"^(?P<key>[^\s!=,()]+)\s*(?P<operator>==|=|!=)\s*(?P<value>[^\s!=,()]*)$")
 EXISTS = re.compile(r"^(?P<not>!?)\s*(?P<key>[^\s!=,()]+)$")
 FIELDS = ("metadata.name", "metadata.namespace")
+# What some built-in kinds can be chosen by beside it.
+FIELDS_OF = {
+    "pods": ("spec.nodeName", "spec.restartPolicy", "spec.serviceAccountName", "status.phase", "status.podIP"),
+}
 
 
 def parse_labels(text: str) -> Test:
@@ -68,14 +72,19 @@ def _expression_matches(expression: Json, labels: Labels) -> bool:
             return key not in labels
 
 
-def parse_fields(text: str) -> Callable[[Json], bool]:
-    """Return a test of objects by name and namespace. Raises ApiError 400 for any other field."""
+def parse_fields(text: str, kind: str = "") -> Callable[[Json], bool]:
+    """Return a test of objects by the fields that their kind (`pods`) allows. Raises ApiError 400 for any other."""
     wanted: list[tuple[str, str, bool]] = []
     for part in filter(None, text.split(",")):
         match = EQUAL.match(part.strip())
         if match is None:
             raise errors.bad_request(f"invalid selector: '{text}'; can't understand '{part}'")
-        if match["key"] not in FIELDS:
+        if match["key"] not in (*FIELDS, *FIELDS_OF.get(kind, ())):
             raise errors.bad_request(f"field label not supported: {match['key']}")
-        wanted.append((match["key"].partition(".")[2], match["value"], match["operator"] != "!="))
-    return lambda obj: all((obj["metadata"].get(field, "") == value) == is_wanted for field, value, is_wanted in wanted)
+        wanted.append((match["key"], match["value"], match["operator"] != "!="))
+    return lambda obj: all((_field(obj, path) == value) == is_wanted for path, value, is_wanted in wanted)
+
+
+def _field(obj: Json, path: str) -> object:
+    part, _, name = path.partition(".")
+    return (obj.get(part) or {}).get(name, "")
