@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from playground.apiserver.jsontypes import Json
 
 PATIENCE_SECONDS = 60.0
+YEAR = 8760 * 3600  # as long as the tokens that MeshUI's own page asks for
 
 
 @dataclasses.dataclass(frozen=True)
@@ -149,7 +150,8 @@ def _add_cluster(emulated: EmulatedCluster, environment: str) -> None:
     """Reader and writer are different accounts of the cluster, each with the least rights that MeshUI prints."""
     admin = _actor("admin")
     reader, writer = (
-        parse_kubeconfig(emulated.service_account_kubeconfig(HOME, name).encode()) for name in (READER, WRITER)
+        parse_kubeconfig(emulated.token_kubeconfig(emulated.token(HOME, name, seconds=YEAR), name).encode())
+        for name in (READER, WRITER)
     )
     new = NewCluster(name=emulated.name, slug=emulated.name, environment=environment, kubeconfig=reader)
     cluster = add_cluster(actor=admin, new=new)
