@@ -100,6 +100,7 @@ def test_demo__started__opens_on_something_and_leaves_nothing(demo: Process, tmp
     changes = visitor.get("/changes/")
     for title in ("Move search to v2 in two steps", "Give recommendations v2", "Move most of payments", "Roll back #"):
         assert title in changes
+    demo.wait_for(lambda: "recommendations" in visitor.get("/drift/"), what="the edit by hand to be seen")
     assert demo.stop() == 0
     assert not (tmp_path / "demo").exists()
     assert "Traceback" not in demo.output()

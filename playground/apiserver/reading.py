@@ -37,8 +37,12 @@ def selection(call: Call) -> Callable[[Json], bool]:
     """Return the test that namespace, labelSelector and fieldSelector of a request make. Raises ApiError 400."""
     namespace = call.target.namespace if call.resource.namespaced else ""
     labels = parse_labels(call.request.query.get("labelSelector", ""))
+<<<<<<< HEAD
     more = POD_FIELDS if call.resource.kind == "Pod" else ()
     fields = parse_fields(call.request.query.get("fieldSelector", ""), more)
+=======
+    fields = parse_fields(call.request.query.get("fieldSelector", ""), call.resource.key)
+>>>>>>> work/traffic6
 
     def fits(obj: Json) -> bool:
         metadata = obj["metadata"]

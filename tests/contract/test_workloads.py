@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import pytest
 
@@ -53,6 +54,24 @@ def test_stateful_set__made__numbered_pods_that_are_ready(api: Api, place: str) 
     pods = _pods(api, place)
     assert sorted(pod["metadata"]["name"] for pod in pods) == ["web-0", "web-1"]
     assert {pod["metadata"]["ownerReferences"][0]["kind"] for pod in pods} == {"StatefulSet"}
+
+
+def test_pods__chosen_by_their_own_fields__found(api: Api, place: str) -> None:
+    api.create(_path(place, "statefulsets"), _workload("StatefulSet", replicas=2, serviceName="web"))
+    _wait_for(api, f"{_path(place, 'statefulsets')}/web", readyReplicas=2)
+    path = f"/api/v1/namespaces/{place}/pods?fieldSelector="
+    (first, _) = sorted(_pods(api, place), key=lambda pod: str(pod["metadata"]["name"]))
+
+    def chosen(selector: str) -> list[str]:
+        return sorted(api.get(path + quote(selector)).names)
+
+    assert chosen("status.phase=Running") == ["web-0", "web-1"]
+    assert chosen("status.phase!=Running") == []
+    assert chosen(f"status.podIP={first['status']['podIP']},spec.restartPolicy=Always") == ["web-0"]
+    assert chosen(f"spec.nodeName={first['spec']['nodeName']},metadata.name!=web-0") == ["web-1"]
+    status, reason, message = api.get(path + quote("status.qosClass=Burstable")).refusal()
+    assert (status, reason) == (400, "BadRequest")
+    assert "field label not supported: status.qosClass" in message
 
 
 def test_daemon_set__made__a_ready_pod_on_the_node(api: Api, place: str) -> None:
