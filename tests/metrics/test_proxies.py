@@ -181,3 +181,14 @@ def test_proxied__name_that_is_none__never_in_a_path(shop: Cluster, front: Front
         with pytest.raises(ValueError, match="not a name"):
             ask()
     assert front.asked == []
+
+
+def test_measure__proxies_that_drip__round_ends_in_time(
+    shop: Cluster, front: Front, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(proxies, "ROUND_SECONDS", -1.0)
+
+    found = provider(shop).measure([CHECKOUT], step=15)
+
+    assert front.asked == []
+    assert found.problems == ("1 services were not asked: a round has -1 s.",)
