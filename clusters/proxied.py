@@ -88,7 +88,7 @@ class Proxied:
         Raises ValueError where the namespace is no name.
         """
         wanted = ",".join(f"{key}={value}" for key, value in sorted(selector.items()))
-        query = urlencode({"labelSelector": wanted, "fieldSelector": "status.phase=Running", "limit": str(MOST_PODS)})
+        query = urlencode({"labelSelector": wanted, "limit": str(MOST_PODS)})
         data = self._transport.get(f"/api/v1/namespaces/{_name(namespace)}/pods?{query}", limit=PAGE_BYTES)
         try:
             found = PODS.decode(data).items or []

@@ -11,6 +11,7 @@ import zlib
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import pairwise
+from sys import intern
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -88,10 +89,10 @@ class History:
         kept = [scrape for scrape in self.scrapes if at - window <= scrape[0] < at]
         self.scrapes = [*kept, (at, samples)][-KEPT:]
 
-    def points(self, start: float, end: float) -> Iterator[tuple[str, list[Point]]]:
-        """Each series with its samples of that time; in a scrape that lacks it, it has none."""
+    def points(self, start: float, end: float, metric: str) -> Iterator[tuple[str, list[Point]]]:
+        """Each series of `metric` with its samples of that time; in a scrape that lacks it, it has none."""
         within = [scrape for scrape in self.scrapes if start <= scrape[0] <= end]
-        for series in dict.fromkeys(name for _, samples in within for name in samples):
+        for series in dict.fromkeys(name for _, samples in within for name in samples if _is_of(name, metric)):
             yield series, [(at, samples[series]) for at, samples in within if series in samples]
 
     def pack(self) -> bytes:
@@ -154,44 +155,49 @@ class SampledRates:
     at: float
     window: float
     order: tuple[Side, ...] = ("waypoint", "server", "client")
+    known: dict[str, list[tuple[Mapping[str, str], float]]] = field(default_factory=dict, compare=False, repr=False)
 
     def sums(self, way: Way, wanted: Wanted, *, good: bool = False) -> Sums:
         """As Rates.sums."""
         found: Sums = {}
         matches = (*way.matches, *(way.good if good else ()))
         names = {label: frozenset(wanted[key]) for key, label in way.keys if key in wanted}
-        for target in self.targets:
-            for series, points in target.history.points(self.at - self.window, self.at):
-                if not _is_of(series, way.metric):
-                    continue
-                labels = {**labels_of(series), **target.labels}
-                if not all(_holds(match, labels) for match in matches):
-                    continue
-                if any(labels.get(label, "") not in allowed for label, allowed in names.items()):
-                    continue
-                growth = rate(points, self.at - self.window, self.at)
-                if growth is not None:
-                    group = tuple(labels.get(label, "") for label in way.labels)
-                    found[group] = found.get(group, 0.0) + growth * target.stands_for
+        for labels, growth in self._rates(way.metric):
+            if any(labels.get(label, "") not in allowed for label, allowed in names.items()):
+                continue
+            if all(_holds(match, labels) for match in matches):
+                group = tuple(labels.get(label, "") for label in way.labels)
+                found[group] = found.get(group, 0.0) + growth
         return found
+
+    def _rates(self, metric: str) -> list[tuple[Mapping[str, str], float]]:
+        """The labels and the rate of every series of a metric; each is looked at once."""
+        if metric not in self.known:
+            start = self.at - self.window
+            self.known[metric] = [
+                ({**labels_of(series), **target.labels}, growth * target.stands_for)
+                for target in self.targets
+                for series, points in target.history.points(start, self.at, metric)
+                if (growth := rate(points, start, self.at)) is not None
+            ]
+        return self.known[metric]
 
 
 def _is_of(series: str, metric: str) -> bool:
     return series.startswith(metric) and series[len(metric) : len(metric) + 1] in {"", "{"}
 
 
-@lru_cache(maxsize=20_000)
-def _labels(series: str) -> tuple[tuple[str, str], ...]:
-    return tuple((name, ESCAPED.sub(_unescaped, value)) for name, value in LABEL.findall(series))
+@lru_cache(maxsize=8_192)
+def labels_of(series: str) -> Mapping[str, str]:
+    """The labels of a series as written: `name{a="b"}`. Kept for the next round, as most series come again."""
+    found = LABEL.findall(series)
+    if "\\" in series:
+        found = [(name, ESCAPED.sub(_unescaped, value)) for name, value in found]
+    return {intern(name): intern(value) for name, value in found}
 
 
 def _unescaped(match: re.Match[str]) -> str:
     return "\n" if match[1] == "n" else match[1]
-
-
-def labels_of(series: str) -> dict[str, str]:
-    """The labels of a series as written: `name{a="b"}`."""
-    return dict(_labels(series))
 
 
 @lru_cache(maxsize=1_000)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 AT_ONCE: Final = 50
 """Places a query: their names stand in its address."""
 MOST_SERIES: Final = 10_000
-ROUND_SECONDS: Final = 45.0
+ROUND_SECONDS: Final = 20.0
 
 
 class _Row(msgspec.Struct, gc=False):

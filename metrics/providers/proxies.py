@@ -6,6 +6,7 @@ not asked is scaled up by the share of its ReplicaSet that was, and the share is
 
 from __future__ import annotations
 
+import time
 from collections import Counter, defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -29,12 +30,15 @@ if TYPE_CHECKING:
     from metrics.types import Golden, Name, Place
 
 AT_ONCE: Final = 4
+LATE: Final = "Some proxies were not asked: the others took too long."
 PODS_WHEN_WATCHED: Final = 6
 PODS_ELSE: Final = 2
 MOST_A_ROUND: Final = 60
 MOST_LISTS: Final = 60
 WATCHED_STEP: Final = 15
-MEND: Final = "Apply the manifest with metrics on its page, or set another source of its metrics."
+ROUND_SECONDS: Final = 20.0
+"""After so long no more lists and pages are begun."""
+MEND: Final = "Apply the manifest with metrics (Clusters → Least rights), or set another source of its metrics."
 
 
 @dataclass
@@ -44,6 +48,12 @@ class _Round:
     pods: dict[tuple[str, str], tuple[Pod, ...]] = field(default_factory=dict)
     chosen: dict[str, Pod] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
+    until: float = field(default_factory=lambda: time.monotonic() + ROUND_SECONDS)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether its time is."""
+        return time.monotonic() > self.until
 
 
 @dataclass
@@ -73,7 +83,7 @@ class ProxiesProvider:
         refused: ForbiddenError | None = None
         left_out = 0
         for number, place in enumerate(places):
-            if number >= MOST_LISTS or len(seen.chosen) >= MOST_A_ROUND:
+            if number >= MOST_LISTS or len(seen.chosen) >= MOST_A_ROUND or seen.is_over:
                 left_out += 1
                 continue
             try:
@@ -86,7 +96,8 @@ class ProxiesProvider:
                 if len(seen.chosen) < MOST_A_ROUND:
                     seen.chosen.setdefault(pod.uid, pod)
         if left_out:
-            seen.problems.append(f"{left_out} services were not asked: {MOST_A_ROUND} proxies a round are enough.")
+            bound = f"{ROUND_SECONDS:g} s" if seen.is_over else f"{MOST_A_ROUND} proxies"
+            seen.problems.append(f"{left_out} services were not asked: a round has {bound}.")
         if refused is not None and not seen.pods:
             raise refused
 
@@ -109,7 +120,8 @@ class ProxiesProvider:
         """Ask those that were not asked just now, four at a time."""
         due = [seen.chosen[uid] for uid in kept.claim() if uid in seen.chosen]
         with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="scrape") as pool:
-            for pod, told in zip(due, pool.map(self._scrape, due), strict=True):
+            answers = pool.map(lambda pod: LATE if seen.is_over else self._scrape(pod), due)
+            for pod, told in zip(due, answers, strict=True):
                 if isinstance(told, str):
                     seen.problems.append(told)
                     kept.failed(pod.uid, told)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from django.db.models import QuerySet
 
-LEASE_SECONDS: Final = 120.0
+LEASE_SECONDS: Final = 180.0
 """Longer than one round may take."""
 AGAIN: Final = dt.timedelta(minutes=5)
 """How long a Prometheus in the cluster that was of no use is left alone."""

@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import pytest
 
-from clusters.models import Cluster
 from meshes.models import Route
 from metrics.services.places import places_of, routed_names, watched_names
 from metrics.services.watching import watch_service
 from tests.metrics.conftest import add_service, add_workload, later
 
+if TYPE_CHECKING:
+    from clusters.models import Cluster
+
 pytestmark = pytest.mark.django_db
+
+
+def relabel(cluster: Cluster, *labels: list[list[str]]) -> None:
+    """The subsets of its route are of these labels."""
+    row = Route.objects.get(cluster=cluster)
+    neutral: Any = row.neutral
+    for backend, own in zip(neutral["rules"][0]["backends"], labels, strict=True):
+        backend["backend"]["labels"] = own
+    row.save()
 
 
 def test_places__service_with_subsets__its_workloads_and_their_versions(shop: Cluster) -> None:
@@ -19,31 +32,26 @@ def test_places__service_with_subsets__its_workloads_and_their_versions(shop: Cl
     assert place.selector == (("app", "checkout"),)
     assert place.workloads == {"checkout-v1", "checkout-v2"}
     assert [(one.key, one.version, one.workloads) for one in place.backends] == [
-        ("shop/checkout#v1", "v1", {"checkout-v1"}),
-        ("shop/checkout#v2", "v2", {"checkout-v2"}),
+        ("shop/checkout#v1", "v1", frozenset({"checkout-v1"})),
+        ("shop/checkout#v2", "v2", frozenset({"checkout-v2"})),
     ]
 
 
 def test_places__subset_whose_labels_nobody_knows__no_workload_is_taken_for_it(shop: Cluster) -> None:
-    row = Route.objects.get(cluster=shop)
-    for backend in row.neutral["rules"][0]["backends"]:
-        backend["backend"]["labels"] = []
-    row.save()
+    relabel(shop, [], [])
 
     [place] = places_of(shop, [("shop", "checkout")])
 
-    assert [(one.version, one.workloads) for one in place.backends] == [("", set()), ("", set())]
+    assert [(one.version, one.workloads) for one in place.backends] == [("", frozenset())] * 2
 
 
 def test_places__subset_by_other_labels__by_workload_alone(shop: Cluster) -> None:
     add_workload(shop, "checkout-green", app="checkout", version="v2", track="green")
-    row = Route.objects.get(cluster=shop)
-    row.neutral["rules"][0]["backends"][1]["backend"]["labels"] = [["version", "v2"], ["track", "green"]]
-    row.save()
+    relabel(shop, [["version", "v1"]], [["version", "v2"], ["track", "green"]])
 
     [place] = places_of(shop, [("shop", "checkout")])
 
-    assert (place.backends[1].version, place.backends[1].workloads) == ("", {"checkout-green"})
+    assert (place.backends[1].version, place.backends[1].workloads) == ("", frozenset({"checkout-green"}))
 
 
 def test_places__names_that_are_none__left_out(shop: Cluster) -> None:

@@ -132,15 +132,16 @@ def test_measure__pods_forbidden__refused(shop: Cluster, front: Front) -> None:
         provider(shop).measure([CHECKOUT], step=15)
 
 
+@pytest.mark.parametrize("budget", [1, 2])
 def test_measure__many_services__budget_holds_and_is_said(
-    shop: Cluster, front: Front, monkeypatch: pytest.MonkeyPatch
+    shop: Cluster, front: Front, monkeypatch: pytest.MonkeyPatch, budget: int
 ) -> None:
-    monkeypatch.setattr(proxies, "MOST_A_ROUND", 2)
+    monkeypatch.setattr(proxies, "MOST_A_ROUND", budget)
     places = [CHECKOUT, *(Place("shop", f"s{number}", selector=(("app", "cart"),)) for number in range(5))]
 
     found = provider(shop).measure(places, step=60)
 
-    assert len(front.scraped()) == 2
+    assert len(front.scraped()) == budget
     assert found.problems[0].startswith("5 services were not asked")
 
 
@@ -180,3 +181,14 @@ def test_proxied__name_that_is_none__never_in_a_path(shop: Cluster, front: Front
         with pytest.raises(ValueError, match="not a name"):
             ask()
     assert front.asked == []
+
+
+def test_measure__proxies_that_drip__round_ends_in_time(
+    shop: Cluster, front: Front, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(proxies, "ROUND_SECONDS", -1.0)
+
+    found = provider(shop).measure([CHECKOUT], step=15)
+
+    assert front.asked == []
+    assert found.problems == ("1 services were not asked: a round has -1 s.",)

@@ -113,7 +113,7 @@ def test_history__scrape_missed__window_spans_it() -> None:
     for at, value in ((0.0, 10.0), (15.0, 40.0), (45.0, 100.0), (60.0, 130.0)):
         history.add(at, {"requests_total": value}, window=200)
 
-    [(_, points)] = history.points(0, 60)
+    [(_, points)] = history.points(0, 60, "requests_total")
 
     assert rate(points, 0, 60) == pytest.approx(2.0)
 

@@ -189,7 +189,7 @@ def test_quantile__within_a_bucket__spread_evenly() -> None:
         ({10.0: 5.0}, None),
         ({10.0: 0.0, math.inf: 0.0}, None),
         ({10.0: 1.0, math.inf: 10.0}, 10.0),
-        ({10.0: 5.0, 20.0: 4.0, math.inf: 5.0}, 9.0),
+        ({10.0: 4.0, 20.0: 3.0, 40.0: 5.0, math.inf: 5.0}, 30.0),
         ({-1.0: 5.0, 10.0: 5.0, math.inf: 5.0}, -1.0),
     ],
     ids=["none", "only inf", "no inf", "no requests", "above the last bound", "sum that falls", "bound below zero"],

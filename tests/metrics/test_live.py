@@ -1,0 +1,66 @@
+"""New values are told on the live bus, as `metrics` and `metric-<cluster>`, after the commit."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from meshes.types import Grain
+from meshui.lib.bus import Fact, Subscription
+from meshui.lib.clock import read_db_now
+from meshui.ui.visitors import parse_topics, read_subjects
+from metrics.services.keeping import keep
+from metrics.types import Golden, Measurement, Name
+from tests.meshes.rows import cluster as make_cluster
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class Ear:
+    """A listener that keeps what it hears."""
+
+    def __init__(self) -> None:
+        self.facts: list[Fact] = []
+
+    def hear(self, fact: Fact) -> None:
+        self.facts.append(fact)
+
+    def miss(self) -> None:
+        """Nothing is kept of it."""
+
+    def set_away(self, *, is_away: bool) -> None:
+        """Nothing is kept of it."""
+
+
+@pytest.fixture
+def ear() -> Iterator[Ear]:
+    """Somebody who listens in this process."""
+    heard = Ear()
+    subscription = Subscription(heard)
+    subscription.open()
+    yield heard
+    subscription.close()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_keep__new_values__told_once_as_progress_of_the_cluster(ear: Ear) -> None:
+    cluster = make_cluster("eu")
+    found = {Name("shop", f"s{number}", Grain.SERVICE): Golden(1.0) for number in range(3)}
+
+    keep(cluster, Measurement(found, "x"), at=read_db_now(), step=15, rasters=(15,))
+    keep(cluster, Measurement({}, "x"), at=read_db_now(), step=15, rasters=(15,))
+
+    assert [fact for fact in ear.facts if fact.kind == "metric"] == [Fact("metric", str(cluster.pk), is_progress=True)]
+
+
+@pytest.mark.django_db
+def test_topics__of_metrics__are_those_of_clusters() -> None:
+    cluster = make_cluster("eu")
+
+    asked = parse_topics("metrics,metric-eu")
+
+    assert asked is not None
+    assert [(topic.kind, topic.name) for topic in asked] == [("metric", ""), ("metric", "eu")]
+    assert read_subjects(asked)["metric-eu"].places == (cluster.place,)
