@@ -15,6 +15,8 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from meshui.ui.wording import visible
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -239,7 +241,10 @@ def _arrow(foot: tuple[float, float], tip: tuple[float, float]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class DrawnNode:
-    """A node where it stands. `icon`: of what is not well, so that a colour never says it alone; else empty."""
+    """A node where it stands. `label`, `note`: made visible, and cut where they would not fit.
+
+    `icon`: of what is not well, so that a colour never says it alone; else empty.
+    """
 
     node: Node
     x: str
@@ -247,6 +252,11 @@ class DrawnNode:
     label: str
     note: str
     icon: str = ""
+
+    @property
+    def room(self) -> int:
+        """The width that its label may take, in pixels: letters that are wide are cut there."""
+        return 140 if self.icon else 160
 
 
 @dataclass(frozen=True, slots=True)
@@ -371,5 +381,6 @@ def edge_width(rate: float | None, most: float) -> str:
 
 
 def clipped(text: str, most: int) -> str:
-    """`text`, with a mark where it ends before its end."""
-    return text if len(text) <= most else f"{text[: most - 1]}\u2026"
+    """`text` made visible, with a mark where it ends before its end."""
+    shown = visible(text)
+    return shown if len(shown) <= most else f"{shown[: most - 1]}\u2026"
