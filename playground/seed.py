@@ -53,28 +53,14 @@ class World:
         """Start it; it ends with `begun`."""
         is_istio = self.mesh == "istio"
         emulated = begun.enter_context(EmulatedCluster(self.name, istio=is_istio, linkerd=not is_istio))
-<<<<<<< HEAD
-        emulated.load([*self.objects(), *yaml.safe_load_all(rbac_manifest(Wish(writes=True, meshes=(self.mesh,))))])
-        self._let_metrics_be_read(emulated)
-=======
         emulated.load(self.objects())
-        rights = list(yaml.safe_load_all(rbac_manifest(Wish(writes=True, meshes=(self.mesh,)))))
+        rights = list(yaml.safe_load_all(rbac_manifest(Wish(writes=True, meshes=(self.mesh,), metrics=True))))
         made = {each["metadata"]["name"] for each in rights if each["kind"] == "Namespace"}
         there = made | {each["metadata"]["name"] for each in emulated.list("Namespace")}
         # As kubectl does: what belongs into a namespace that is not there is left out, the rest is applied.
         emulated.load(each for each in rights if each["metadata"].get("namespace", "") in there | {""})
->>>>>>> work/traffic6
         emulated.settle()
         return emulated
-
-    def _let_metrics_be_read(self, emulated: EmulatedCluster) -> None:
-        """As `kubectl apply` does it: what is there already stays, what has no namespace there is left out."""
-        wish = Wish(meshes=(self.mesh,), metrics=True)
-        there = {"", *(each["metadata"]["name"] for each in emulated.list("Namespace"))}
-        for document in yaml.safe_load_all(rbac_manifest(wish)):
-            name, namespace = document["metadata"]["name"], document["metadata"].get("namespace", "")
-            if name in {"meshui-read-metrics", "meshui-read-prometheus"} and namespace in there:
-                emulated.load([document])
 
 
 WORLDS = (

@@ -4,6 +4,7 @@
   "use strict";
   const HEIGHT = 112;
   const plots = new Map();
+  const drawnOf = new WeakMap(); /* element → the JSON that it was drawn from */
   const resized = new ResizeObserver((entries) => {
     for (const { target } of entries) {
       const plot = plots.get(target);
@@ -119,18 +120,21 @@
     element.replaceChildren();
     const plot = new uPlot(options(element, data), [data.x, ...data.y], element);
     plots.set(element, plot);
+    drawnOf.set(element, source.textContent);
     resized.observe(element);
   }
 
-  /* All of them anew, or those that a swap brought; what it took away is let go. */
+  const isAsDrawn = (element) => element.querySelector(".uplot") && drawnOf.get(element) === document.getElementById(element.dataset.plot)?.textContent;
+
+  /* All of them anew, or those that a swap brought or changed; what it took away is let go. */
   function drawAll(anew) {
     for (const [element, plot] of plots) if (!element.isConnected) { resized.unobserve(element); plot.destroy(); plots.delete(element); }
-    for (const element of document.querySelectorAll("[data-plot]")) if (anew || !element.querySelector(".uplot") || !plots.has(element)) draw(element);
+    for (const element of document.querySelectorAll("[data-plot]")) if (anew || !isAsDrawn(element)) draw(element);
   }
 
   const anew = () => drawAll(true);
   document.addEventListener("DOMContentLoaded", () => { drawAll(false); document.fonts?.ready.then(anew); });
-  document.addEventListener("htmx:after:swap", anew);
+  document.addEventListener("htmx:after:swap", () => drawAll(false));
   new MutationObserver(anew).observe(document.documentElement, { attributes: true, attributeFilter: ["data-theme"] });
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", anew);
   window.addEventListener("pageshow", (event) => { if (event.persisted) anew(); });

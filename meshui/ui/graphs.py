@@ -12,7 +12,10 @@ import math
 from collections import Counter
 from dataclasses import dataclass, field
 from functools import cached_property
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Literal
+
+from meshui.ui.wording import visible
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -28,9 +31,12 @@ WARN_SHARE, CRIT_SHARE = 0.003, 0.01
 THIN, THICK = 1.2, 4.4
 MARGIN: Final = 8
 IN_A_ROW: Final = 4
+LOWER: Final = 20
+"""How far below an open lock a label stands."""
 READABLE: Final = 1000
 """A picture up to this width shrinks with its card; a wider one is scrolled, else its text could not be read."""
 
+TONE_ICONS: Final = MappingProxyType({"warn": "triangle-alert", "crit": "circle-x"})
 Tone = Literal["", "ok", "warn", "crit"]
 
 
@@ -235,18 +241,30 @@ def _arrow(foot: tuple[float, float], tip: tuple[float, float]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class DrawnNode:
-    """A node where it stands."""
+    """A node where it stands. `label`, `note`: made visible, and cut where they would not fit.
+
+    `icon`: of what is not well, so that a colour never says it alone; else empty.
+    """
 
     node: Node
     x: str
     y: str
     label: str
     note: str
+    icon: str = ""
+
+    @property
+    def room(self) -> int:
+        """The width that its label may take, in pixels: letters that are wide are cut there."""
+        return 140 if self.icon else 160
 
 
 @dataclass(frozen=True, slots=True)
 class DrawnEdge:
-    """An edge where it runs. `lock`: where the open lock stands; None: it is not known to be plaintext."""
+    """An edge where it runs. `lock`: where the open lock stands; None: it is not known to be plaintext.
+
+    `at`: where the share of errors stands, so that a colour never says it alone.
+    """
 
     edge: Edge
     tail: Node
@@ -255,6 +273,12 @@ class DrawnEdge:
     arrow: str
     width: str
     lock: tuple[str, str] | None
+    at: tuple[str, str]
+
+    @property
+    def is_bad(self) -> bool:
+        """Whether its errors are more than usual."""
+        return self.edge.tone in {"warn", "crit"} and not self.edge.is_idle
 
     @property
     def css(self) -> str:
@@ -321,7 +345,14 @@ class Picture:
         nodes = {node.key: node for node in self.graph.nodes}
         drawn = [
             DrawnEdge(
-                edge, nodes[edge.tail], nodes[edge.head], path, arrow, edge_width(edge.rate, most), _lock(edge, middle)
+                edge,
+                nodes[edge.tail],
+                nodes[edge.head],
+                path,
+                arrow,
+                edge_width(edge.rate, most),
+                _lock(edge, middle),
+                (f"{middle[0]:.1f}", f"{middle[1] + (LOWER if edge.is_plaintext else -6):.1f}"),
             )
             for edge, (path, arrow, middle) in zip(self.graph.edges, self.layout.edges, strict=True)
         ]
@@ -329,7 +360,9 @@ class Picture:
 
     def _node(self, node: Node) -> DrawnNode:
         x, y = self.layout.nodes[node.key]
-        return DrawnNode(node, f"{x:.1f}", f"{y:.1f}", clipped(node.label, LABEL), clipped(node.note, NOTE))
+        icon = TONE_ICONS.get(node.tone, "")
+        label = clipped(node.label, LABEL - 3 if icon else LABEL)
+        return DrawnNode(node, f"{x:.1f}", f"{y:.1f}", label, clipped(node.note, NOTE), icon)
 
 
 def _box(box: Box, x: str, y: str, width: str, height: str) -> DrawnBox:
@@ -348,5 +381,6 @@ def edge_width(rate: float | None, most: float) -> str:
 
 
 def clipped(text: str, most: int) -> str:
-    """`text`, with a mark where it ends before its end."""
-    return text if len(text) <= most else f"{text[: most - 1]}\u2026"
+    """`text` made visible, with a mark where it ends before its end."""
+    shown = visible(text)
+    return shown if len(shown) <= most else f"{shown[: most - 1]}\u2026"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from playground.apiserver import errors
 from playground.apiserver.calls import PARTIAL, PARTIAL_LIST
 from playground.apiserver.messages import Response
-from playground.apiserver.selectors import POD_FIELDS, parse_fields, parse_labels
+from playground.apiserver.selectors import parse_fields, parse_labels
 from playground.apiserver.store import CompactedError, encode
 from playground.apiserver.views import entry_json, list_json
 
@@ -37,12 +37,7 @@ def selection(call: Call) -> Callable[[Json], bool]:
     """Return the test that namespace, labelSelector and fieldSelector of a request make. Raises ApiError 400."""
     namespace = call.target.namespace if call.resource.namespaced else ""
     labels = parse_labels(call.request.query.get("labelSelector", ""))
-<<<<<<< HEAD
-    more = POD_FIELDS if call.resource.kind == "Pod" else ()
-    fields = parse_fields(call.request.query.get("fieldSelector", ""), more)
-=======
     fields = parse_fields(call.request.query.get("fieldSelector", ""), call.resource.key)
->>>>>>> work/traffic6
 
     def fits(obj: Json) -> bool:
         metadata = obj["metadata"]

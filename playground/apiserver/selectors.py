@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from playground.apiserver import errors
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
     from typing import TypeAlias
 
     from playground.apiserver.jsontypes import Json
@@ -20,14 +20,10 @@ SET = re.compile(r"^(?P<key>[^\s!=,()]+)\s+(?P<operator>in|notin)\s+\((?P<values
 EQUAL = re.compile(r"^(?P<key>[^\s!=,()]+)\s*(?P<operator>==|=|!=)\s*(?P<value>[^\s!=,()]*)$")
 EXISTS = re.compile(r"^(?P<not>!?)\s*(?P<key>[^\s!=,()]+)$")
 FIELDS = ("metadata.name", "metadata.namespace")
-<<<<<<< HEAD
-POD_FIELDS = ("spec.nodeName", "status.phase")
-=======
 # What some built-in kinds can be chosen by beside it.
 FIELDS_OF = {
     "pods": ("spec.nodeName", "spec.restartPolicy", "spec.serviceAccountName", "status.phase", "status.podIP"),
 }
->>>>>>> work/traffic6
 
 
 def parse_labels(text: str) -> Test:
@@ -76,32 +72,13 @@ def _expression_matches(expression: Json, labels: Labels) -> bool:
             return key not in labels
 
 
-<<<<<<< HEAD
-def parse_fields(text: str, more: Sequence[str] = ()) -> Callable[[Json], bool]:
-    """Return a test of objects by name, namespace and the fields `more` of their kind. Raises ApiError 400 else."""
-    wanted: list[tuple[list[str], str, bool]] = []
-=======
 def parse_fields(text: str, kind: str = "") -> Callable[[Json], bool]:
     """Return a test of objects by the fields that their kind (`pods`) allows. Raises ApiError 400 for any other."""
     wanted: list[tuple[str, str, bool]] = []
->>>>>>> work/traffic6
     for part in filter(None, text.split(",")):
         match = EQUAL.match(part.strip())
         if match is None:
             raise errors.bad_request(f"invalid selector: '{text}'; can't understand '{part}'")
-<<<<<<< HEAD
-        if match["key"] not in (*FIELDS, *more):
-            raise errors.bad_request(f"field label not supported: {match['key']}")
-        wanted.append((match["key"].split("."), match["value"], match["operator"] != "!="))
-    return lambda obj: all((_at(obj, path) == value) == is_wanted for path, value, is_wanted in wanted)
-
-
-def _at(obj: Json, path: Sequence[str]) -> str:
-    found: Any = obj
-    for step in path:
-        found = (found or {}).get(step, "")
-    return str(found)
-=======
         if match["key"] not in (*FIELDS, *FIELDS_OF.get(kind, ())):
             raise errors.bad_request(f"field label not supported: {match['key']}")
         wanted.append((match["key"], match["value"], match["operator"] != "!="))
@@ -111,4 +88,3 @@ def _at(obj: Json, path: Sequence[str]) -> str:
 def _field(obj: Json, path: str) -> object:
     part, _, name = path.partition(".")
     return (obj.get(part) or {}).get(name, "")
->>>>>>> work/traffic6

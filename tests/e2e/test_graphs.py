@@ -63,6 +63,29 @@ def test_charts__theme_and_width_change__drawn_anew(
     axe(page)
 
 
+def test_charts__fragment_swapped__drawn_anew_where_its_data_changed(
+    page: Page, sign_in: Callable[[Page, User], None], viewer: User
+) -> None:
+    sign_in(page, viewer)
+    page.goto("/design/")
+    plots = page.locator(f"{PLOTS} canvas")
+    expect(page.locator(f"{PLOTS}:not(:has(canvas))")).to_have_count(0)
+    page.evaluate("document.fonts.ready")
+    changed, kept = plots.nth(0).evaluate(PIXELS), plots.nth(1).evaluate(PIXELS)
+    page.evaluate("document.querySelectorAll('.uplot').forEach(each => { each.dataset.mark = 'before'; })")
+
+    page.evaluate("""() => {
+      const source = document.getElementById("plot-rate"), data = JSON.parse(source.textContent);
+      data.y[0] = data.y[0].map((value, n) => (n > 30 ? null : value));
+      source.textContent = JSON.stringify(data);
+      document.dispatchEvent(new Event("htmx:after:swap"));
+    }""")
+
+    expect(page.locator(".uplot[data-mark=before]")).to_have_count(plots.count() - 1)
+    assert plots.nth(0).evaluate(PIXELS) != changed
+    assert plots.nth(1).evaluate(PIXELS) == kept
+
+
 def test_charts__as_a_table__the_same_points(page: Page, sign_in: Callable[[Page, User], None], viewer: User) -> None:
     sign_in(page, viewer)
     page.goto("/design/")

@@ -32,6 +32,7 @@ PAGES: Final = {
     "cluster-add": "/clusters/add/",
     "meshes": "/meshes/",
     "services": "/services/",
+    "topology": "/topology/",
     "changes": "/changes/",
     "drift": "/drift/",
     "capabilities": "/capabilities/",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from accounts.models import SavedView
-from meshes.models import ControlPlane, Mesh, Namespace, Service, Sync, Workload
+from meshes.models import ControlPlane, Mesh, Namespace, RouteBackend, Service, Sync, Workload
 from meshui.lib.clock import now
 from tests.people import make_person
 from tests.traffic.factories import (
@@ -146,6 +146,9 @@ def _changes(cluster: Any, author: User, used: Iterator[str]) -> list[str]:
     route.problems = [{"where": next(used), "message": next(used)}]
     route.body = body
     route.save()
+    for place, each in enumerate(Service.objects.exclude(name="checkout")):
+        key = f"{each.namespace}/{each.name}"
+        RouteBackend.objects.create(route=route, rule="x", position=place, key=key, name=each.name, weight_bp=500)
     make_managed(route, body=body)
     numbers = []
     for count in range(60):
@@ -155,13 +158,19 @@ def _changes(cluster: Any, author: User, used: Iterator[str]) -> list[str]:
     numbers.append(in_review(author, [route], title=next(used)[:200], reason=next(used)).number)
     shown = [*numbers[:2], numbers[-1]]
     of_changes = [f"/changes/{number}/{part}" for number in shown for part in ("", "evidence/", "log/")]
-    services = [f"/services/{scope}/shop/checkout/{part}" for scope in ("all", "eu-west") for part in ("", "history/")]
+    services = [
+        f"/services/{scope}/shop/checkout/{part}"
+        for scope in ("all", "eu-west")
+        for part in ("", "history/", "topology/")
+    ]
     return [
         "/changes/?rows=200",
         *of_changes,
         *services,
         "/services/all/shop/checkout/?view=native",
         f"/clusters/eu-west/inventory/routes/{route.pk}/",
+        "/topology/?focus=a",
+        "/topology/?level=meshes",
         "/drift/",
         "/audit/?rows=200",
         "/search/?q=script",

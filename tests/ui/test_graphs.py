@@ -179,6 +179,16 @@ def test_edge__share_of_errors_and_rate__give_colour_and_line(edge: Edge, css: s
     assert two(edge).edges[0].css.split() == css.split()
 
 
+def test_picture__errors__said_by_an_icon_and_a_number_too() -> None:
+    bad = as_tree(picture_of(Edge("a", "b", 5.0, 0.019)))
+    good, idle = picture_of(Edge("a", "b", 5.0, 0.001)), picture_of(Edge("a", "b", 0.0, 0.5))
+
+    assert [each.text for each in bad.iter("text") if "gx" in each.attrib["class"]] == ["1.90\u202f%"]
+    assert "gx" not in good + idle
+    assert "#circle-x" in drawn('{% graph picture "Calls" %}', picture=two(tone="crit"))
+    assert "#circle-x" not in good
+
+
 def test_edge__without_data__says_so_and_never_a_number() -> None:
     html = drawn('{% graph_table picture.graph "Calls" %}', picture=two()) + picture_of(Edge("a", "b"))
 

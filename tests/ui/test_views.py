@@ -27,7 +27,7 @@ def test_list__page__has_frame_rows_and_navigation(admin_client: Client) -> None
     assert response.status_code == 200
     assert names(html) == ["admin"]
     assert '<main class="main" id="main" tabindex="-1" hx-history-elt>' in html
-    assert re.findall(r'data-key="(.?)"', html) == ["f", "i", "k", "m", "s", "c", "", "a", ""]
+    assert re.findall(r'data-key="(.?)"', html) == ["f", "i", "k", "m", "s", "t", "c", "", "a", ""]
     assert set(response["Vary"].split(", ")) >= {"HX-Request", "HX-Request-Type"}
 
 

@@ -18,7 +18,7 @@ from meshui.ui.context import env_of
 from meshui.ui.graphs import GraphError, GraphTooBigError
 from meshui.ui.views import PageView
 from traffic import topology
-from traffic.calls import CallsOf, ServiceKey, all_calls
+from traffic.calls import CallsOf, CrossingsOf, ServiceKey, all_calls, no_crossings
 from traffic.sight import Sight
 from traffic.topology import HOPS, Asked, Topology
 
@@ -95,6 +95,7 @@ class TopologyView(GraphView):
     """/topology/?focus=&hops=&level=: from a service outwards, or of meshes or clusters; never of everything."""
 
     page_template = "traffic/topology.html"
+    crossings_of: ClassVar[CrossingsOf] = staticmethod(no_crossings)
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         """The graph that the URL asks for, or what it could begin with."""
@@ -104,7 +105,8 @@ class TopologyView(GraphView):
 
     def read_clusters(self) -> dict[str, Any]:
         """All of them."""
-        return {"focus": None, "matches": [], "starts": [], **self.drawn(topology.of_clusters(self.sight))}
+        found = topology.of_clusters(self.sight, crossings_of=type(self).crossings_of)
+        return {"focus": None, "matches": [], "starts": [], **self.drawn(found)}
 
     def read_meshes(self) -> dict[str, Any]:
         """All of them."""
