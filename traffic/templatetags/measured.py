@@ -1,0 +1,86 @@
+"""Measured values in words and cells: `{% load measured %}`. What is not known is a dash or says so, never a zero."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django import template
+from django.utils.html import format_html
+from django.utils.translation import gettext
+
+from meshui.ui import charts, wording
+
+if TYPE_CHECKING:
+    from django.utils.safestring import SafeString
+
+register = template.Library()
+
+
+@register.inclusion_tag("traffic/signal_cells.html")
+def signal_cells(reading: Any) -> dict[str, Any]:
+    """Requests/s, success, p50 and p99 as cells of a row; what is not live says since when."""
+    golden = reading.golden if reading and reading.is_live else None
+    return {
+        "reading": reading,
+        "golden": golden,
+        "rate": charts.rate_text(golden.rate) if golden else "",
+        "success": _percent_or_dash(golden.success if golden else None),
+        "p50": _ms(golden.p50_ms if golden else None),
+        "p99": _ms(golden.p99_ms if golden else None),
+    }
+
+
+def _percent_or_dash(share: float | None) -> str:
+    return "\u2013" if share is None else f"{charts.amount(share, 'success')}{wording.NARROW}%"
+
+
+def _ms(value: float | None) -> str:
+    return "\u2013" if value is None else f"{charts.amount(value, 'latency')}{wording.NARROW}ms"
+
+
+@register.inclusion_tag("traffic/fleet_cells.html")
+def fleet_cells(measured: Any, key: Any) -> dict[str, Any]:
+    """Requests/s with success, and the slowest p99, of one cluster as cells; no data is no number."""
+    found = measured.get(key)
+    return {
+        "rate": charts.rate_text(found.rate) if found else "",
+        "success": _percent_or_dash(found.success) if found else "",
+        "p99": _ms(found.worst_p99_ms if found else None),
+    }
+
+
+@register.filter
+def as_rate(rate: float | None) -> str:
+    """1,907; a dash for no data."""
+    return charts.amount(rate, "rate")
+
+
+@register.filter
+def as_success(share: float | None) -> str:
+    """99.71, never rounded up; a dash for no data."""
+    return charts.amount(share, "success")
+
+
+@register.filter
+def as_ms(value: float | None) -> str:
+    """584; a dash for no data."""
+    return charts.amount(value, "latency")
+
+
+@register.simple_tag
+def before_after(before: Any, after: Any, field: str) -> SafeString:
+    """“80 % → 60 %”: a mean before and after. `field` of golden signals (None: no data), or `share` in basis points."""
+    said = {"share": _share_words, "success": _percent_or_dash, "p99_ms": _ms}[field]
+    values = [each if field == "share" or each is None else getattr(each, field) for each in (before, after)]
+    if values == [None, None]:
+        return format_html('<span class="mut">{}</span>', gettext("no data"))
+    return format_html(
+        '{}<span class="vh"> {} </span><span aria-hidden="true"> → </span><b>{}</b>',
+        said(values[0]),
+        gettext("before, after:"),
+        said(values[1]),
+    )
+
+
+def _share_words(share: float | None) -> str:
+    return "\u2013" if share is None else wording.percent(int(share))
