@@ -86,7 +86,7 @@ check: $(DEV_STAMP) $(LINT_STAMP)
 	$(BIN)/mypy .
 	$(BIN)/lint-imports
 	$(SEMGREP) --test .semgrep/rules.py
-	$(SEMGREP) --error --quiet accounts audit clusters meshes traffic meshui playground lab manage.py
+	$(SEMGREP) --error --quiet accounts audit clusters meshes metrics traffic meshui playground lab manage.py
 	$(BIN)/djlint --check --lint templates
 	$(BIN)/codespell
 	$(BIN)/deptry .

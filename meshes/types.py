@@ -348,9 +348,10 @@ class Way:
 
 @dataclass(frozen=True, slots=True)
 class SignalSpec:
-    """How a mesh counts one signal. Of the ways to count a grain the first that has data answers, alone.
+    """How a mesh counts one signal. Of the ways to count a grain the first side that has data answers.
 
-    The same request is counted by the proxies of both ends: ways are never added up.
+    The same request is counted by the proxies of both ends, so ways of two sides are never added up. Those of one side
+    count different requests (HTTP, gRPC): they are.
     """
 
     ways: Mapping[Grain, tuple[Way, ...]]

@@ -31,7 +31,7 @@ UNKNOWN: Final = frozenset({"", "unknown"})
 def measure(specs: Mapping[Signal, SignalSpec], rates: Rates, places: Sequence[Place]) -> dict[Name, Golden]:
     """The golden signals of `places`, their backends and their callers, as far as `rates` knows them.
 
-    Of each place the first way to count a grain that has data answers, alone. Raises what `rates` raises.
+    Of each place the first side that has data answers a grain, alone. Raises what `rates` raises.
     """
     found: dict[Name, Golden] = {}
     for grain in Grain:
@@ -91,23 +91,21 @@ class _Question:
 
 
 def _counted(question: _Question, spec: SignalSpec, read: Read) -> dict[Name, list[Any]]:
-    """What was read, by what it is of. A place that one way knew is not asked of the next."""
-    found: dict[Name, list[Any]] = {}
+    """What was read, by what it is of. A place that one side knew is not asked of the next."""
+    found: dict[Name, list[Any]] = defaultdict(list)
     sides: dict[tuple[str, str], Side] = {}
     for way in _in_order(spec.ways.get(question.grain, ()), question.rates.order):
         if question.sides is None:
-            places = [place for key, place in question.places.items() if key not in sides]
+            places = [place for key, place in question.places.items() if sides.get(key, way.side) == way.side]
         else:
             places = [question.places[key] for key, side in question.sides.items() if side == way.side]
         if not places:
             continue
         owners = _owners(question.grain, places)
-        here: dict[Name, list[Any]] = defaultdict(list)
         for row, value in read(question.rates, way, _wanted(way, question.grain, places)):
             for name in owners(row):
-                here[name].append(value)
-        sides |= {(name.namespace, name.service): way.side for name in here}
-        found |= here
+                found[name].append(value)
+                sides[name.namespace, name.service] = way.side
     question.sides = sides if question.sides is None else question.sides
     return found
 

@@ -23,6 +23,7 @@ OUTBOUND: Final = (LabelMatch("direction", "outbound"), LabelMatch("dst_service"
 OF_SERVICE: Final = (LabelMatch("parent_kind", "Service"),)
 CLASSIFIED: Final = (LabelMatch("classification", "success"),)
 ANSWERED: Final = (LabelMatch("http_status", "5..", "!~"), LabelMatch("error", ""))
+ANSWERED_GRPC: Final = (LabelMatch("grpc_status", "OK"), LabelMatch("error", ""))
 WORKLOAD: Final[Keys] = (("namespace", "namespace"), ("workload", "deployment"))
 BACKEND: Final[Keys] = (
     ("namespace", "parent_namespace"),
@@ -36,30 +37,34 @@ EDGE: Final[Keys] = (
     ("namespace", "dst_namespace"),
     ("service", "dst_service"),
 )
-BACKENDS: Final = "outbound_http_route_backend"
+HTTP, GRPC = "outbound_http_route_backend_", "outbound_grpc_route_backend_"
 SECONDS: Final = 1000.0
 
 
 def _spec(
-    route_metric: str,
-    metric: str,
+    of_routes: str,
+    of_proxies: str,
     *,
-    good: tuple[tuple[LabelMatch, ...], tuple[LabelMatch, ...]] = ((), ()),
+    good: tuple[tuple[LabelMatch, ...], ...] = ((), (), ()),
     to_ms: tuple[float, float] = (0.0, 0.0),
 ) -> SignalSpec:
-    """`good` and `to_ms`: of what routes count, then of the rest."""
-    received = Way("server", metric, INBOUND, WORKLOAD, good[1], to_ms[1])
-    routed = Way("client", f"{BACKENDS}_{route_metric}", OF_SERVICE, BACKEND, good[0], to_ms[0])
-    sent = Way("client", metric, OUTBOUND, EDGE, good[1], to_ms[1])
+    """`good`: of what HTTP routes count, of what gRPC routes do, of the rest; `to_ms`: of routes, of the rest."""
+    of_http, of_grpc, of_rest = good
+    received = Way("server", of_proxies, INBOUND, WORKLOAD, of_rest, to_ms[1])
+    http = Way("client", HTTP + of_routes, OF_SERVICE, BACKEND, of_http, to_ms[0])
+    grpc = Way("client", GRPC + of_routes, OF_SERVICE, BACKEND, of_grpc, to_ms[0])
+    sent = Way("client", of_proxies, OUTBOUND, EDGE, of_rest, to_ms[1])
     return SignalSpec(
-        MappingProxyType({Grain.SERVICE: (received,), Grain.BACKEND: (routed, received), Grain.EDGE: (sent,)})
+        MappingProxyType({Grain.SERVICE: (received,), Grain.BACKEND: (http, grpc, received), Grain.EDGE: (sent,)})
     )
 
 
 SIGNALS: Final[Mapping[Signal, SignalSpec]] = MappingProxyType(
     {
         Signal.REQUEST_RATE: _spec("requests_total", "response_total"),
-        Signal.SUCCESS_RATE: _spec("response_statuses_total", "response_total", good=(ANSWERED, CLASSIFIED)),
+        Signal.SUCCESS_RATE: _spec(
+            "response_statuses_total", "response_total", good=(ANSWERED, ANSWERED_GRPC, CLASSIFIED)
+        ),
         Signal.LATENCY: _spec("response_duration_seconds_bucket", "response_latency_ms_bucket", to_ms=(SECONDS, 1.0)),
     }
 )

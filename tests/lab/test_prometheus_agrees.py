@@ -121,13 +121,25 @@ def test_signals__of_linkerd__are_what_the_queries_of_its_reference_say(promethe
     _, sampled, place = both(prometheus, "linkerd", ())
     found = sampled[name(place, Grain.BACKEND, "shop/checkout-v2")]
     of = 'parent_kind="Service",parent_namespace="shop",parent_name="checkout",backend_name="checkout-v2"'
-    metric = "outbound_http_route_backend"
-    whole = f"sum(rate({metric}_requests_total{{{of}}}[{WINDOW}s]))"
-    good = f'sum(rate({metric}_response_statuses_total{{{of},http_status!~"5..",error=""}}[{WINDOW}s]))'
-    every = f"sum(rate({metric}_response_statuses_total{{{of}}}[{WINDOW}s]))"
-    buckets = f"sum by (le) (rate({metric}_response_duration_seconds_bucket{{{of}}}[{WINDOW}s]))"
+    http, grpc = "outbound_http_route_backend", "outbound_grpc_route_backend"
 
-    said = [vector(prometheus, query)[0][1] for query in (whole, f"{good} / {every}")]
+    def rate_of(metric: str, more: str = "") -> str:
+        return f"sum(rate({metric}{{{of}{more}}}[{WINDOW}s]))"
+
+    good = [
+        rate_of(f"{http}_response_statuses_total", ',http_status!~"5..",error=""'),
+        rate_of(f"{grpc}_response_statuses_total", ',grpc_status="OK",error=""'),
+    ]
+    every = [rate_of(f"{metric}_response_statuses_total") for metric in (http, grpc)]
+    whole = [rate_of(f"{metric}_requests_total") for metric in (http, grpc)]
+    buckets = " + ".join(
+        f"sum by (le) (rate({metric}_response_duration_seconds_bucket{{{of}}}[{WINDOW}s]))" for metric in (http, grpc)
+    )
+
+    said = [
+        vector(prometheus, query)[0][1]
+        for query in (" + ".join(whole), f"({' + '.join(good)}) / ({' + '.join(every)})")
+    ]
     slowest = vector(prometheus, f"1000 * histogram_quantile(0.99, {buckets})")[0][1]
 
     assert [found.rate, found.success, found.p99_ms] == pytest.approx([*said, slowest], rel=NEAR)

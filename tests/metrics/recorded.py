@@ -167,7 +167,7 @@ def linkerd_client(rates: Mapping[str, tuple[float, float]], *, restarts_at: int
             "backend_namespace": "shop",
             "backend_name": f"checkout-{version}",
         }
-        metric = "outbound_http_route_backend"
+        metric, grpc = "outbound_http_route_backend", "outbound_grpc_route_backend"
         sent = {"direction": "outbound", "dst_namespace": "shop", "dst_service": "checkout", "v": version}
         growth |= {
             series(f"{metric}_requests_total", **base): rate,
@@ -177,6 +177,10 @@ def linkerd_client(rates: Mapping[str, tuple[float, float]], *, restarts_at: int
             series("response_total", **sent, classification="success"): rate - bad,
             series("response_total", **sent, classification="failure"): bad,
             **histogram(f"{metric}_response_duration_seconds_bucket", SECOND_BOUNDS, rate, 3.0, **base),
+            series(f"{grpc}_requests_total", **base): rate / 10,
+            series(f"{grpc}_response_statuses_total", **base, grpc_status="OK", error=""): rate / 10 - 2,
+            series(f"{grpc}_response_statuses_total", **base, grpc_status="INTERNAL", error=""): 2,
+            **histogram(f"{grpc}_response_duration_seconds_bucket", SECOND_BOUNDS, rate / 10, 5.0, **base),
         }
     return Proxy({"namespace": "shop", "deployment": "web", "pod": "out"}, growth, restarts_at)
 

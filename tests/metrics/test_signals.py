@@ -148,6 +148,20 @@ def test_measure__callers__one_edge_each_and_none_without_name() -> None:
     assert {key.part: golden.rate for key, golden in found.items()} == {"shop/web": 8.0, "apps/mobile": 2.0}
 
 
+def test_measure__linkerd_http_and_grpc_routes__added_up_and_servers_are_not_asked() -> None:
+    row = ("shop", "checkout", "shop", "checkout-v1")
+    table: dict[tuple[str, str, bool], Sums] = {
+        ("client", "outbound_http_route_backend_requests_total", False): {row: 8.0},
+        ("client", "outbound_grpc_route_backend_requests_total", False): {row: 2.0},
+        ("server", "response_total", False): {("shop", "checkout-v1"): 99.0},
+    }
+
+    found = measure(LinkerdAdapter.signals, Fixed(table), [LINKERD_PLACE])
+
+    assert found[name(LINKERD_PLACE, Grain.BACKEND, "shop/checkout-v1")].rate == 10.0
+    assert name(LINKERD_PLACE, Grain.BACKEND, "shop/checkout-v2") not in found
+
+
 def test_measure__linkerd_workloads_of_two_services__counted_for_both() -> None:
     behind = frozenset({"checkout-v1"})
     places = [Place("shop", "checkout", behind | {"checkout-v2"}), Place("shop", "checkout-v1", behind)]
@@ -172,7 +186,7 @@ def test_measure__linkerd_errors_without_status__are_not_good() -> None:
     found = measure(LinkerdAdapter.signals, SampledRates(targets, END, WINDOW, order=()), [LINKERD_PLACE])
 
     success = found[name(LINKERD_PLACE, Grain.BACKEND, "shop/checkout-v2")].success
-    assert success == pytest.approx(1 - 20 / 130, abs=0.03)
+    assert success == pytest.approx(1 - 22 / 143, abs=0.03)
 
 
 def test_quantile__within_a_bucket__spread_evenly() -> None:
