@@ -126,6 +126,28 @@ def around(sight: Sight, starts: Collection[ServiceKey], asked: Asked, *, calls_
     )
 
 
+def narrowed(found: Topology, only: str) -> Topology:
+    """With the calls that are wanted alone: `errors` more than usual, or `traffic`, without those known to be idle.
+
+    What is left without a call goes, but for the focus. A call without data has no errors that are known, and is not
+    idle either.
+    """
+    wanted = {"errors": lambda edge: edge.tone in {"warn", "crit"}, "traffic": lambda edge: not edge.is_idle}.get(only)
+    if wanted is None:
+        return found
+    graph = found.graph
+    edges = tuple(edge for edge in graph.edges if wanted(edge))
+    used = {end for edge in edges for end in (edge.tail, edge.head)}
+    nodes = tuple(node for node in graph.nodes if node.is_focus or node.key in used)
+    boxes = tuple(box for box in graph.boxes if any(node.box == box.key for node in nodes))
+    return replace(
+        found,
+        graph=Graph(nodes, edges, boxes),
+        calls=tuple(each for each in found.calls if wanted(each.call)),
+        callers=tuple(each for each in found.callers if wanted(each.call)),
+    )
+
+
 class _Walk:
     """From service to service, along calls whose ends the reader sees both."""
 

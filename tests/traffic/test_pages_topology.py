@@ -240,6 +240,16 @@ def test_topology__measured_calls__rates_errors_and_open_locks(
     assert "Known from routes alone" not in text
 
 
+def test_topology__errors_alone__nothing_known_is_not_called_healthy(client: Client, viewer: User, eu: Cluster) -> None:
+    client.force_login(viewer)
+
+    text = text_of(client, f"{FOCUS}&only=errors")
+
+    assert "what has no data may have some" in text
+    assert "1 service around web" in text
+    assert '<option value="errors" selected>' in text
+
+
 def test_topology__hostile_name__is_text(client: Client, viewer: User, eu: Cluster) -> None:
     client.force_login(viewer)
 

@@ -12,7 +12,16 @@ from tests.traffic.calling import chain, key, make_calls, make_services, measure
 from tests.traffic.factories import make_cluster
 from traffic.calls import Call, known_calls
 from traffic.sight import Sight
-from traffic.topology import Asked, around, find_services, match_services, of_clusters, of_meshes, split_services
+from traffic.topology import (
+    Asked,
+    around,
+    find_services,
+    match_services,
+    narrowed,
+    of_clusters,
+    of_meshes,
+    split_services,
+)
 
 if TYPE_CHECKING:
     from accounts.models import User
@@ -157,6 +166,27 @@ def test_around__neighbours__worst_first(eu: Cluster, viewer: User) -> None:
 
     assert [each.node.label for each in found.calls] == ["pay", "cart", "log"]
     assert [each.node.label for each in found.callers] == ["mail"]
+
+
+def test_narrowed__errors_or_traffic__nothing_else_but_the_focus(eu: Cluster, viewer: User) -> None:
+    web = key(f"{HERE}/web")
+    calls_of = measured(
+        Call(web, key(f"{HERE}/cart"), 900.0, 0.0),
+        Call(web, key(f"{HERE}/log")),
+        Call(web, key(f"{HERE}/pay"), 5.0, 0.2),
+        Call(key(f"{HERE}/mail"), web, 0.0, 0.0),
+    )
+    found = around(sight_of(viewer), [web], Asked(1), calls_of=calls_of)
+
+    shown = {only: narrowed(found, only) for only in ("", "errors", "traffic")}
+
+    assert {only: names(each) for only, each in shown.items()} == {
+        "": {"web", "cart", "log", "pay", "mail"},
+        "errors": {"web", "pay"},
+        "traffic": {"web", "cart", "log", "pay"},
+    }
+    assert [each.node.label for each in shown["errors"].calls] == ["pay"]
+    assert shown["traffic"].callers == ()
 
 
 def test_around__links__take_the_rest_of_the_query_along(eu: Cluster, viewer: User) -> None:

@@ -31,7 +31,8 @@ LEVELS: Final = (
     ("services", gettext_lazy("Services")),
 )
 OLD: Final = frozenset({"failed", "stale", "never"})
-KEPT: Final = ("hops", "group", "view", "env")
+ONLY: Final = (("errors", gettext_lazy("With errors")), ("traffic", gettext_lazy("Without idle ones")))
+KEPT: Final = ("hops", "group", "only", "view", "env")
 """Parameters that the links of a graph take along."""
 
 
@@ -42,6 +43,7 @@ class TopologyForm(forms.Form):
     hops = forms.TypedChoiceField(required=False, coerce=int, choices=[(n, n) for n in HOPS])
     level = forms.ChoiceField(required=False, choices=LEVELS)
     group = forms.ChoiceField(required=False, choices=[("namespace", "")])
+    only = forms.ChoiceField(required=False, choices=ONLY)
     view = forms.ChoiceField(required=False, choices=[("table", "")])
 
 
@@ -63,14 +65,15 @@ class GraphView(PageView):
         """The fields of the form; what cannot be read is as if it were not there."""
         form = TopologyForm(self.request.GET)
         form.is_valid()
-        plain = {"focus": "", "hops": 2, "level": "", "group": "", "view": ""}
+        plain = {"focus": "", "hops": 2, "level": "", "group": "", "only": "", "view": ""}
         return plain | {name: value for name, value in form.cleaned_data.items() if value}
 
     def around(self, starts: list[ServiceKey]) -> Topology:
         """The services around these, as the URL asks for."""
         kept = {name: self.request.GET[name] for name in KEPT if self.request.GET.get(name)}
         asked = Asked(self.wanted["hops"], self.wanted["group"], kept)
-        return topology.around(self.sight, starts, asked, calls_of=type(self).calls_of)
+        found = topology.around(self.sight, starts, asked, calls_of=type(self).calls_of)
+        return topology.narrowed(found, self.wanted["only"])
 
     def drawn(self, found: Topology) -> dict[str, Any]:
         """The graph, what of it is old, and its picture or why there is none."""
@@ -101,7 +104,7 @@ class TopologyView(GraphView):
         """The graph that the URL asks for, or what it could begin with."""
         level = self.wanted["level"] or "services"
         read = {"clusters": self.read_clusters, "meshes": self.read_meshes}.get(level, self.read_services)
-        return super().get_context_data(level=level, levels=LEVELS, **read(), **kwargs)
+        return super().get_context_data(level=level, levels=LEVELS, only=ONLY, **read(), **kwargs)
 
     def read_clusters(self) -> dict[str, Any]:
         """All of them."""
