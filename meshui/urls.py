@@ -7,6 +7,7 @@ urlpatterns = [
     path("", include("audit.urls")),
     path("", include("clusters.urls")),
     path("", include("meshes.urls")),
+    path("", include("metrics.urls")),
     path("", include("traffic.urls")),
     path("api/docs/", include("meshui.rest.urls")),
     path("api/v1/", include("meshui.api")),

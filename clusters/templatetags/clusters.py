@@ -18,6 +18,7 @@ TABS: Final = (
     ("clusters:cluster-detail", gettext_lazy("Connection")),
     ("meshes:cluster-inventory", gettext_lazy("Inventory")),
     ("meshes:inventory-namespaces", gettext_lazy("Namespaces")),
+    ("metrics:cluster-metrics", gettext_lazy("Metrics")),
     ("traffic:cluster-drift", gettext_lazy("Drift")),
     ("meshes:cluster-capabilities", gettext_lazy("Capabilities")),
     ("traffic:cluster-history", gettext_lazy("History")),

@@ -1,0 +1,11 @@
+"""URLs of metrics."""
+
+from django.urls import URLPattern, URLResolver, path
+
+from metrics import views
+
+app_name = "metrics"
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("clusters/<slug:slug>/metrics/", views.ClusterMetricsView.as_view(), name="cluster-metrics"),
+    path("clusters/<slug:slug>/metrics/source/", views.SourceSetView.as_view(), name="cluster-source"),
+]
