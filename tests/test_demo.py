@@ -33,9 +33,11 @@ def _demo(folder: Path, *arguments: str, **env: str) -> Iterator[Process]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("MESHUI_", "DJANGO_"))}
     command = [sys.executable, "-m", "playground", "--port", "0", "--data-dir", str(folder / "demo"), *arguments]
     process = Process(command, log=folder / "demo.log", env={**kept, **env})
-    process.wait_for_output(READY, seconds=120)
-    yield process
-    process.kill()
+    try:
+        process.wait_for_output(READY, seconds=120)
+        yield process
+    finally:
+        process.kill()
 
 
 @pytest.fixture

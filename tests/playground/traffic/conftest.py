@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -79,11 +79,9 @@ def _site(objects: list[Json], mesh: str) -> Iterator[Site]:
     with EmulatedCluster(mesh, istio=is_istio, linkerd=not is_istio) as cluster:
         cluster.load(objects)
         cluster.settle()
-        api = Api(cluster.admin_kubeconfig())
-        with TrafficPlane(cluster, mesh=mesh) as plane:
+        with closing(Api(cluster.admin_kubeconfig())) as api, TrafficPlane(cluster, mesh=mesh) as plane:
             plane.settle()
             yield Site(cluster, plane, api)
-        api.close()
 
 
 @pytest.fixture(scope="module")

@@ -59,9 +59,11 @@ def _is_alive(pid: int) -> bool:
 def holder(tmp_path: Path) -> Iterator[Process]:
     """A process that holds a cluster with traffic."""
     process = Process([sys.executable, "-c", PROGRAM], log=tmp_path / "holder.log")
-    process.wait_for_output("worker", seconds=60)
-    yield process
-    process.kill()
+    try:
+        process.wait_for_output("worker", seconds=60)
+        yield process
+    finally:
+        process.kill()
 
 
 @pytest.mark.parametrize("sign", [signal.SIGKILL, signal.SIGTERM])
