@@ -124,16 +124,16 @@ class Journey:
         """The row, as it is now."""
         return Change.objects.select_related("current_plan").get(number=self.number)
 
-    def propose(self, share_of_v2: str) -> None:
-        """The author gives v2 its share on every cluster that is offered, and asks for approval of what was planned."""
+    def propose(self, share: str, *, service: str = "checkout", backend: int = 1) -> None:
+        """The author gives a backend (v2) its share wherever it is offered, and asks for approval of the plan."""
         page = self.author
-        page.goto("/services/all/shop/checkout/split/")
-        field = page.locator("input[name$='weight-1']").last
-        field.fill(share_of_v2)
+        page.goto(f"/services/all/shop/{service}/split/")
+        field = page.locator(f"input[name$='weight-{backend}']").last
+        field.fill(share)
         field.press("Tab")
         for chip in page.locator("input[name=route]:not([disabled])").all():
             chip.check()
-        page.locator("[name=title]").fill("Shift checkout v2")
+        page.locator("[name=title]").fill(f"Shift {service}")
         page.locator("[name=reason]").fill("v2 was good at 10 % for a day.")
         page.get_by_role("button", name="Propose").click()
         page.wait_for_url(re.compile(r"/changes/\d+/$"))
