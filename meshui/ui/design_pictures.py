@@ -66,8 +66,8 @@ def pictures_of(now: dt.datetime) -> dict[str, Any]:
         "graph_picture": example_picture(),
         "charts": [rate, _success(rate), _latency(rate), replace(none, no_data_since=now - dt.timedelta(minutes=4))],
         "more_charts": [
-            Chart("loading", "Traffic", "rate", rate.now, is_loading=True),
-            replace(rate, key="others", title="Seven backends", series=_seven(), markers=(), value=1810),
+            Chart("loading", "Latency p50", "latency", rate.now, is_loading=True),
+            replace(rate, key="others", title="Traffic by version", series=_seven(), markers=(), value=1810),
         ],
         "spark": [40 + 8 * wave(n) for n in range(90)],
         "spark_gaps": [None if n in range(20, 34) or n == 50 else 40 + 8 * wave(n) for n in range(60)],
