@@ -104,9 +104,11 @@ class History:
     @classmethod
     def unpack(cls, data: bytes) -> History:
         """What `pack` made; of anything else nothing is known."""
-        if not data:
+        try:
+            plain = zlib.decompressobj().decompress(data, MOST_PACKED)
+            packed = msgspec.msgpack.decode(plain, type=_Packed)
+        except (zlib.error, msgspec.DecodeError):
             return cls()
-        packed = msgspec.msgpack.decode(zlib.decompressobj().decompress(data, MOST_PACKED), type=_Packed)
         scrapes = [
             (at, {name: value for name, value in zip(packed.series, row, strict=True) if value is not None})
             for at, row in zip(packed.times, packed.values, strict=True)

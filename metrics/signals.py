@@ -6,11 +6,12 @@ A ratio needs requests to be one, a quantile buckets with requests in them: else
 from __future__ import annotations
 
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from meshes.types import Grain, Signal
+from metrics.promql import NAME
 from metrics.types import Golden, Name
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     Read = Callable[[Rates, Way, Wanted], Iterator[tuple[Row, Any]]]
 
 QUANTILES: Final = (0.5, 0.95, 0.99)
+MOST_PARTS: Final = 100
 UNKNOWN: Final = frozenset({"", "unknown"})
 
 
@@ -76,8 +78,17 @@ def _of_grain(
     latencies = _counted(question, specs[Signal.LATENCY], _read_buckets)
     return {
         name: Golden(sum(parts), _ratio(ratios.get(name, ())), *_latency(latencies.get(name, ())))
-        for name, parts in counted.items()
+        for name, parts in _busiest(counted)
     }
+
+
+def _busiest(counted: Mapping[Name, Sequence[float]]) -> Iterator[tuple[Name, Sequence[float]]]:
+    """At most 100 parts of a service, the busiest: whoever counts may name callers without end."""
+    taken: Counter[tuple[str, str]] = Counter()
+    for name, parts in sorted(counted.items(), key=lambda one: -sum(one[1])):
+        taken[name.namespace, name.service] += 1
+        if taken[name.namespace, name.service] <= MOST_PARTS:
+            yield name, parts
 
 
 @dataclass
@@ -188,9 +199,9 @@ def _owners(grain: Grain, places: Sequence[Place]) -> Owners:
 
     def edges(row: Row) -> Iterator[Name]:
         place = by_service.get((row["namespace"], row["service"]))
-        if place and row["source_workload"]:
-            source = f"{row['source_namespace']}/{row['source_workload']}"
-            yield Name(place.namespace, place.service, grain, source)
+        source = (row["source_namespace"], row["source_workload"])
+        if place and all(map(NAME.match, source)):
+            yield Name(place.namespace, place.service, grain, "/".join(source))
 
     return edges if grain is Grain.EDGE else services
 

@@ -148,6 +148,22 @@ def test_measure__callers__one_edge_each_and_none_without_name() -> None:
     assert {key.part: golden.rate for key, golden in found.items()} == {"shop/web": 8.0, "apps/mobile": 2.0}
 
 
+def test_measure__callers_without_end__the_busiest_hundred() -> None:
+    rows: Sums = {("shop", f"w{number}", *SERVICE): float(number) for number in range(5_000)}
+
+    found = measure(ISTIO, Fixed({("client", TOTAL, False): rows}), [Place(*SERVICE)])
+
+    assert len(found) == 100
+    assert name(CHECKOUT, Grain.EDGE, "shop/w4999") in found
+
+
+@pytest.mark.parametrize("source", ["a\0b", "a/b", "<script>", "a" * 300, 'x"} or {', "A"])
+def test_measure__caller_whose_name_is_none__left_out(source: str) -> None:
+    rows: Sums = {("shop", source, *SERVICE): 8.0, (source, "web", *SERVICE): 8.0}
+
+    assert measure(ISTIO, Fixed({("client", TOTAL, False): rows}), [Place(*SERVICE)]) == {}
+
+
 def test_measure__linkerd_http_and_grpc_routes__added_up_and_servers_are_not_asked() -> None:
     row = ("shop", "checkout", "shop", "checkout-v1")
     table: dict[tuple[str, str, bool], Sums] = {
