@@ -156,7 +156,7 @@ class SampledRates:
     targets: Sequence[Target]
     at: float
     window: float
-    order: tuple[Side, ...] = ("waypoint", "server", "client")
+    order: tuple[Side, ...] = ("waypoint", "server", "client", "destination")
     known: dict[str, list[tuple[Mapping[str, str], float]]] = field(default_factory=dict, compare=False, repr=False)
 
     def sums(self, way: Way, wanted: Wanted, *, good: bool = False) -> Sums:

@@ -215,24 +215,36 @@ def _owners_of_backends(places: Sequence[Place]) -> Owners:
                 backends[backend.namespace, f"/{workload}"].append((place, backend))
 
     def owners(row: Row) -> Iterator[Name]:
-        for place, backend in backends[_backend_of(row)]:
-            if _is_backend(row, place, backend):
-                yield Name(place.namespace, place.service, Grain.BACKEND, backend.key)
+        if "backend" in row:
+            found = backends[row["backend_namespace"] or row["namespace"], row["backend"]]
+            found = [(place, one) for place, one in found if _is_root(row, place)]
+        elif "service" in row:
+            behind = backends[row["namespace"], f"/{row.get('workload')}"]
+            found = [(place, one) for place, one in behind if _is_sent_on(row, place, one)]
+            taken = {(place.namespace, place.service) for place, _ in found}
+            named = [pair for pair in backends[row["namespace"], row["service"]] if _is_named(row, pair[1])]
+            found += [(p, one) for p, one in named if (p.namespace, p.service) not in taken or one.is_subset]
+        else:
+            found = backends[row["namespace"], f"/{row['workload']}"]
+        names = (Name(place.namespace, place.service, Grain.BACKEND, one.key) for place, one in found)
+        yield from dict.fromkeys(names)
 
     return owners
 
 
-def _backend_of(row: Row) -> tuple[str, str]:
-    if "backend" in row:
-        return row["backend_namespace"] or row["namespace"], row["backend"]
-    return row["namespace"], row["service"] if "service" in row else f"/{row['workload']}"
+def _is_root(row: Row, place: Place) -> bool:
+    return (row["namespace"], row["service"]) == (place.namespace, place.service)
 
 
-def _is_backend(row: Row, place: Place, backend: BackendPlace) -> bool:
-    """Whether the requests of a row went to this backend of this route, as far as the row tells."""
-    if "backend" in row:
-        return (row["namespace"], row["service"]) == (place.namespace, place.service)
-    if "service" not in row or not backend.is_subset:
+def _is_sent_on(row: Row, place: Place, backend: BackendPlace) -> bool:
+    """Whether a row tells what was asked for, and its workload where that went: to a Service of its own."""
+    is_other = (backend.namespace, backend.service) != (place.namespace, place.service)
+    return is_other and not backend.is_subset and _is_root(row, place)
+
+
+def _is_named(row: Row, backend: BackendPlace) -> bool:
+    """Whether the requests of a row for the backend's Service went to it: all of them, or those of its subset."""
+    if not backend.is_subset:
         return True
     version = row.get("version", "")
     if backend.version and version not in UNKNOWN:
