@@ -25,6 +25,9 @@ MOST_PODS: Final = 500
 NAME: Final = re.compile(r"(?=.{1,253}\Z)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*\Z", re.ASCII)
 
 
+UID: Final = re.compile(r"[A-Za-z0-9-]{1,64}\Z")
+
+
 class _Owner(msgspec.Struct, gc=False):
     kind: str = ""
     name: str = ""
@@ -94,7 +97,7 @@ class Proxied:
             found = PODS.decode(data).items or []
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise BadAnswerError("Its list of pods is not one that Kubernetes would send.") from error
-        running = [pod for pod in found if pod.status.phase == "Running" and pod.metadata.deletion_timestamp is None]
+        running = [pod for pod in found if _is_running(pod)]
         return tuple(sorted((_face(namespace, pod) for pod in running), key=lambda pod: pod.name))
 
     def pod_text(self, namespace: str, name: str, port: int, path: str) -> str:
@@ -110,6 +113,13 @@ class Proxied:
         """The page `path`, query and all, of a Service's `port` over http. Raises ValueError for what is no name."""
         where = f"/api/v1/namespaces/{_name(namespace)}/services/http:{_name(name)}:{port:d}/proxy{path}"
         return self._transport.get(where, limit=PAGE_BYTES)
+
+
+def _is_running(pod: _Pod) -> bool:
+    """Whether it runs, goes on to, and is called as Kubernetes calls pods."""
+    meta = pod.metadata
+    is_named = NAME.match(meta.name) is not None and UID.match(meta.uid) is not None
+    return is_named and pod.status.phase == "Running" and meta.deletion_timestamp is None
 
 
 def _name(text: str) -> str:

@@ -309,7 +309,8 @@ class Grain(StrEnum):
     EDGE = "edge"
 
 
-Side = Literal["waypoint", "client", "server"]
+Side = Literal["waypoint", "client", "server", "destination"]
+"""Whose proxies count: `destination` is the client's, by where it sent a request instead of what it asked for."""
 Key = Literal[
     "namespace", "service", "workload", "version", "backend_namespace", "backend", "source_namespace", "source_workload"
 ]

@@ -104,9 +104,11 @@ class History:
     @classmethod
     def unpack(cls, data: bytes) -> History:
         """What `pack` made; of anything else nothing is known."""
-        if not data:
+        try:
+            plain = zlib.decompressobj().decompress(data, MOST_PACKED)
+            packed = msgspec.msgpack.decode(plain, type=_Packed)
+        except (zlib.error, msgspec.DecodeError):
             return cls()
-        packed = msgspec.msgpack.decode(zlib.decompressobj().decompress(data, MOST_PACKED), type=_Packed)
         scrapes = [
             (at, {name: value for name, value in zip(packed.series, row, strict=True) if value is not None})
             for at, row in zip(packed.times, packed.values, strict=True)
@@ -154,7 +156,7 @@ class SampledRates:
     targets: Sequence[Target]
     at: float
     window: float
-    order: tuple[Side, ...] = ("waypoint", "server", "client")
+    order: tuple[Side, ...] = ("waypoint", "server", "client", "destination")
     known: dict[str, list[tuple[Mapping[str, str], float]]] = field(default_factory=dict, compare=False, repr=False)
 
     def sums(self, way: Way, wanted: Wanted, *, good: bool = False) -> Sums:

@@ -6,11 +6,12 @@ A ratio needs requests to be one, a quantile buckets with requests in them: else
 from __future__ import annotations
 
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from meshes.types import Grain, Signal
+from metrics.promql import NAME
 from metrics.types import Golden, Name
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     Read = Callable[[Rates, Way, Wanted], Iterator[tuple[Row, Any]]]
 
 QUANTILES: Final = (0.5, 0.95, 0.99)
+MOST_PARTS: Final = 100
 UNKNOWN: Final = frozenset({"", "unknown"})
 
 
@@ -76,8 +78,17 @@ def _of_grain(
     latencies = _counted(question, specs[Signal.LATENCY], _read_buckets)
     return {
         name: Golden(sum(parts), _ratio(ratios.get(name, ())), *_latency(latencies.get(name, ())))
-        for name, parts in counted.items()
+        for name, parts in _busiest(counted)
     }
+
+
+def _busiest(counted: Mapping[Name, Sequence[float]]) -> Iterator[tuple[Name, Sequence[float]]]:
+    """At most 100 parts of a service, the busiest: whoever counts may name callers without end."""
+    taken: Counter[tuple[str, str]] = Counter()
+    for name, parts in sorted(counted.items(), key=lambda one: -sum(one[1])):
+        taken[name.namespace, name.service] += 1
+        if taken[name.namespace, name.service] <= MOST_PARTS:
+            yield name, parts
 
 
 @dataclass
@@ -188,9 +199,9 @@ def _owners(grain: Grain, places: Sequence[Place]) -> Owners:
 
     def edges(row: Row) -> Iterator[Name]:
         place = by_service.get((row["namespace"], row["service"]))
-        if place and row["source_workload"]:
-            source = f"{row['source_namespace']}/{row['source_workload']}"
-            yield Name(place.namespace, place.service, grain, source)
+        source = (row["source_namespace"], row["source_workload"])
+        if place and all(map(NAME.match, source)):
+            yield Name(place.namespace, place.service, grain, "/".join(source))
 
     return edges if grain is Grain.EDGE else services
 
@@ -204,24 +215,36 @@ def _owners_of_backends(places: Sequence[Place]) -> Owners:
                 backends[backend.namespace, f"/{workload}"].append((place, backend))
 
     def owners(row: Row) -> Iterator[Name]:
-        for place, backend in backends[_backend_of(row)]:
-            if _is_backend(row, place, backend):
-                yield Name(place.namespace, place.service, Grain.BACKEND, backend.key)
+        if "backend" in row:
+            found = backends[row["backend_namespace"] or row["namespace"], row["backend"]]
+            found = [(place, one) for place, one in found if _is_root(row, place)]
+        elif "service" in row:
+            behind = backends[row["namespace"], f"/{row.get('workload')}"]
+            found = [(place, one) for place, one in behind if _is_sent_on(row, place, one)]
+            taken = {(place.namespace, place.service) for place, _ in found}
+            named = [pair for pair in backends[row["namespace"], row["service"]] if _is_named(row, pair[1])]
+            found += [(p, one) for p, one in named if (p.namespace, p.service) not in taken or one.is_subset]
+        else:
+            found = backends[row["namespace"], f"/{row['workload']}"]
+        names = (Name(place.namespace, place.service, Grain.BACKEND, one.key) for place, one in found)
+        yield from dict.fromkeys(names)
 
     return owners
 
 
-def _backend_of(row: Row) -> tuple[str, str]:
-    if "backend" in row:
-        return row["backend_namespace"] or row["namespace"], row["backend"]
-    return row["namespace"], row["service"] if "service" in row else f"/{row['workload']}"
+def _is_root(row: Row, place: Place) -> bool:
+    return (row["namespace"], row["service"]) == (place.namespace, place.service)
 
 
-def _is_backend(row: Row, place: Place, backend: BackendPlace) -> bool:
-    """Whether the requests of a row went to this backend of this route, as far as the row tells."""
-    if "backend" in row:
-        return (row["namespace"], row["service"]) == (place.namespace, place.service)
-    if "service" not in row or not backend.is_subset:
+def _is_sent_on(row: Row, place: Place, backend: BackendPlace) -> bool:
+    """Whether a row tells what was asked for, and its workload where that went: to a Service of its own."""
+    is_other = (backend.namespace, backend.service) != (place.namespace, place.service)
+    return is_other and not backend.is_subset and _is_root(row, place)
+
+
+def _is_named(row: Row, backend: BackendPlace) -> bool:
+    """Whether the requests of a row for the backend's Service went to it: all of them, or those of its subset."""
+    if not backend.is_subset:
         return True
     version = row.get("version", "")
     if backend.version and version not in UNKNOWN:

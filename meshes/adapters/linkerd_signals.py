@@ -31,12 +31,9 @@ BACKEND: Final[Keys] = (
     ("backend_namespace", "backend_namespace"),
     ("backend", "backend_name"),
 )
-EDGE: Final[Keys] = (
-    ("source_namespace", "namespace"),
-    ("source_workload", "deployment"),
-    ("namespace", "dst_namespace"),
-    ("service", "dst_service"),
-)
+SOURCE: Final[Keys] = (("source_namespace", "namespace"), ("source_workload", "deployment"))
+ASKED: Final[Keys] = (*SOURCE, ("namespace", "parent_namespace"), ("service", "parent_name"))
+SENT: Final[Keys] = (*SOURCE, ("namespace", "dst_namespace"), ("service", "dst_service"))
 HTTP, GRPC = "outbound_http_route_backend_", "outbound_grpc_route_backend_"
 SECONDS: Final = 1000.0
 
@@ -51,12 +48,18 @@ def _spec(
     """`good`: of what HTTP routes count, of what gRPC routes do, of the rest; `to_ms`: of routes, of the rest."""
     of_http, of_grpc, of_rest = good
     received = Way("server", of_proxies, INBOUND, WORKLOAD, of_rest, to_ms[1])
-    http = Way("client", HTTP + of_routes, OF_SERVICE, BACKEND, of_http, to_ms[0])
-    grpc = Way("client", GRPC + of_routes, OF_SERVICE, BACKEND, of_grpc, to_ms[0])
-    sent = Way("client", of_proxies, OUTBOUND, EDGE, of_rest, to_ms[1])
-    return SignalSpec(
-        MappingProxyType({Grain.SERVICE: (received,), Grain.BACKEND: (http, grpc, received), Grain.EDGE: (sent,)})
-    )
+    sent = Way("destination", of_proxies, OUTBOUND, SENT, of_rest, to_ms[1])
+
+    def routed(keys: Keys) -> tuple[Way, Way]:
+        http = Way("client", HTTP + of_routes, OF_SERVICE, keys, of_http, to_ms[0])
+        return http, Way("client", GRPC + of_routes, OF_SERVICE, keys, of_grpc, to_ms[0])
+
+    ways = {
+        Grain.SERVICE: (received,),
+        Grain.BACKEND: (*routed(BACKEND), received),
+        Grain.EDGE: (*routed(ASKED), sent),  # a ServiceProfile's service has no routes
+    }
+    return SignalSpec(MappingProxyType(ways))
 
 
 SIGNALS: Final[Mapping[Signal, SignalSpec]] = MappingProxyType(

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Final
 
 from clusters.clients import ClusterError, ForbiddenError
 from meshui.lib.clock import now
-from metrics.promql import NAME
 from metrics.providers.scrapes import Kept
 from metrics.samples import BadSamplesError, SampledRates, Target, parse_samples
 from metrics.signals import measure
@@ -107,7 +106,7 @@ class ProxiesProvider:
             seen.problems.append(f"{place.namespace}/{place.service} selects no pods.")
             return ()
         found = self.proxied.pods(place.namespace, dict(place.selector))
-        pods = tuple(pod for pod in found if self._adapter(pod) is not None and NAME.match(pod.name))
+        pods = tuple(pod for pod in found if self._adapter(pod) is not None)
         if len(pods) < len(found):
             seen.problems.append(f"{len(found) - len(pods)} pods of {place.namespace}/{place.service} have no proxy.")
         seen.pods[place.namespace, place.service] = pods

@@ -53,7 +53,7 @@ class Kept:
 
     def failed(self, uid: str, error: str) -> None:
         """A pod did not answer: what it told before stays."""
-        self._rows[uid].error = error[:500]
+        self._rows[uid].error = plain(error)[:500]
         self._moved.add(uid)
 
     def history(self, uid: str) -> History:
@@ -66,3 +66,8 @@ class Kept:
         for row in moved:
             row.history = self._histories[row.uid].pack()
         ProxyScrape.objects.bulk_update(moved, ["history", "error"], batch_size=50)
+
+
+def plain(text: str) -> str:
+    """Words of others as a database takes them."""
+    return "".join(char if char.isprintable() else " " for char in text)

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     Clusters = QuerySet[Cluster] | Collection[Cluster]
     Key = tuple[UUID, str, str]
 
-LATE: Final = {15: dt.timedelta(seconds=45), 60: dt.timedelta(seconds=150)}
-"""How old the latest value may be, by its step, before it is stale."""
+LATE: Final = {15: dt.timedelta(seconds=75), 60: dt.timedelta(seconds=150)}
+"""How old the latest value may be, by its step, before it is stale: who stops looking waits for the next minute."""
 MOST_EDGES: Final = 2_000
 NOBODY: Final = "Nobody has measured it yet: the next round is within a minute."
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from clusters.models import Cluster
 
-COVERED: Final = 0.7
+COVERED: Final = 0.6
 """Which part of the window must have been measured."""
 
 

@@ -15,6 +15,7 @@ from meshui.lib.errors import RefusedError
 from meshui.lib.leases import claim, free, release, runner_name
 from meshui.lib.queue import enqueue
 from metrics.models import Collector, Watched
+from metrics.providers.scrapes import plain
 from metrics.services.asking import ask
 from metrics.services.keeping import LONG, SHORT, forget_old, keep, on_raster
 from metrics.services.places import places_of, routed_names, watched_names
@@ -120,7 +121,7 @@ class Told:
 
     def values(self, moment: dt.datetime) -> dict[str, Any]:
         """For the row; where nothing was due, who was asked last stays."""
-        values: dict[str, Any] = {"problem": " ".join(dict.fromkeys(self.problems))[:MOST_PROBLEM]}
+        values: dict[str, Any] = {"problem": plain(" ".join(dict.fromkeys(self.problems)))[:MOST_PROBLEM]}
         if self.sources:
             values["source"] = ", ".join(dict.fromkeys(self.sources))[:200]
         if self.has_measured:

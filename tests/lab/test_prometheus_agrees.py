@@ -84,7 +84,9 @@ def both(
 
 @pytest.mark.lab
 @pytest.mark.parametrize("mesh", SUBJECTS)
-@pytest.mark.parametrize("order", [(), ("waypoint", "server", "client")], ids=["as the mesh says", "servers first"])
+@pytest.mark.parametrize(
+    "order", [(), ("waypoint", "server", "client", "destination")], ids=["as the mesh says", "servers first"]
+)
 def test_samples__evaluated_by_prometheus_and_directly__agree_within_a_percent(
     prometheus: Prometheus, mesh: str, order: tuple[Side, ...]
 ) -> None:

@@ -192,3 +192,16 @@ def test_measure__proxies_that_drip__round_ends_in_time(
 
     assert front.asked == []
     assert found.problems == ("1 services were not asked: a round has -1 s.",)
+
+
+def test_measure__words_of_a_hostile_cluster__do_not_break_the_rows(shop: Cluster, front: Front) -> None:
+    hostile = '{"kind":"Status","message":"no\\u0000 way"}'
+    front.texts["checkout-v1-a"] = (400, hostile.encode())
+    front.add_pod("checkout-v1-b", workload="checkout-v1", app="checkout")
+    front.pods[-1]["metadata"]["uid"] = "a\0b"
+
+    found = provider(shop).measure([CHECKOUT], step=15)
+
+    assert "no\0 way" in found.problems[0]
+    assert "no  way" in ProxyScrape.objects.get(pod="checkout-v1-a").error
+    assert "checkout-v1-b" not in front.scraped()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import zlib
 
 import pytest
 from hypothesis import given
@@ -125,6 +126,11 @@ def test_history__packed_and_unpacked__the_same() -> None:
 
     assert History.unpack(history.pack()) == history
     assert History.unpack(b"") == History()
+
+
+@pytest.mark.parametrize("data", [b"", b"no zlib", zlib.compress(b"no msgpack"), zlib.compress(b"\x93\x01\x02\x03")])
+def test_history__bytes_of_something_else__nothing_is_known(data: bytes) -> None:
+    assert History.unpack(data) == History()
 
 
 def test_history__grows_on__old_scrapes_are_forgotten() -> None:

@@ -85,7 +85,7 @@ def test_signals__measured_just_now__live_with_age_source_and_share(eu: Cluster)
 
 
 @pytest.mark.parametrize(
-    ("step", "ago", "state"), [(15, 44, "live"), (15, 47, "stale"), (60, 148, "live"), (60, 152, "stale")]
+    ("step", "ago", "state"), [(15, 74, "live"), (15, 77, "stale"), (60, 148, "live"), (60, 152, "stale")]
 )
 def test_signals__by_age__live_or_stale(eu: Cluster, step: int, ago: float, state: str) -> None:
     store(eu, measured(), ago=ago, step=step)

@@ -115,7 +115,7 @@ def test_measure__servers_first__clients_are_not_asked() -> None:
     }
     part = name(CHECKOUT, Grain.BACKEND, "shop/checkout#v1")
 
-    as_said, servers = Fixed(table), Fixed(table, order=("waypoint", "server", "client"))
+    as_said, servers = Fixed(table), Fixed(table, order=("waypoint", "server", "client", "destination"))
 
     assert measure(ISTIO, as_said, [CHECKOUT])[part].rate == 7.0
     assert measure(ISTIO, servers, [CHECKOUT])[part].rate == 9.0
@@ -140,12 +140,66 @@ def test_measure__rows_of_backends__by_version_workload_or_service() -> None:
     }
 
 
+def test_measure__backends_that_are_services__known_by_their_name_or_by_where_the_asked_one_went() -> None:
+    place = Place(
+        "shop",
+        "checkout",
+        backends=(
+            BackendPlace("shop/checkout", "shop", "checkout", workloads=frozenset({"checkout-v1"})),
+            BackendPlace("shop/checkout-v2", "shop", "checkout-v2", workloads=frozenset({"checkout-v2"})),
+        ),
+    )
+    asked: Sums = {("shop", "checkout", "v1", "checkout-v1"): 90.0, ("shop", "checkout", "v2", "checkout-v2"): 7.0}
+    sent: Sums = {("shop", "checkout-v2", "v2", "checkout-v2"): 3.0, ("shop", "checkout-v2", "v2", "other"): 1.0}
+
+    found = measure(ISTIO, Fixed({("server", TOTAL, False): {**asked, **sent}}), [place])
+
+    assert {key.part: golden.rate for key, golden in found.items() if key.grain is Grain.BACKEND} == {
+        "shop/checkout": 90.0,
+        "shop/checkout-v2": 11.0,
+    }
+
+
+def test_measure__linkerd_callers__of_what_was_asked_for_else_of_where_it_was_sent() -> None:
+    cart = Place("shop", "cart")
+    table: dict[tuple[str, str, bool], Sums] = {
+        ("client", "outbound_http_route_backend_requests_total", False): {("shop", "web", *SERVICE): 10.0},
+        ("destination", "response_total", False): {
+            ("shop", "web", *SERVICE): 9.0,
+            ("shop", "web", "shop", "cart"): 4.0,
+        },
+    }
+
+    found = measure(LinkerdAdapter.signals, Fixed(table), [Place(*SERVICE), cart])
+
+    assert {(key.service, key.part): golden.rate for key, golden in found.items()} == {
+        ("checkout", "shop/web"): 10.0,
+        ("cart", "shop/web"): 4.0,
+    }
+
+
 def test_measure__callers__one_edge_each_and_none_without_name() -> None:
     rows: Sums = {("shop", "web", *SERVICE): 8.0, ("apps", "mobile", *SERVICE): 2.0, ("", "", *SERVICE): 1.0}
 
     found = measure(ISTIO, Fixed({("client", TOTAL, False): rows}), [Place(*SERVICE)])
 
     assert {key.part: golden.rate for key, golden in found.items()} == {"shop/web": 8.0, "apps/mobile": 2.0}
+
+
+def test_measure__callers_without_end__the_busiest_hundred() -> None:
+    rows: Sums = {("shop", f"w{number}", *SERVICE): float(number) for number in range(5_000)}
+
+    found = measure(ISTIO, Fixed({("client", TOTAL, False): rows}), [Place(*SERVICE)])
+
+    assert len(found) == 100
+    assert name(CHECKOUT, Grain.EDGE, "shop/w4999") in found
+
+
+@pytest.mark.parametrize("source", ["a\0b", "a/b", "<script>", "a" * 300, 'x"} or {', "A"])
+def test_measure__caller_whose_name_is_none__left_out(source: str) -> None:
+    rows: Sums = {("shop", source, *SERVICE): 8.0, (source, "web", *SERVICE): 8.0}
+
+    assert measure(ISTIO, Fixed({("client", TOTAL, False): rows}), [Place(*SERVICE)]) == {}
 
 
 def test_measure__linkerd_http_and_grpc_routes__added_up_and_servers_are_not_asked() -> None:
