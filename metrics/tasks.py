@@ -14,12 +14,6 @@ def collect_cluster(cluster_id: str) -> None:
 
 
 @shared_task
-def note_look(looked_at: str) -> None:
-    """Somebody looks at a service: `<cluster>/<namespace>/<service>`."""
-    services.take_look(looked_at)
-
-
-@shared_task
 def sweep() -> None:
     """Ring for every cluster whose metrics are due."""
     services.ring_due()

@@ -2,15 +2,13 @@
 
 from metrics.services.collect import collect_cluster, prune, ring_due
 from metrics.services.source import SourceSettings, set_source
-from metrics.services.watching import note_look, take_look, watch_service
+from metrics.services.watching import watch_service
 
 __all__ = [
     "SourceSettings",
     "collect_cluster",
-    "note_look",
     "prune",
     "ring_due",
     "set_source",
-    "take_look",
     "watch_service",
 ]

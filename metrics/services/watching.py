@@ -4,38 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from meshes.models import Service
 from meshui.lib.clock import db_now, read_db_now
 from meshui.lib.queue import enqueue
 from metrics.models import Collector, Watched
 
 if TYPE_CHECKING:
-    from uuid import UUID
-
     from clusters.models import Cluster
 
 WATCH_SECONDS: Final = 90
 
 
-def note_look(cluster_id: UUID, namespace: str, service: str) -> None:
-    """Somebody has this service on the screen: for views that only read. It rings, and a worker writes. No query."""
-    enqueue("metrics.tasks.note_look", f"{cluster_id}/{namespace}/{service}")
-
-
-def take_look(looked_at: str) -> None:
-    """What `note_look` rang: `<cluster>/<namespace>/<service>`; of what is not in the inventory nothing is written."""
-    cluster_id, _, name = looked_at.partition("/")
-    namespace, _, service = name.partition("/")
-    row = Service.objects.filter(cluster_id=cluster_id, namespace=namespace, name=service, gone_at=None)
-    if (found := row.select_related("cluster").first()) is not None and found.cluster.removed_at is None:
-        watch_service(found.cluster, namespace, service)
-
-
 def watch_service(cluster: Cluster, namespace: str, service: str, *, seconds: float = WATCH_SECONDS) -> None:
     """Measure a service every 15 s for `seconds` from now; whoever still looks says so again.
 
-    It writes a row, but at most every half of `seconds`: a request that only reads calls note_look. One query, a few
-    where it writes. A service that was not watched is measured at once.
+    It writes a row, but at most every half of `seconds`, so never for a request that only reads. One query, a few where
+    it writes. A service that was not watched is measured at once.
     """
     rows = Watched.objects.filter(cluster=cluster, namespace=namespace, service=service)
     if rows.filter(until__gt=db_now(plus=seconds / 2)).exists():

@@ -19,9 +19,9 @@ from hypothesis import strategies as st
 from meshui.lib.plain_yaml import MAX_DEPTH, PlainYamlError, parse_plain, to_yaml
 
 ROOT = Path(__file__).resolve().parents[2]
-SAFE = st.text(alphabet=st.characters(codec="utf-8", exclude_categories=("Cc", "Cs", "Co", "Cn")), max_size=12).filter(
-    lambda text: text != "<<"
-)
+SAFE = st.text(
+    alphabet=st.characters(codec="utf-8", exclude_categories=("Cc", "Cs", "Co", "Cn", "Zl", "Zp")), max_size=12
+).filter(lambda text: text != "<<")
 PLAIN = st.recursive(
     SAFE, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(SAFE, inner, max_size=4), max_leaves=20
 )

@@ -23,7 +23,7 @@ from metrics.selectors import (
     list_readings,
     observe_service,
 )
-from metrics.services import note_look, prune, watch_service
+from metrics.services import prune, watch_service
 from metrics.services.keeping import keep, on_raster
 from metrics.types import Golden, Measurement, Name
 from tests.meshes.rows import cluster as make_cluster
@@ -309,17 +309,3 @@ def test_watch__again_and_again__writes_once_in_a_while(eu: Cluster) -> None:
     later(50)
     watch_service(eu, "shop", "checkout")
     assert Watched.objects.get().until > clock.now() + dt.timedelta(seconds=60)
-
-
-@pytest.mark.django_db(transaction=True)
-def test_look__of_a_request_that_only_reads__a_worker_writes(shop: Cluster, run_rung: Callable[[], int]) -> None:
-    def look() -> None:
-        for name in (("shop", "checkout"), ("shop", "nothing"), ("", "/../x")):
-            note_look(shop.pk, *name)
-
-    run_rung()
-    sent = queries_of(look)
-
-    assert (sent, run_rung()) == (0, 4)  # the three, and the round that the first one makes due
-
-    assert list(Watched.objects.values_list("namespace", "service")) == [("shop", "checkout")]

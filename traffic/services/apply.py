@@ -15,6 +15,7 @@ from audit.types import SYSTEM, Evidence
 from meshui.lib.clock import db_now, read_db_now
 from meshui.lib.leases import claim, release, runner_name
 from meshui.lib.queue import enqueue
+from metrics.services.watching import watch_service
 from traffic import policy
 from traffic.errors import DeniedError
 from traffic.models import Change, Rollout, TargetStep
@@ -37,6 +38,9 @@ if TYPE_CHECKING:
 
 ROLLOUT_LEASE_SECONDS = 60.0
 RETRY_SECONDS = 5
+WATCHED_SECONDS = 900.0
+"""So long the services of a change that begins are measured every 15 s: what it did to them is told from that."""
+MOST_WATCHED = 20
 IN_FLIGHT = frozenset({StepState.INTENT, StepState.WRITTEN, StepState.ACCEPTED, StepState.UNKNOWN})
 SEEN_LATER = frozenset({StepState.WRITTEN, StepState.UNKNOWN})
 """What only looking again can settle: after a first look that settled nothing the run stops until it does."""
@@ -180,6 +184,8 @@ def _begin(change: Change, plan: Plan, reads: Sequence[TargetRead], actor: Actor
             expected_hash=target.expected_hash,
         )
         enqueue("traffic.tasks.apply_step", step.pk)
+    for wanted in change.targets.select_related("cluster")[:MOST_WATCHED]:
+        watch_service(wanted.cluster, wanted.namespace, wanted.service, seconds=WATCHED_SECONDS)
     Rollout.objects.filter(pk=rollout.pk).update(started_at=now, next_action_at=now + timedelta(seconds=RETRY_SECONDS))
     transition(change, BEGIN, actor=actor, executor=rollout.executor_name, digest=plan.digest)
 
