@@ -14,7 +14,7 @@ DEV_STAMP := $(VENV)/dev-$(shell cat requirements.txt requirements-dev.txt | cks
 # such as coverage[toml] and then refuses it for want of a hash). `pip check` judges the lists afterwards.
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --require-hashes --no-deps
 
-.PHONY: help venv lock demo run check audit test test-fast lab test-lab matrix pictures bench clean
+.PHONY: help venv lock demo run check audit test test-fast lab test-lab matrix pictures screenshots bench clean
 
 help:
 	@echo "make demo      three emulated clusters with real traffic, people, changes: MeshUI with something in it"
@@ -26,6 +26,7 @@ help:
 	@echo "make test-lab  the tests that run on them"
 	@echo "make matrix    each row of the failure matrix twenty times (RUNS=200 for a night)"
 	@echo "make pictures  every page of the demo, both themes, wide and on a phone (FOLDER=pictures)"
+	@echo "make screenshots  the pictures of the README, from a running demo"
 	@echo "make bench     the performance table"
 	@echo "make lock      compile requirements*.in (needs uv)"
 	@echo "make clean     remove caches; the virtual environment stays"
@@ -128,6 +129,10 @@ pictures: $(DEV_STAMP)
 	$(BIN)/python -m tests.chromium --install
 	MESHUI_SCREENSHOTS=$(FOLDER) $(BIN)/python -m pytest -q -n 2 tests/e2e/test_tour.py $(ARGS)
 	@echo "The pictures are in $(FOLDER)/"
+
+screenshots: $(DEV_STAMP)
+	$(BIN)/python -m tests.chromium --install
+	$(BIN)/python -m tests.screenshots docs/screenshots
 
 bench: $(DEV_STAMP)
 	$(BIN)/python -m tests.chromium --install
