@@ -1,4 +1,4 @@
-"""The pictures of the README, from a running demo: `make screenshots`. Fleet, service, change, topology; both themes."""
+"""The pictures of the README, from a running demo: `make screenshots`. Fleet, service, change, topology; both looks."""
 
 from __future__ import annotations
 

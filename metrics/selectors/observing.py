@@ -11,7 +11,7 @@ from django.conf import settings
 from meshes.types import Grain
 from metrics.models import Point
 from metrics.observed import Observation, observe_split
-from metrics.selectors.latest import why_missing
+from metrics.selectors.latest import NOBODY, why_missing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -67,4 +67,7 @@ def _why(cluster: Cluster, since: dt.datetime, until: dt.datetime) -> str:
     length = (until - since).total_seconds()
     if length < settings.METRICS_WINDOW_SECONDS + 15:
         return f"The window of {length:.0f} s is too short: rates look back over {settings.METRICS_WINDOW_SECONDS} s."
-    return f"Its backends were not measured in that time. {why_missing(cluster)}"
+    missing = why_missing(cluster)
+    if missing == NOBODY:
+        return f"Its backends were not measured often enough in that time so far."
+    return f"Its backends were not measured in that time. {missing}"
