@@ -69,5 +69,5 @@ def _why(cluster: Cluster, since: dt.datetime, until: dt.datetime) -> str:
         return f"The window of {length:.0f} s is too short: rates look back over {settings.METRICS_WINDOW_SECONDS} s."
     missing = why_missing(cluster)
     if missing == NOBODY:
-        return f"Its backends were not measured often enough in that time so far."
+        return "Its backends were not measured often enough in that time so far."
     return f"Its backends were not measured in that time. {missing}"
