@@ -3,6 +3,7 @@
 `start_prometheus` serves samples that are already there (made into blocks by promtool): nobody waits for scrapes.
 """
 
+import os
 import re
 import shutil
 import subprocess
@@ -71,12 +72,21 @@ def prometheus_folder() -> Path:
 
 
 def _candidate() -> str:
-    """The version of the package that apt would take."""
-    text = _run(["apt-cache", "policy", PACKAGE], Path("/"))
-    found = re.search(r"Candidate: (\S+)", text)
-    if found is None or not _VERSION.match(found[1]) or not found[1].startswith(UPSTREAM):
+    """The version of the package that apt would take; its lists are renewed once if they do not know it."""
+    found = _known()
+    if not found and os.geteuid() == 0:
+        _run(["apt-get", "update", "-q"], Path("/"))
+        found = _known()
+    if not found:
         raise FileNotFoundError(f"apt has no {PACKAGE} {UPSTREAM}: run `apt-get update`, then once more.")
-    return found[1]
+    return found
+
+
+def _known() -> str:
+    """The version that the lists of apt know, if it is of the release that is wanted; empty otherwise."""
+    found = re.search(r"Candidate: (\S+)", _run(["apt-cache", "policy", PACKAGE], Path("/")))
+    is_wanted = found is not None and _VERSION.match(found[1]) and found[1].startswith(UPSTREAM)
+    return found[1] if found and is_wanted else ""
 
 
 def _run(command: list[str], folder: Path) -> str:

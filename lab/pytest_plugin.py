@@ -13,6 +13,7 @@ import pytest
 from lab.cluster import Cluster
 from lab.definitions import VARIABLE
 from lab.processes import ServerError
+from lab.prometheus import prometheus_folder
 from lab.sessions import NAMES, Lab, session
 
 _LAB = pytest.StashKey[Lab]()
@@ -39,6 +40,15 @@ def lab_crds() -> Path:
     if not folder:
         pytest.skip(f"{VARIABLE} names no folder of other meshes' CRDs")
     return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def lab_prometheus() -> Path:
+    """The folder of a real Prometheus; where it cannot be had the test is skipped, and says why."""
+    try:
+        return prometheus_folder()
+    except FileNotFoundError as error:
+        pytest.skip(str(error))
 
 
 def _running(config: pytest.Config) -> Lab:

@@ -1,5 +1,5 @@
 """Real servers for everything in this folder."""
 
-from lab.pytest_plugin import lab, lab_cluster, lab_crds
+from lab.pytest_plugin import lab, lab_cluster, lab_crds, lab_prometheus
 
-__all__ = ["lab", "lab_cluster", "lab_crds"]
+__all__ = ["lab", "lab_cluster", "lab_crds", "lab_prometheus"]

@@ -27,6 +27,7 @@ from tests.metrics.recorded import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from lab.prometheus import Prometheus
     from meshes.adapters.base import MeshAdapter
@@ -42,7 +43,7 @@ SUBJECTS: dict[str, tuple[MeshAdapter, Place, Callable[[], list[Proxy]]]] = {
 
 
 @pytest.fixture(scope="module")
-def prometheus() -> Iterator[Prometheus]:
+def prometheus(lab_prometheus: Path) -> Iterator[Prometheus]:
     """One that holds what the proxies of both meshes told."""
     with Keeper() as keeper:
         data = make_blocks(openmetrics([*istio_proxies(), *linkerd_proxies()]), keeper.place)

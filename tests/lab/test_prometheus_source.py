@@ -29,6 +29,7 @@ from tests.people import as_actor
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from clusters.models import Cluster
     from lab.prometheus import Prometheus
@@ -40,7 +41,7 @@ pytestmark = [pytest.mark.lab, pytest.mark.django_db]
 
 
 @pytest.fixture(scope="module")
-def prometheus() -> Iterator[Prometheus]:
+def prometheus(lab_prometheus: Path) -> Iterator[Prometheus]:
     """One that was asked until now."""
     with Keeper() as keeper:
         data = make_blocks(openmetrics(istio_proxies(), shift=int(time.time()) - END), keeper.place)
