@@ -100,6 +100,13 @@ def test_calls__other_scope__not_told(eu: Cluster) -> None:
     assert measured_calls(Sight(Held(other)), ["eu-west"]) == []
 
 
+def test_calls__other_namespace__not_told(eu: Cluster) -> None:
+    measure_edge(eu, "shop/web-v1", "cart", 30.0)
+    other = make_person("other", ["viewer"], scope={"namespace": ["bank"]})
+
+    assert measured_calls(Sight(Held(other)), ["eu-west"]) == []
+
+
 def test_fleet_signals__measured__sums_with_how_many(client: Client, viewer: User) -> None:
     for slug, rate in (("eu-west", 30.0), ("us-east", 10.0)):
         cluster = make_cluster(slug)
