@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 
+from clusters.models import Cluster
 from meshes.models import RouteBackend, Workload
 from metrics.selectors import list_edges
 from traffic.sight import Sight
@@ -84,14 +85,15 @@ def all_calls(sight: Sight, clusters: Collection[str]) -> list[Call]:
 def measured_calls(sight: Sight, clusters: Collection[str]) -> list[Call]:
     """Requests of now, from the service of each workload that sent some to the service it named. Four queries.
 
-    A workload behind several Services counts for the least chosen selector; behind none it has no place here.
+    Both services have to be within sight, whoever sees their cluster. A workload behind several Services counts for the
+    one with the shortest selector; behind none it has no place here.
     """
-    seen = sight.clusters().filter(slug__in=clusters)
-    edges = [(slug, reading) for slug, reading in list_edges(list(seen)) if reading.golden is not None]
+    there = list(Cluster.objects.filter(slug__in=clusters))
+    edges = [(slug, reading) for slug, reading in list_edges(there) if reading.golden is not None]
     if not edges:
         return []
     behind = _services_of(sight, {slug for slug, _ in edges})
-    allowed = set(sight.services().filter(cluster__in=seen).values_list("cluster__slug", "namespace", "name"))
+    allowed = set(sight.services().filter(cluster__in=there).values_list("cluster__slug", "namespace", "name"))
     rates: dict[tuple[ServiceKey, ServiceKey], list[tuple[float, float | None]]] = defaultdict(list)
     for slug, reading in edges:
         namespace, _, workload = reading.name.part.partition("/")

@@ -100,11 +100,14 @@ def test_calls__other_scope__not_told(eu: Cluster) -> None:
     assert measured_calls(Sight(Held(other)), ["eu-west"]) == []
 
 
-def test_calls__other_namespace__not_told(eu: Cluster) -> None:
+def test_calls__reader_of_one_namespace__those_within_it(eu: Cluster) -> None:
     measure_edge(eu, "shop/web-v1", "cart", 30.0)
-    other = make_person("other", ["viewer"], scope={"namespace": ["bank"]})
+    scopes = {"bank": {"namespace": ["bank"]}, "shop": {"namespace": ["shop"]}}
+    people = {name: make_person(name, ["viewer"], scope=scope) for name, scope in scopes.items()}
 
-    assert measured_calls(Sight(Held(other)), ["eu-west"]) == []
+    found = {name: measured_calls(Sight(Held(person)), ["eu-west"]) for name, person in people.items()}
+
+    assert (len(found["bank"]), len(found["shop"])) == (0, 1)
 
 
 def test_fleet_signals__measured__sums_with_how_many(client: Client, viewer: User) -> None:
@@ -131,6 +134,15 @@ def test_fleet_signals__other_scope__not_counted(client: Client) -> None:
 
     assert "nothing is measured now" in page
     assert "30<small>" not in page
+
+
+def test_fleet_signals__reader_of_one_namespace__its_services(client: Client) -> None:
+    cluster = make_cluster()
+    make_route(cluster)
+    measure(cluster, 30.0)
+    client.force_login(make_person("shopper", ["viewer"], scope={"namespace": ["shop"]}))
+
+    assert "30<small>requests/s</small>" in client.get("/fleet/signals/").content.decode()
 
 
 def test_fleet_table__measured_and_not__rate_or_no_data(client: Client, viewer: User) -> None:

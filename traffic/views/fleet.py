@@ -11,6 +11,7 @@ from django.utils.translation import gettext
 from accounts.rights import Held
 from accounts.selectors import actor_of, signed_in
 from accounts.types import READ
+from clusters.models import Cluster
 from meshes.filters import FleetFilter
 from meshes.selectors import fleet_clusters, fleet_groups, fleet_rows
 from meshui.lib.errors import MissingError
@@ -131,7 +132,8 @@ class FleetSignalsView(PageView):
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         """The sums of now, and their last hour."""
         user = signed_in(self.request)
-        clusters = list(Sight(Held(user), env_of(self.request)).clusters())
+        seen = Sight(Held(user), env_of(self.request)).services()
+        clusters = list(Cluster.objects.filter(pk__in=seen.values("cluster")))
         sums, line = fleet_signals(clusters, user=user), fleet_line(clusters, user=user)
         return super().get_context_data(sums=sums, line=line, asked=asked(self.request), **kwargs)
 
