@@ -38,6 +38,7 @@ def main() -> int:
     parser.add_argument("--db", default="sqlite", choices=["sqlite", "postgresql"])
     parser.add_argument("--rounds", type=int, default=ROUNDS, help="how many count; one more is thrown away")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--busy", dest="is_busy", action="store_true", help="P9: also with all CPUs busy")
     parser.add_argument("--out", type=Path, help="a file to append the JSON lines to")
     parser.add_argument("--objects", type=int, default=5000, help="sync: how many native objects the cluster holds")
     parser.add_argument("--streams", type=int, default=1000, help="live: how many readers of live data there are")
@@ -45,7 +46,7 @@ def main() -> int:
     if chosen.what in OLDER:
         older(chosen.what, objects=chosen.objects, streams=chosen.streams)
         return 0
-    words = {name: getattr(chosen, name) for name in ("n", "kind", "server", "db", "rounds", "seed")}
+    words = {name: getattr(chosen, name) for name in ("n", "kind", "server", "db", "rounds", "seed", "is_busy")}
     return run(Asked(chosen.what, **words), chosen.out)
 
 

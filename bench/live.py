@@ -83,7 +83,7 @@ async def _measure(name: str, pipe: Connection, sessions: list[str], key: str) -
 def measure(streams: int) -> None:
     """Print a line for MeshUI and a line for its peer."""
     call_command("migrate", interactive=False, verbosity=0)
-    sessions, key = _people(streams), _cluster()
+    sessions, key = people(streams), _cluster()
     context = multiprocessing.get_context("spawn")
     for name, is_peer in (("MeshUI", False), ("StreamingHttpResponse", True)):
         ours, theirs = context.Pipe()
@@ -102,8 +102,8 @@ def _cluster() -> str:
     return str(row.pk)
 
 
-def _people(streams: int) -> list[str]:
-    """Sessions: ten of each person."""
+def people(streams: int) -> list[str]:
+    """So many sessions, ten of each person."""
     found = []
     for number in range(-(-streams // A_PERSON)):
         user = create_user(actor=SYSTEM, username=f"reader{number}", display_name=f"Reader {number}")

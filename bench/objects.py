@@ -1,4 +1,4 @@
-"""Native objects in numbers, seeded: the bytes that an API server written in Go would send, field by field in its order.
+"""Native objects in numbers, seeded: the bytes that an API server written in Go would send, in its order of fields.
 
 A Service has 2.3 KB, a VirtualService 3.3 KB, a Deployment the 14 KB of a Pod with a sidecar (its template is one); a
 third of each is managedFields. Every object has random parts of its own, so that it does not compress better than

@@ -1,4 +1,4 @@
-"""The peers of the rows that read a cluster: kubectl, where it is installed, what stands in for it, the official client.
+"""The peers of the rows that read a cluster: kubectl, where there is one, what stands in for it, the official client.
 
 Each is at its best: one unpaged answer, its discovery cached by the warm-up, nothing done with what came but what its
 own command does.
@@ -37,10 +37,13 @@ CALLS: Final = {
 
 
 class Peers:
-    """Peers of one server, which `kubeconfig` opens, and one kind; their files stand in `folder`."""
+    """Peers of one server, which `kubeconfig` opens, and one kind; their files stand in `folder`.
 
-    def __init__(self, kubeconfig: str, kind: Kind, folder: Path) -> None:
-        self._config, self._kind = json.loads(kubeconfig), kind
+    `count`: what went over the wire since it was last called.
+    """
+
+    def __init__(self, kubeconfig: str, kind: Kind, folder: Path, count: Count) -> None:
+        self._config, self._kind, self._count = json.loads(kubeconfig), kind, count
         self._file, self._cache, self._ca = folder / "kubeconfig", folder / "kube-cache", folder / "ca.pem"
         self._file.write_text(kubeconfig, encoding="utf-8")
         cluster = self._config["clusters"][0]["cluster"]
@@ -49,28 +52,28 @@ class Peers:
         self._pool = urllib3.PoolManager(ca_certs=str(self._ca))
         self.kubectl = shutil.which("kubectl")
 
-    def kubectl_raw(self, count: Count) -> Contender:
+    def kubectl_raw(self) -> Contender:
         """`kubectl get --raw PATH`: one answer, copied out. Only where there is a kubectl."""
-        return self._kubectl("kubectl get --raw", count, "get", "--raw", self._kind.path)
+        return self._kubectl("kubectl get --raw", "get", "--raw", self._kind.path)
 
-    def kubectl_json(self, count: Count) -> Contender:
+    def kubectl_json(self) -> Contender:
         """`kubectl get KIND -A -o json`. Only where there is a kubectl."""
         name = ".".join(part for part in (self._kind.plural, self._kind.group) if part)
-        return self._kubectl("kubectl get -o json", count, "get", name, "-A", "-o", "json")
+        return self._kubectl("kubectl get -o json", "get", name, "-A", "-o", "json")
 
-    def plain_get(self, count: Count) -> Contender:
+    def plain_get(self) -> Contender:
         """One GET of the same unpaged list by urllib3, over a kept connection, that decodes nothing."""
-        return Contender("urllib3 GET", self._read, version("urllib3"), count=count)
+        return Contender("urllib3 GET", self._read, version("urllib3"), count=self._count)
 
-    def plain_json(self, count: Count) -> Contender:
+    def plain_json(self) -> Contender:
         """The same, decoded and written out again as kubectl does: indented."""
 
         def act() -> None:
             json.dumps(json.loads(self._read_all()), indent=4)
 
-        return Contender("urllib3 GET + json", act, version("urllib3"), count=count)
+        return Contender("urllib3 GET + json", act, version("urllib3"), count=self._count)
 
-    def official(self, count: Count) -> Contender:
+    def official(self) -> Contender:
         """The official client, typed: the list as its own models."""
         configuration = kubernetes.client.Configuration()
         configuration.host, configuration.ssl_ca_cert = self._config["clusters"][0]["cluster"]["server"], str(self._ca)
@@ -80,9 +83,9 @@ class Peers:
         def act() -> None:
             getattr(client, method)()
 
-        return Contender("official client, typed", act, version("kubernetes"), count=count)
+        return Contender("official client, typed", act, version("kubernetes"), count=self._count)
 
-    def _kubectl(self, name: str, count: Count, *words: str) -> Contender:
+    def _kubectl(self, name: str, *words: str) -> Contender:
         command = [str(self.kubectl), "--kubeconfig", str(self._file), "--cache-dir", str(self._cache), *words]
         env = os.environ | {"HOME": str(self._cache)}
 
@@ -98,7 +101,7 @@ class Peers:
             if done.returncode:
                 raise SystemExit(f"{name} failed: {done.stderr.decode(errors='replace')[-400:]}")
 
-        return Contender(name, act, self._kubectl_version(), count=count)
+        return Contender(name, act, self._kubectl_version(), count=self._count)
 
     def _kubectl_version(self) -> str:
         command = [str(self.kubectl), "version", "--client", "-o", "json"]

@@ -13,13 +13,14 @@ from bench.peers import NO_KUBECTL, Peers
 from bench.people import database_version, registered
 from bench.places import Loopback
 from bench.rounds import Contender, Goal, Row, take_turns
+from clusters.clients import Resource
+from clusters.connect import reader_for
 from clusters.models import Cluster
 from meshes.models import Namespace, Route, Service, Sync, Workload
 from meshes.services import stocks, sync_cluster
 from meshui.lib.clock import db_now
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from bench.rounds import Asked, Report
@@ -72,6 +73,18 @@ class Inventory:
         if not sync_cluster(self._cluster.pk) or Sync.objects.exclude(error="").exists():
             raise SystemExit("The cluster could not be read.")
 
+    def thin(self) -> Contender:
+        """The product's list of the kind without what follows: every object as bytes without managedFields, no row."""
+        kind = KINDS[self._plural]
+        resource = Resource(kind.group, "v1", kind.plural, kind.name)
+
+        def act() -> None:
+            found = sum(len(page.items) for page in reader_for(self._cluster).list_pages(resource))
+            if found != self._count:
+                raise SystemExit(f"The list has {found} of {self._count} objects.")
+
+        return Contender("MeshUI, list without rows", act, count=self._server.wire)
+
     def check(self) -> None:
         """The rows are those of the server, in its version, with what it changed. Raises SystemExit."""
         kind, rows = KINDS[self._plural], self._rows()
@@ -102,21 +115,29 @@ def measure(asked: Asked, report: Report, folder: Path) -> None:
     what = WORDS[asked.row].format(n=count, kind=plural)
     row = Row(asked.row, what, facts | ({"note": NO_PODS} if asked.row == "P4" else {}))
     with Loopback(plural, count, asked.seed) as server:
-        inventory, peers = Inventory(server, plural, count), Peers(server.kubeconfig, KINDS[plural], folder)
+        inventory, peers = (
+            Inventory(server, plural, count),
+            Peers(server.kubeconfig, KINDS[plural], folder, server.wire),
+        )
         prepare = {"P1": inventory.due, "P2": inventory.churned}.get(asked.row, inventory.empty)
         ours = Contender("MeshUI", inventory.read, "", prepare, inventory.check, server.wire)
-        others = [each(server.wire) for each in _peers(row, peers, report)]
-        rounds = take_turns([ours, *others], asked.rounds)
-    for place, other in enumerate(others):
-        report.compare(row, rounds, ours, other, GOALS[row.name] if place == 0 else None)
+        pairs = _pairs(row, ours, inventory.thin(), peers, report)
+        rounds = take_turns(list(dict.fromkeys(each for *pair, _ in pairs for each in pair)), asked.rounds)
+    for mine, peer, goal in pairs:
+        report.compare(row, rounds, mine, peer, goal)
 
 
-def _peers(row: Row, peers: Peers, report: Report) -> list[Callable[[Callable[[], dict[str, float]]], Contender]]:
-    """Who stands beside a row: the peer of its goal first, or what stands in for it."""
+def _pairs(
+    row: Row, ours: Contender, thin: Contender, peers: Peers, report: Report
+) -> list[tuple[Contender, Contender, Goal]]:
+    """Who stands beside whom: the peer of the goal first, then what tells more of it, which is not judged."""
+    goal = GOALS[row.name]
+    told = Goal(goal.figure)
     if row.name == "P4":
-        return [peers.official]
-    stands_in = peers.plain_json if row.name == "P3" else peers.plain_get
+        official = peers.official()
+        return [(ours, official, goal), (thin, official, told)]
+    stands_in = peers.plain_json() if row.name == "P3" else peers.plain_get()
     if peers.kubectl is None:
         report.skip(row, "kubectl", NO_KUBECTL)
-        return [stands_in]
-    return [peers.kubectl_json if row.name == "P3" else peers.kubectl_raw, stands_in]
+        return [(ours, stands_in, told)]
+    return [(ours, peers.kubectl_json() if row.name == "P3" else peers.kubectl_raw(), goal), (ours, stands_in, told)]

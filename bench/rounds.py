@@ -40,6 +40,7 @@ class Asked:
     db: str = "sqlite"
     rounds: int = ROUNDS
     seed: int = 1
+    is_busy: bool = False
 
 
 @dataclass(frozen=True)
@@ -56,10 +57,13 @@ class Contender:
 
 @dataclass(frozen=True)
 class Goal:
-    """`figure` of ours over that of the peer may be at most `most`; more than `fails` is no near miss any more."""
+    """`figure` of ours over that of the peer (or alone) may be at most `most`; 0: it is told, not judged.
+
+    Over `most` and at most `fails` is over the goal, but no failure yet.
+    """
 
     figure: str
-    most: float
+    most: float = 0.0
     fails: float = 0.0
 
 
@@ -130,79 +134,102 @@ class Report:
         print(f"{row.name} {row.what}: {peer} is skipped: {why}", flush=True)
 
     def compare(
-        self, row: Row, rounds: Sequence[Mapping[str, Figures]], ours: Contender, peer: Contender, goal: Goal | None
+        self, row: Row, rounds: Sequence[Mapping[str, Figures]], ours: Contender, peer: Contender, goal: Goal
     ) -> None:
-        """One line: ours over the peer, round by round. Without a goal it is told, not judged."""
-        figure = goal.figure if goal else "wall"
+        """One line: ours over the peer, round by round."""
+        pairs = [(taken[ours.name], taken[peer.name]) for taken in rounds]
         ratios = {
-            each: [taken[ours.name][each] / max(taken[peer.name][each], 1e-9) for taken in rounds]
-            for each in dict.fromkeys((figure, "wall", "cpu"))
-            if all(each in taken[name] for taken in rounds for name in (ours.name, peer.name))
+            each: [mine[each] / max(other[each], 1e-9) for mine, other in pairs]
+            for each in dict.fromkeys((goal.figure, "wall", "cpu"))
+            if all(each in mine and each in other for mine, other in pairs)
         }
-        is_noisy = _is_noisy(ratios, figure, goal)
-        verdict = judged(statistics.median(ratios[figure]), goal)
-        line = {
-            "row": row.name, "what": row.what, "ours": ours.name, "peer": peer.name, **row.facts, "figure": figure,
-            "goal": goal.most if goal else None, "fails": goal.fails or goal.most if goal else None,
-            "ratio": {each: dict(zip(("median", "min", "max"), spread(some), strict=True)) for each, some in ratios.items()},
-            "medians": {each.name: _medians(rounds, each.name) for each in (ours, peer)},
-            "contenders": {each.name: each.version for each in (ours, peer)},
-            "noisy": is_noisy, "verdict": verdict, "rounds": [dict(taken) for taken in rounds],
-        }  # fmt: skip
-        self.tell(line, goal)
+        line = {"row": row.name, "what": row.what, "ours": ours.name, "peer": peer.name, **row.facts}
+        self._tell(line | _judged(ratios, goal) | _taken(rounds, (ours, peer)))
 
-    def tell(self, line: dict[str, Any], goal: Goal | None) -> None:
-        """Write a line that was judged."""
+    def judge(
+        self, row: Row, rounds: Sequence[Mapping[str, Figures]], ours: Contender, goal: Goal, *, none_of: str
+    ) -> None:
+        """One line of what has no peer: the figure itself, and that there was nothing of `none_of`."""
+        values = {goal.figure: [taken[ours.name][goal.figure] for taken in rounds]}
+        missed = sum(taken[ours.name][none_of] for taken in rounds)
+        line = {"row": row.name, "what": row.what, "ours": ours.name, "peer": "", **row.facts, none_of: missed}
+        line |= _judged(values, goal) | _taken(rounds, (ours,))
+        self._tell(line | ({"verdict": "failed", "why": f"{missed:g} {none_of}"} if missed else {}))
+
+    def _tell(self, line: dict[str, Any]) -> None:
         self.is_over = self.is_over or line["verdict"] in {"over", "failed"}
         self._write(line)
         middle, least, most = (line["ratio"][line["figure"]][key] for key in ("median", "min", "max"))
-        times = ", ".join(f"{name} {_told(found)}" for name, found in line["medians"].items())
-        limit = f"goal {goal.most:g}: {line['verdict']}" if goal else "not judged"
-        words = f"{line['row']} {line['what']}: {line['figure']} {middle:.3f} ({least:.3f} to {most:.3f}), {limit}"
-        noisy = " NOISY, run it again" if line["noisy"] else ""
-        print(f"{words}{noisy}; {times}; load {self._facts['load_before']} → {_load()}", flush=True)
+        times = ", ".join(f"{name} ({_told(found)})" for name, found in line["medians"].items())
+        over = f"{line['ours']} / {line['peer']}" if line["peer"] else line["ours"]
+        result = f"{over} = {middle:.3g} {line['figure']} ({least:.3g} to {most:.3g})"
+        words = [f"goal {line['goal']:g}: {line['verdict']}" if line["goal"] else "not judged"]
+        words += [line["why"]] if "why" in line else []
+        words += ["NOISY, run it again"] if line["noisy"] else []
+        load = f"load {line['load_before']} to {line['load_after']}"
+        print(f"{line['row']} {line['what']}: {result}; {', '.join(words)}; medians: {times}; {load}", flush=True)
 
     def _write(self, line: dict[str, Any]) -> None:
         usage = resource.getrusage(resource.RUSAGE_SELF)
-        whole = line | self._facts | {"load_after": _load(), "peak_mb": round(usage.ru_maxrss / 1024)}
-        text = json.dumps(whole, default=_rounded)
+        line |= self._facts | {"load_after": _load(), "peak_mb": round(usage.ru_maxrss / 1024)}
+        text = json.dumps(_rounded(line))
         print(text, flush=True)
         if self._file is not None:
             with self._file.open("a", encoding="utf-8") as out:
                 out.write(f"{text}\n")
 
 
-def judged(ratio: float, goal: Goal | None) -> str:
+def verdict_of(value: float, goal: Goal) -> str:
     """`held`, `over` the goal, `failed` (beyond a near miss), or `told` where there is no goal."""
-    if goal is None:
+    if not goal.most:
         return "told"
-    if ratio <= goal.most:
+    if value <= goal.most:
         return "held"
-    return "over" if goal.fails and ratio <= goal.fails else "failed"
+    return "over" if value <= goal.fails else "failed"
 
 
-def _is_noisy(ratios: Mapping[str, Sequence[float]], figure: str, goal: Goal | None) -> bool:
+def is_noisy(ratios: Mapping[str, Sequence[float]], goal: Goal) -> bool:
     """Whether the rounds differ too much to be believed, and CPU seconds do not say the same."""
-    _, least, most = spread(ratios[figure])
+    middle, least, most = spread(ratios[goal.figure])
     if most <= CALM * least:
         return False
-    if goal is None or figure == "cpu" or "cpu" not in ratios:
+    if not goal.most or "cpu" not in ratios:
         return True
-    same = judged(statistics.median(ratios["cpu"]), goal) == judged(statistics.median(ratios[figure]), goal)
-    return not same
+    return verdict_of(statistics.median(ratios["cpu"]), goal) != verdict_of(middle, goal)
 
 
-def _medians(rounds: Sequence[Mapping[str, Figures]], name: str) -> Figures:
-    return {each: statistics.median(taken[name][each] for taken in rounds) for each in rounds[0][name]}
+def _judged(ratios: Mapping[str, Sequence[float]], goal: Goal) -> dict[str, Any]:
+    names = ("median", "min", "max")
+    return {
+        "figure": goal.figure, "goal": goal.most or None, "fails": goal.fails or goal.most or None,
+        "ratio": {each: dict(zip(names, spread(some), strict=True)) for each, some in ratios.items()},
+        "noisy": is_noisy(ratios, goal), "verdict": verdict_of(statistics.median(ratios[goal.figure]), goal),
+    }  # fmt: skip
+
+
+def _taken(rounds: Sequence[Mapping[str, Figures]], contenders: Sequence[Contender]) -> dict[str, Any]:
+    """What each took, round by round, and in the middle."""
+    names = [each.name for each in contenders]
+    return {
+        "medians": {name: {each: statistics.median(taken[name][each] for taken in rounds) for each in rounds[0][name]}
+                    for name in names},
+        "contenders": {each.name: each.version for each in contenders},
+        "rounds": [{name: taken[name] for name in names} for taken in rounds],
+    }  # fmt: skip
 
 
 def _told(figures: Figures) -> str:
-    return " ".join(f"{name} {value:.4g}" for name, value in figures.items())
+    return ", ".join(f"{name} {value:.4g}" for name, value in figures.items())
 
 
 def _load() -> list[float]:
     return [round(value, 2) for value in os.getloadavg()]
 
 
-def _rounded(value: object) -> object:
-    return str(value)
+def _rounded(value: Any) -> Any:
+    """`value`, its floats to six digits."""
+    if isinstance(value, dict):
+        return {key: _rounded(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_rounded(each) for each in value]
+    return float(f"{value:.6g}") if isinstance(value, float) else value

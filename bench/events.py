@@ -1,0 +1,171 @@
+"""P9: from an event of a watch to the sockets of 50 viewers: through the row, the bus and the hub.
+
+Clusters are emulated in one process, MeshUI with its watches and streams is another, the viewers are here. A viewer
+has heard of an event with the first line that was told after its row was committed: who asks then, sees it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import os
+import time
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+from django.conf import settings
+
+from bench.emulated import serve_events
+from bench.live import people
+from bench.people import database_version, registered
+from bench.rounds import Contender, Goal, Row, p95, take_turns
+from bench.watched import serve
+from clusters.models import Cluster
+from meshes.models import Sync
+from meshes.services import sync_cluster
+from meshui.lib.clock import db_now
+from tests.servers import wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from multiprocessing.connection import Connection
+    from pathlib import Path
+
+    from bench.rounds import Asked, Figures, Report
+
+    Moved = list[tuple[str, int, float]]
+    Heard = list[tuple[str, float]]
+
+N: Final = 300
+EVENTS: Final = 100
+EACH_SECOND: Final = 20.0
+VIEWERS: Final = 50
+QUIET_SECONDS: Final = 3.0
+"""What nobody has heard of so long after the last event is lost."""
+KIND: Final = "virtualservices.networking.istio.io"
+GOAL: Final = Goal("p95", 0.1)
+BUSY: Final = Goal("p95", 3.0)
+NOT_BUSY: Final = "all CPUs are kept busy only where it is asked for: --busy"
+
+
+@contextmanager
+def process(target: Callable[..., None], *args: object) -> Iterator[Connection]:
+    """A process that is told what to do over a pipe, and to end at the end."""
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    started = context.Process(target=target, args=(theirs, *args), daemon=True)
+    started.start()
+    theirs.close()
+    try:
+        yield ours
+        ours.send("end")
+        started.join(20)
+    finally:
+        if started.is_alive():
+            started.kill()
+
+
+def spin(pipe: Connection) -> None:
+    """Keep one CPU busy until something is said."""
+    while not pipe.poll():
+        sum(range(10_000))
+
+
+class Wire:
+    """Sends events in at one end, and listens at the other."""
+
+    def __init__(self, cluster: Connection, server: Connection, port: int, sessions: Sequence[str]) -> None:
+        self._cluster, self._server, self._port, self._sessions = cluster, server, port, sessions
+
+    def calm(self) -> Figures:
+        """One turn: p95 of all events to all viewers (s), how many were not heard of, CPU seconds of the server."""
+        return asyncio.run(self._turn())
+
+    def busy(self) -> Figures:
+        """The same, while every CPU has something else to do."""
+        with ExitStack() as ends:
+            for _ in range(os.cpu_count() or 1):
+                ends.enter_context(process(spin))
+            return self.calm()
+
+    async def _turn(self) -> Figures:
+        heard: list[Heard] = [[] for _ in self._sessions]
+        readers = await asyncio.gather(*map(self._open, self._sessions, heard))
+        _, _, before = await self._ask()
+        self._cluster.send(EVENTS)
+        moved: Moved = await asyncio.to_thread(self._cluster.recv)
+        end = time.perf_counter() + QUIET_SECONDS
+        lags, lost, cpu = _judged(moved, heard, await self._ask())
+        while lost and time.perf_counter() < end:
+            await asyncio.sleep(0.05)
+            lags, lost, cpu = _judged(moved, heard, await self._ask())
+        for writer, task in readers:
+            task.cancel()
+            writer.close()
+        return {"p95": p95(lags) if lags else QUIET_SECONDS, "lost": lost, "told": len(lags), "cpu": cpu - before}
+
+    async def _ask(self) -> tuple[list[tuple[str, int]], dict[str, int], float]:
+        self._server.send("ask")
+        found: Any = await asyncio.to_thread(self._server.recv)
+        return found
+
+    async def _open(self, session: str, heard: Heard) -> tuple[asyncio.StreamWriter, asyncio.Task[None]]:
+        reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
+        cookie = f"{settings.SESSION_COOKIE_NAME}={session}"
+        head = f"GET /live/clusters/ HTTP/1.1\r\nHost: 127.0.0.1:{self._port}\r\nCookie: {cookie}\r\n\r\n"
+        writer.write(head.encode())
+        await reader.readuntil(b"event: hello")
+        return writer, asyncio.create_task(_listen(reader, heard))
+
+
+async def _listen(reader: asyncio.StreamReader, heard: Heard) -> None:
+    token = ""
+    while line := await reader.readline():
+        if line.startswith(b"id: "):
+            token = line.decode().strip().rpartition(":")[2]
+        elif line.startswith(b"event: state"):
+            heard.append((token, time.perf_counter()))
+
+
+def _judged(
+    moved: Moved, heard: Sequence[Heard], said: tuple[list[tuple[str, int]], dict[str, int], float]
+) -> tuple[list[float], int, float]:
+    """The lags of what was heard of, how many were not, the server's CPU seconds."""
+    committed, told, cpu = said
+    places: dict[str, list[tuple[int, int]]] = {}
+    for place, (name, version) in enumerate(committed, 1):
+        places.setdefault(name, []).append((version, place))
+    lags: list[float] = []
+    for name, version, began in moved:
+        place = next((at for known, at in places.get(name, ()) if known >= version), None)
+        if place is None:
+            continue
+        for one in heard:
+            at = next((moment for token, moment in one if told.get(token, 0) >= place), None)
+            lags += [at - began] if at is not None else []
+    return lags, len(moved) * len(heard) - len(lags), cpu
+
+
+def measure(asked: Asked, report: Report, _: Path) -> None:
+    """Measure P9 and tell of it."""
+    services = asked.n or N
+    facts = {"n": services, "viewers": VIEWERS, "events": EVENTS, "each_second": EACH_SECOND, "db": database_version()}
+    row = Row("P9", f"event to the sockets of {VIEWERS} viewers, {EACH_SECOND:g} a second", facts)
+    sessions = people(VIEWERS)
+    with process(serve_events, services, EACH_SECOND) as cluster:
+        added = registered(cluster.recv())
+        Cluster.objects.filter(pk=added.pk).update(next_sync_at=db_now())
+        if not sync_cluster(added.pk):
+            raise SystemExit("The cluster could not be read.")
+        with process(serve) as server:
+            wire = Wire(cluster, server, server.recv(), sessions)
+            watched = Sync.objects.filter(resource=KIND, watched_since__isnull=False)
+            wait_until(watched.exists, seconds=60, what="the watch of routes")
+            calm, busy = Contender("MeshUI", wire.calm), Contender("MeshUI, all CPUs busy", wire.busy)
+            turns = [calm, busy] if asked.is_busy else [calm]
+            rounds = take_turns(turns, asked.rounds)
+    report.judge(row, rounds, calm, GOAL, none_of="lost")
+    if asked.is_busy:
+        report.compare(row, rounds, busy, calm, BUSY)
+    else:
+        report.skip(row, busy.name, NOT_BUSY)
