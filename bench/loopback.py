@@ -43,8 +43,10 @@ class Answers:
     version: int = 0
     requests: int = 0
     sent: int = 0
-    revisions: dict[int, int] = field(default_factory=dict)
-    pages: dict[tuple[bool, int, int], bytes] = field(default_factory=dict)
+    churns: int = 0
+    moved: dict[int, int] = field(default_factory=dict)
+    noted: dict[int, int] = field(default_factory=dict)
+    pages: dict[tuple[int, int, bool], bytes] = field(default_factory=dict)
     lock: Lock = field(default_factory=Lock)
 
     def __post_init__(self) -> None:
@@ -53,33 +55,30 @@ class Answers:
         self.version = FIRST_VERSION + self.count * VERSION_GAP
         self.at = {f"{namespace_of(number)}/{name_of(number)}": number for number in range(self.count)}
 
-    def churn(self, share: float) -> list[int]:
-        """Change this share of all objects, half of them in what decides nothing; the numbers of the others."""
-        step = max(1, round(1 / share))
-        moved = []
-        for place, number in enumerate(range(len(self.revisions) % step, self.count, step)):
-            before = self.revisions.get(number, 0)
-            decides = place % 2 == 0
-            self.revisions[number] = before + 1 + (before % 2 if decides else 1 - before % 2)
+    def churn(self, share: float) -> dict[int, int]:
+        """Change this share of all objects, half of them in what decides something: of those number → how often."""
+        step, told = max(1, round(1 / share)), {}
+        for place, number in enumerate(range(self.churns % step, self.count, step)):
+            changes = self.moved if place % 2 == 0 else self.noted
+            changes[number] = changes.get(number, 0) + 1
             self.version += VERSION_GAP
-            revision = self.revisions[number]
-            self.items[number], self.heads[number] = encoded(
-                self.kind, number, seed=self.seed, revision=revision, version=self.version
-            )
-            if decides:
-                moved.append(number)
-        self.pages.clear()
-        return moved
+            counts = {"moved": self.moved.get(number, 0), "noted": self.noted.get(number, 0)}
+            item, head = encoded(self.kind, number, seed=self.seed, version=self.version, **counts)
+            self.items[number], self.heads[number] = item, head
+            told |= {number: self.moved[number]} if changes is self.moved else {}
+        self.churns += 1
+        self.pages = {key: self._page(*key) for key in self.pages}
+        return told
 
     def page(self, limit: int, start: int, *, is_metadata: bool) -> bytes:
         """A part of the list, or all of it (`limit` 0); made once and kept until something moves."""
+        key = limit, start, is_metadata
         with self.lock:
-            found = self.pages.get((is_metadata, limit, start))
-            if found is None:
-                found = self.pages[is_metadata, limit, start] = self._page(limit, start, is_metadata=is_metadata)
-            return found
+            if key not in self.pages:
+                self.pages[key] = self._page(*key)
+            return self.pages[key]
 
-    def _page(self, limit: int, start: int, *, is_metadata: bool) -> bytes:
+    def _page(self, limit: int, start: int, is_metadata: bool) -> bytes:  # noqa: FBT001 - the key of a page
         end = start + limit if limit else self.count
         rows = (self.heads if is_metadata else self.items)[start:end]
         meta: Json = {"resourceVersion": str(self.version)}
@@ -206,5 +205,5 @@ def serve(pipe: Connection, plural: str, count: int, seed: int) -> None:
             pipe.send((answers.requests, answers.sent, str(answers.version)))
             answers.requests = answers.sent = 0
         else:
-            pipe.send({number: answers.revisions[number] for number in answers.churn(float(told))})
+            pipe.send(answers.churn(float(told)))
     server.shutdown()

@@ -2,7 +2,7 @@
 
 A Service has 2.3 KB, a VirtualService 3.3 KB, a Deployment the 14 KB of a Pod with a sidecar (its template is one); a
 third of each is managedFields. Every object has random parts of its own, so that it does not compress better than
-real ones. `revision` 0: as made; odd: what decides something moved; even: only an annotation of somebody else's did.
+real ones. `moved`: how often what decides something was changed; `noted`: how often somebody else's annotation was.
 """
 
 from __future__ import annotations
@@ -62,16 +62,21 @@ def uid_of(kind: Kind, number: int) -> str:
     return f"{digest[:8]}-{digest[8:12]}-{digest[12:16]}-{digest[16:20]}-{digest[20:32]}"
 
 
-def weight_of(number: int, revision: int) -> int:
+def weight_of(number: int, moved: int) -> int:
     """Per cent of the second version; also the port of a Service above 8000 and the replicas of a Deployment less 1."""
-    return (number + (revision + 1) // 2) % 100
+    return (number + moved) % 100
 
 
-def encoded(kind: Kind, number: int, *, seed: int, revision: int = 0, version: int = 0) -> tuple[bytes, bytes]:
+def encoded(
+    kind: Kind, number: int, *, seed: int, moved: int = 0, noted: int = 0, version: int = 0
+) -> tuple[bytes, bytes]:
     """An item of a list, and the same as metadata alone."""
     chance = random.Random(f"{seed}/{kind.plural}/{number}")  # noqa: S311 - a seeded draw, nothing to guard
-    body = kind.make(number, revision, chance)
-    metadata = _metadata(kind, number, revision, chance, body)
+    body = kind.make(number, moved, chance)
+    metadata = _metadata(kind, number, chance, body)
+    metadata["generation"] = 1 + moved
+    if noted:
+        metadata["annotations"]["example.com/seen"] = str(noted)
     metadata["resourceVersion"] = str(version or FIRST_VERSION + number * VERSION_GAP)
     whole = {"metadata": metadata, **body}
     if kind.group == "networking.istio.io":
@@ -83,7 +88,7 @@ def _bytes(body: Body) -> bytes:
     return json.dumps(body, separators=(",", ":")).encode()
 
 
-def _metadata(kind: Kind, number: int, revision: int, chance: random.Random, body: Body) -> Body:
+def _metadata(kind: Kind, number: int, chance: random.Random, body: Body) -> Body:
     name, namespace = name_of(number), namespace_of(number)
     labels = {
         "app": name, "app.kubernetes.io/instance": name, "app.kubernetes.io/managed-by": "Helm",
@@ -96,11 +101,9 @@ def _metadata(kind: Kind, number: int, revision: int, chance: random.Random, bod
     if kind.is_applied:
         spec = json.dumps({"kind": kind.name, "spec": body["spec"]}, separators=(",", ":"))
         annotations["kubectl.kubernetes.io/last-applied-configuration"] = spec
-    if revision and not revision % 2:
-        annotations["example.com/seen"] = str(revision)
     return {
         "name": name, "namespace": namespace, "uid": uid_of(kind, number), "resourceVersion": "",
-        "generation": 1 + (revision + 1) // 2, "creationTimestamp": MADE_AT, "labels": labels,
+        "generation": 1, "creationTimestamp": MADE_AT, "labels": labels,
         "annotations": annotations, "managedFields": [_managed(kind)],
     }  # fmt: skip
 
@@ -117,9 +120,9 @@ def _random(chance: random.Random) -> str:
     return chance.randbytes(8).hex()
 
 
-def _service(number: int, revision: int, _: random.Random) -> Body:
+def _service(number: int, moved: int, _: random.Random) -> Body:
     ports = [
-        {"name": "http", "protocol": "TCP", "port": 8000 + weight_of(number, revision), "targetPort": "http"},
+        {"name": "http", "protocol": "TCP", "port": 8000 + weight_of(number, moved), "targetPort": "http"},
         {"name": "metrics", "protocol": "TCP", "port": 9090, "targetPort": "metrics"},
     ]
     address = f"10.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}"
@@ -131,8 +134,8 @@ def _service(number: int, revision: int, _: random.Random) -> Body:
     return {"spec": spec, "status": {"loadBalancer": {}}}
 
 
-def _virtual_service(number: int, revision: int, _: random.Random) -> Body:
-    host, weight = f"{name_of(number)}.{namespace_of(number)}.svc.cluster.local", weight_of(number, revision)
+def _virtual_service(number: int, moved: int, _: random.Random) -> Body:
+    host, weight = f"{name_of(number)}.{namespace_of(number)}.svc.cluster.local", weight_of(number, moved)
 
     def to(subset: str, **more: int) -> Body:
         return {"destination": {"host": host, "subset": subset, "port": {"number": 8080}}, **more}
@@ -159,7 +162,7 @@ def _container(name: str, chance: random.Random) -> Body:
     }  # fmt: skip
 
 
-def _deployment(number: int, revision: int, chance: random.Random) -> Body:
+def _deployment(number: int, moved: int, chance: random.Random) -> Body:
     app = {"app": name_of(number)}
     volumes = [{"name": f"volume-{n}", "configMap": {"name": f"part-{n}", "defaultMode": 420}} for n in range(7)]
     pod = {
@@ -167,7 +170,7 @@ def _deployment(number: int, revision: int, chance: random.Random) -> Body:
         "containers": [_container("web", chance), _container("proxy", chance)],
         "volumes": volumes, "restartPolicy": "Always", "dnsPolicy": "ClusterFirst", "serviceAccountName": "web",
     }  # fmt: skip
-    replicas = 1 + weight_of(number, revision)
+    replicas = 1 + weight_of(number, moved)
     meta = {"labels": app | {"version": "v1"}, "annotations": {"checksum/config": _random(chance)}}
     spec = {"replicas": replicas, "selector": {"matchLabels": app}, "template": {"metadata": meta, "spec": pod}}
     condition = {"type": "Available", "status": "True", "reason": "MinimumReplicasAvailable", "message": "It has them."}

@@ -78,7 +78,7 @@ class Loopback:
         return str(self._ask("wire")[2])
 
     def churn(self, share: float) -> dict[int, int]:
-        """Change this share; of those that decide something number → revision."""
+        """Change this share; of what decides something number → how often."""
         return dict(self._ask(share))
 
     def _ask(self, what: object) -> Any:

@@ -92,8 +92,8 @@ class Inventory:
         told, there = Sync.objects.get(resource=name).resource_version, self._server.version()
         if len(rows) != self._count or told != there:
             raise SystemExit(f"The inventory has {len(rows)} of {self._count} objects, version {told} of {there}.")
-        for number, revision in self._moved.items():
-            if rows[namespace_of(number), name_of(number)] != weight_of(number, revision):
+        for number, moved in self._moved.items():
+            if rows[namespace_of(number), name_of(number)] != weight_of(number, moved):
                 raise SystemExit(f"The inventory has missed what changed of {name_of(number)}.")
 
     def _rows(self) -> dict[tuple[str, str], int]:
