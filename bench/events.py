@@ -27,11 +27,12 @@ from meshui.lib.clock import db_now
 from tests.servers import wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from multiprocessing.connection import Connection
     from pathlib import Path
 
     from bench.rounds import Asked, Figures, Report
+    from bench.watched import Version
 
     Moved = list[tuple[str, int, float]]
     Heard = list[tuple[str, float]]
@@ -74,8 +75,9 @@ def spin(pipe: Connection) -> None:
 class Wire:
     """Sends events in at one end, and listens at the other."""
 
-    def __init__(self, cluster: Connection, server: Connection, port: int, sessions: Sequence[str]) -> None:
-        self._cluster, self._server, self._port, self._sessions = cluster, server, port, sessions
+    def __init__(self, cluster: Connection, server: Connection, sessions: Sequence[str], events: int) -> None:
+        self._cluster, self._server, self._sessions, self._events = cluster, server, sessions, events
+        self._port = int(server.recv())
 
     def calm(self) -> Figures:
         """One turn: p95 of all events to all viewers (s), how many were not heard of, CPU seconds of the server."""
@@ -92,19 +94,20 @@ class Wire:
         heard: list[Heard] = [[] for _ in self._sessions]
         readers = await asyncio.gather(*map(self._open, self._sessions, heard))
         _, _, before = await self._ask()
-        self._cluster.send(EVENTS)
+        self._cluster.send(self._events)
         moved: Moved = await asyncio.to_thread(self._cluster.recv)
         end = time.perf_counter() + QUIET_SECONDS
-        lags, lost, cpu = _judged(moved, heard, await self._ask())
-        while lost and time.perf_counter() < end:
+        *said, cpu = await self._ask()
+        while (found := judged(moved, heard, *said))[1] and time.perf_counter() < end:
             await asyncio.sleep(0.05)
-            lags, lost, cpu = _judged(moved, heard, await self._ask())
+            *said, cpu = await self._ask()
+        lags, lost = found
         for writer, task in readers:
             task.cancel()
             writer.close()
         return {"p95": p95(lags) if lags else QUIET_SECONDS, "lost": lost, "told": len(lags), "cpu": cpu - before}
 
-    async def _ask(self) -> tuple[list[tuple[str, int]], dict[str, int], float]:
+    async def _ask(self) -> tuple[list[Version], dict[str, int], float]:
         self._server.send("ask")
         found: Any = await asyncio.to_thread(self._server.recv)
         return found
@@ -127,11 +130,13 @@ async def _listen(reader: asyncio.StreamReader, heard: Heard) -> None:
             heard.append((token, time.perf_counter()))
 
 
-def _judged(
-    moved: Moved, heard: Sequence[Heard], said: tuple[list[tuple[str, int]], dict[str, int], float]
-) -> tuple[list[float], int, float]:
-    """The lags of what was heard of, how many were not, the server's CPU seconds."""
-    committed, told, cpu = said
+def judged(
+    moved: Moved, heard: Sequence[Heard], committed: Sequence[Version], told: Mapping[str, int]
+) -> tuple[list[float], int]:
+    """The lags (s) of what was heard of, event by event and viewer by viewer, and how many were not.
+
+    `committed`: names and versions in their order; `told`: of each token how many were committed when it was told.
+    """
     places: dict[str, list[tuple[int, int]]] = {}
     for place, (name, version) in enumerate(committed, 1):
         places.setdefault(name, []).append((version, place))
@@ -143,13 +148,14 @@ def _judged(
         for one in heard:
             at = next((moment for token, moment in one if told.get(token, 0) >= place), None)
             lags += [at - began] if at is not None else []
-    return lags, len(moved) * len(heard) - len(lags), cpu
+    return lags, len(moved) * len(heard) - len(lags)
 
 
 def measure(asked: Asked, report: Report, _: Path) -> None:
     """Measure P9 and tell of it."""
     services = asked.n or N
-    facts = {"n": services, "viewers": VIEWERS, "events": EVENTS, "each_second": EACH_SECOND, "db": database_version()}
+    events = min(EVENTS, services)
+    facts = {"n": services, "viewers": VIEWERS, "events": events, "each_second": EACH_SECOND, "db": database_version()}
     row = Row("P9", f"event to the sockets of {VIEWERS} viewers, {EACH_SECOND:g} a second", facts)
     sessions = people(VIEWERS)
     with process(serve_events, services, EACH_SECOND) as cluster:
@@ -158,7 +164,7 @@ def measure(asked: Asked, report: Report, _: Path) -> None:
         if not sync_cluster(added.pk):
             raise SystemExit("The cluster could not be read.")
         with process(serve) as server:
-            wire = Wire(cluster, server, server.recv(), sessions)
+            wire = Wire(cluster, server, sessions, events)
             watched = Sync.objects.filter(resource=KIND, watched_since__isnull=False)
             wait_until(watched.exists, seconds=60, what="the watch of routes")
             calm, busy = Contender("MeshUI", wire.calm), Contender("MeshUI, all CPUs busy", wire.busy)

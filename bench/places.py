@@ -21,9 +21,14 @@ GIVE_UP_SECONDS = 30
 
 @contextmanager
 def embedded(db: str) -> Iterator[Path]:
-    """Django on an empty, migrated database; its folder, which is removed afterwards. Once a process."""
+    """Django on an empty, migrated database; its folder, which is removed afterwards. Once a process.
+
+    No setting of the shell counts.
+    """
     with tempfile.TemporaryDirectory(prefix="meshui-bench-") as name, ExitStack() as ends:
         folder = Path(name)
+        for setting in [each for each in os.environ if each.startswith("MESHUI_")]:
+            del os.environ[setting]
         os.environ |= {
             "DJANGO_SETTINGS_MODULE": "meshui.settings",
             "MESHUI_DATA_DIR": str(folder / "data"),
