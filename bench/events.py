@@ -11,13 +11,13 @@ import multiprocessing
 import os
 import time
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, Any, Final
+from itertools import islice
+from typing import TYPE_CHECKING, Final
 
 from django.conf import settings
 
 from bench.emulated import serve_events
-from bench.live import people
-from bench.people import database_version, registered
+from bench.people import database_version, registered, signed_in
 from bench.rounds import Contender, Goal, Row, p95, take_turns
 from bench.watched import serve
 from clusters.models import Cluster
@@ -43,6 +43,7 @@ EACH_SECOND: Final = 20.0
 VIEWERS: Final = 50
 QUIET_SECONDS: Final = 3.0
 """What nobody has heard of so long after the last event is lost."""
+NEVER: Final = 2**63
 KIND: Final = "virtualservices.networking.istio.io"
 GOAL: Final = Goal("p95", 0.1)
 BUSY: Final = Goal("p95", 3.0)
@@ -97,11 +98,12 @@ class Wire:
         self._cluster.send(self._events)
         moved: Moved = await asyncio.to_thread(self._cluster.recv)
         end = time.perf_counter() + QUIET_SECONDS
-        *said, cpu = await self._ask()
-        while (found := judged(moved, heard, *said))[1] and time.perf_counter() < end:
+        committed, told, cpu = await self._ask()
+        lags, lost = judged(moved, heard, committed, told)
+        while lost and time.perf_counter() < end:
             await asyncio.sleep(0.05)
-            *said, cpu = await self._ask()
-        lags, lost = found
+            committed, told, cpu = await self._ask()
+            lags, lost = judged(moved, heard, committed, told)
         for writer, task in readers:
             task.cancel()
             writer.close()
@@ -109,8 +111,8 @@ class Wire:
 
     async def _ask(self) -> tuple[list[Version], dict[str, int], float]:
         self._server.send("ask")
-        found: Any = await asyncio.to_thread(self._server.recv)
-        return found
+        committed, told, cpu = await asyncio.to_thread(self._server.recv)
+        return committed, told, cpu
 
     async def _open(self, session: str, heard: Heard) -> tuple[asyncio.StreamWriter, asyncio.Task[None]]:
         reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
@@ -142,12 +144,10 @@ def judged(
         places.setdefault(name, []).append((version, place))
     lags: list[float] = []
     for name, version, began in moved:
-        place = next((at for known, at in places.get(name, ()) if known >= version), None)
-        if place is None:
-            continue
+        place = next((at for known, at in places.get(name, ()) if known >= version), NEVER)
         for one in heard:
-            at = next((moment for token, moment in one if told.get(token, 0) >= place), None)
-            lags += [at - began] if at is not None else []
+            moments = (moment for token, moment in one if told.get(token, 0) >= place)
+            lags += [moment - began for moment in islice(moments, 1)]
     return lags, len(moved) * len(heard) - len(lags)
 
 
@@ -157,7 +157,7 @@ def measure(asked: Asked, report: Report, _: Path) -> None:
     events = min(EVENTS, services)
     facts = {"n": services, "viewers": VIEWERS, "events": events, "each_second": EACH_SECOND, "db": database_version()}
     row = Row("P9", f"event to the sockets of {VIEWERS} viewers, {EACH_SECOND:g} a second", facts)
-    sessions = people(VIEWERS)
+    sessions = signed_in(VIEWERS)
     with process(serve_events, services, EACH_SECOND) as cluster:
         added = registered(cluster.recv())
         Cluster.objects.filter(pk=added.pk).update(next_sync_at=db_now())

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     from django.db.models import QuerySet
     from django.http import QueryDict
-    from django.test import Client
 
     from bench.rounds import Asked, Figures, Report
 
@@ -32,6 +31,8 @@ ROWS: Final = 50
 DEEP: Final = 0.9
 ORDER: Final = ("name", "namespace", "pk")
 """That of the list of a cluster's services."""
+PATHS: Final = {"inventory": "/clusters/{slug}/inventory/services/", "services": "/services/"}
+"""The list of a cluster, and the list over all that the reader sees, where it is that cluster alone."""
 GOAL: Final = Goal("p95", 1.5)
 TOLD: Final = Goal("p95")
 
@@ -44,10 +45,11 @@ def offset_page(queryset: QuerySet[Any], order: Sequence[str], params: QueryDict
 
 
 class List:
-    """The services of one cluster, as page and as rows."""
+    """The services of one cluster, for a reader who sees no other."""
 
-    def __init__(self, client: Client, slug: str, count: int) -> None:
-        self._client, self._path, self._count = client, f"/clusters/{slug}/inventory/services/", count
+    def __init__(self, slug: str, count: int, kind: str) -> None:
+        self._client = browser(person(f"reader-of-{slug}", "viewer", scope={"cluster": [slug]}))
+        self._path, self._count = PATHS[kind].format(slug=slug), count
         there = cluster(slug, 0, read_db_now())
         services(there, count)
         self._rows = Service.objects.filter(cluster=there)
@@ -71,9 +73,9 @@ def measure(asked: Asked, report: Report, _: Path) -> None:
     """Measure P7 and tell of it."""
     many = asked.n or N
     few = many // 10
-    client = browser(person("reader", "viewer"))
-    lists = {many: List(client, "many", many), few: List(client, "few", few)}
-    facts = {"n": many, "db": database_version(), "seed": asked.seed}
+    kind = asked.kind or "inventory"
+    lists = {many: List("many", many, kind), few: List("few", few, kind)}
+    facts = {"n": many, "kind": kind, "db": database_version(), "seed": asked.seed}
     for is_deep in (False, True):
         ways: dict[str, Callable[[List], Figures]] = {
             "keyset": partial(List.page, is_deep=is_deep),
@@ -87,5 +89,5 @@ def measure(asked: Asked, report: Report, _: Path) -> None:
         rounds = take_turns(list(turns.values()), asked.rounds)
         for way in ways:
             where = "90 % deep" if is_deep else "first page"
-            row = Row("P7", f"{where}, {many} over {few} rows, {way}", facts)
+            row = Row("P7", f"{kind}, {where}, {many} over {few} rows, {way}", facts)
             report.compare(row, rounds, turns[way, many], turns[way, few], GOAL if way == "keyset" else TOLD)

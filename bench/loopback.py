@@ -57,7 +57,8 @@ class Answers:
 
     def churn(self, share: float) -> dict[int, int]:
         """Change this share of all objects, half of them in what decides something: of those number → how often."""
-        step, told = max(1, round(1 / share)), {}
+        step = max(1, round(1 / share))
+        told: dict[int, int] = {}
         for place, number in enumerate(range(self.churns % step, self.count, step)):
             changes = self.moved if place % 2 == 0 else self.noted
             changes[number] = changes.get(number, 0) + 1

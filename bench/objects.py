@@ -109,7 +109,7 @@ def _metadata(kind: Kind, number: int, chance: random.Random, body: Body) -> Bod
 
 
 def _managed(kind: Kind) -> Body:
-    fields = {f"f:field{number:02d}": {".": {}, "f:value": {}} for number in range(kind.fields)}
+    fields: Body = {f"f:field{number:02d}": {".": {}, "f:value": {}} for number in range(kind.fields)}
     return {
         "manager": "helm", "operation": "Update", "apiVersion": kind.api_version, "time": MADE_AT,
         "fieldsType": "FieldsV1", "fieldsV1": {"f:metadata": {"f:labels": {".": {}}}, "f:spec": fields},

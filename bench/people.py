@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
+from django.contrib.sessions.backends.db import SessionStore
 from django.db import connection
 from django.test import Client
 
@@ -18,6 +20,10 @@ if TYPE_CHECKING:
     from accounts.models import User
     from clusters.models import Cluster
 
+A_PERSON: Final = 10
+"""Sessions; a person may have no more than a dozen streams."""
+BACKEND: Final = "allauth.account.auth_backends.AuthenticationBackend"
+
 
 def person(name: str, *roles: str, scope: dict[str, list[str]] | None = None) -> User:
     """A user with these roles within `scope`, without one everywhere."""
@@ -30,7 +36,7 @@ def person(name: str, *roles: str, scope: dict[str, list[str]] | None = None) ->
 def browser(user: User) -> Client:
     """Who is signed in and asks for pages: all of MeshUI answers but its sockets."""
     client = Client(SERVER_NAME="127.0.0.1")
-    client.force_login(user, backend="allauth.account.auth_backends.AuthenticationBackend")
+    client.force_login(user, backend=BACKEND)
     return client
 
 
@@ -48,6 +54,20 @@ def registered(kubeconfig: str) -> Cluster:
     """The cluster that a kubeconfig opens, added by an administrator."""
     new = NewCluster("bench", "bench", "staging", parse_kubeconfig(kubeconfig.encode()))
     return add_cluster(actor=actor_for(person("bench", "cluster_admin")), new=new)
+
+
+def signed_in(count: int) -> list[str]:
+    """So many sessions, ten of each person."""
+    found: list[str] = []
+    for number in range(-(-count // A_PERSON)):
+        user = person(f"reader{number}", "viewer")
+        for _ in range(A_PERSON):
+            session = SessionStore()
+            session[SESSION_KEY], session[HASH_SESSION_KEY] = str(user.pk), user.get_session_auth_hash()
+            session[BACKEND_SESSION_KEY] = BACKEND
+            session.create()
+            found.append(str(session.session_key))
+    return found[:count]
 
 
 def database_version() -> str:
