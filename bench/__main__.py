@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from bench.places import embedded
-from bench.rounds import ROUNDS, Asked, Report
+from bench.rounds import ROUNDS, SAMPLES, Asked, Report
 
 OLDER: Final = ("sync", "pages", "live")
 ROWS: Final = {
@@ -39,6 +39,7 @@ def main() -> int:
     parser.add_argument("--server", default="loopback", choices=["loopback"], help="P1 to P4: who answers")
     parser.add_argument("--db", default="sqlite", choices=["sqlite", "postgresql"])
     parser.add_argument("--rounds", type=int, default=ROUNDS, help="how many count; one more is thrown away")
+    parser.add_argument("--samples", type=int, default=SAMPLES, help="P6, P7: how many pages a turn asks for")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--busy", dest="is_busy", action="store_true", help="P9: also with all CPUs busy")
     parser.add_argument("--out", type=Path, help="a file to append the JSON lines to")
@@ -48,7 +49,9 @@ def main() -> int:
     if chosen.what in OLDER:
         older(chosen.what, objects=chosen.objects, streams=chosen.streams)
         return 0
-    words = {name: getattr(chosen, name) for name in ("n", "kind", "server", "db", "rounds", "seed", "is_busy")}
+    words = {
+        name: getattr(chosen, name) for name in ("n", "kind", "server", "db", "rounds", "samples", "seed", "is_busy")
+    }
     return run(Asked(chosen.what, **words), chosen.out)
 
 

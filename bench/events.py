@@ -7,10 +7,9 @@ has heard of an event with the first line that was told after its row was commit
 from __future__ import annotations
 
 import asyncio
-import multiprocessing
 import os
 import time
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
@@ -18,6 +17,7 @@ from django.conf import settings
 
 from bench.emulated import serve_events
 from bench.people import database_version, registered, signed_in
+from bench.places import process, spin
 from bench.rounds import Contender, Goal, Row, p95, take_turns
 from bench.watched import serve
 from clusters.models import Cluster
@@ -27,7 +27,7 @@ from meshui.lib.clock import db_now
 from tests.servers import wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from multiprocessing.connection import Connection
     from pathlib import Path
 
@@ -48,29 +48,6 @@ KIND: Final = "virtualservices.networking.istio.io"
 GOAL: Final = Goal("p95", 0.1)
 BUSY: Final = Goal("p95", 3.0)
 NOT_BUSY: Final = "all CPUs are kept busy only where it is asked for: --busy"
-
-
-@contextmanager
-def process(target: Callable[..., None], *args: object) -> Iterator[Connection]:
-    """A process that is told what to do over a pipe, and to end at the end."""
-    context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe()
-    started = context.Process(target=target, args=(theirs, *args), daemon=True)
-    started.start()
-    theirs.close()
-    try:
-        yield ours
-        ours.send("end")
-        started.join(20)
-    finally:
-        if started.is_alive():
-            started.kill()
-
-
-def spin(pipe: Connection) -> None:
-    """Keep one CPU busy until something is said."""
-    while not pipe.poll():
-        sum(range(10_000))
 
 
 class Wire:

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 N: Final = 10_000
 EACH: Final = 100
 """Services of a cluster."""
-SAMPLES: Final = 20
 PATH: Final = "/?rows=100"
 GOAL: Final = Goal("p95", 0.10)
 Tally = tuple[int, int, int]
@@ -64,7 +63,7 @@ def measure(asked: Asked, report: Report, _: Path) -> None:
     client = browser(user)
 
     def ours() -> Figures:
-        return {"p95": p95(seconds_of_page(client, PATH) for _ in range(SAMPLES))}
+        return {"p95": p95(seconds_of_page(client, PATH) for _ in range(asked.samples))}
 
     def theirs() -> Figures:
         with one_by_one():

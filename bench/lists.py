@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from bench.rounds import Asked, Figures, Report
 
 N: Final = 100_000
-SAMPLES: Final = 20
 ROWS: Final = 50
 DEEP: Final = 0.9
 ORDER: Final = ("name", "namespace", "pk")
@@ -47,9 +46,9 @@ def offset_page(queryset: QuerySet[Any], order: Sequence[str], params: QueryDict
 class List:
     """The services of one cluster, for a reader who sees no other."""
 
-    def __init__(self, slug: str, count: int, kind: str) -> None:
+    def __init__(self, slug: str, count: int, kind: str, samples: int) -> None:
         self._client = browser(person(f"reader-of-{slug}", "viewer", scope={"cluster": [slug]}))
-        self._path, self._count = PATHS[kind].format(slug=slug), count
+        self._path, self._count, self._samples = PATHS[kind].format(slug=slug), count, samples
         there = cluster(slug, 0, read_db_now())
         services(there, count)
         self._rows = Service.objects.filter(cluster=there)
@@ -66,7 +65,7 @@ class List:
             return self._sampled(f"?page={int(self._count * DEEP) // ROWS if is_deep else 0}")
 
     def _sampled(self, query: str) -> Figures:
-        return {"p95": p95(seconds_of_page(self._client, self._path + query) for _ in range(SAMPLES))}
+        return {"p95": p95(seconds_of_page(self._client, self._path + query) for _ in range(self._samples))}
 
 
 def measure(asked: Asked, report: Report, _: Path) -> None:
@@ -74,7 +73,8 @@ def measure(asked: Asked, report: Report, _: Path) -> None:
     many = asked.n or N
     few = many // 10
     kind = asked.kind or "inventory"
-    lists = {many: List("many", many, kind), few: List("few", few, kind)}
+    sizes = {"many": many, "few": few}
+    lists = {count: List(slug, count, kind, asked.samples) for slug, count in sizes.items()}
     facts = {"n": many, "kind": kind, "db": database_version(), "seed": asked.seed}
     for is_deep in (False, True):
         ways: dict[str, Callable[[List], Figures]] = {

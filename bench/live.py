@@ -83,7 +83,7 @@ def measure(streams: int) -> None:
     context = multiprocessing.get_context("spawn")
     for name, is_peer in (("MeshUI", False), ("StreamingHttpResponse", True)):
         ours, theirs = context.Pipe()
-        server = context.Process(target=serve, args=(theirs,), kwargs={"is_peer": is_peer})
+        server = context.Process(target=serve, args=(theirs,), kwargs={"is_peer": is_peer}, daemon=True)
         server.start()
         print(json.dumps(asyncio.run(_measure(name, ours, sessions, key))))
         server.join(20)

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from bench.loopback import serve
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from multiprocessing.connection import Connection
     from typing import Self
 
 
@@ -49,6 +50,29 @@ def embedded(db: str) -> Iterator[Path]:
         call_command("migrate", interactive=False, verbosity=0)
         ends.callback(connections.close_all)
         yield folder
+
+
+@contextmanager
+def process(target: Callable[..., None], *args: object) -> Iterator[Connection]:
+    """A process that is told what to do over a pipe, and to end at the end."""
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    started = context.Process(target=target, args=(theirs, *args), daemon=True)
+    started.start()
+    theirs.close()
+    try:
+        yield ours
+        ours.send("end")
+        started.join(GIVE_UP_SECONDS)
+    finally:
+        if started.is_alive():
+            started.kill()
+
+
+def spin(pipe: Connection) -> None:
+    """Keep one CPU busy until something is said."""
+    while not pipe.poll():
+        sum(range(10_000))
 
 
 class Loopback:

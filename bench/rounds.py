@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 ROUNDS: Final = 7
 WARM_UPS: Final = 1
+SAMPLES: Final = 20
+"""Pages that one turn asks for."""
 CALM: Final = 2.0
 """Wall ratios whose greatest is more than so many times the least are not believed for themselves."""
 Figures = dict[str, float]
@@ -39,6 +41,7 @@ class Asked:
     server: str = "loopback"
     db: str = "sqlite"
     rounds: int = ROUNDS
+    samples: int = SAMPLES
     seed: int = 1
     is_busy: bool = False
 

@@ -24,7 +24,7 @@ Line = dict[str, Any]
 def _run(folder: Path, row: str, *words: str, env: Mapping[str, str] | None = None) -> tuple[int, list[Line], str]:
     """Exit code, lines, and what stood on the screen."""
     out = folder / "lines"
-    command = [sys.executable, "-m", "bench", row, "--rounds", "1", "--out", str(out), *words]
+    command = [sys.executable, "-m", "bench", row, "--rounds", "1", "--samples", "2", "--out", str(out), *words]
     done = subprocess.run(
         command, cwd=ROOT, env={**os.environ, **(env or {})}, capture_output=True, text=True, timeout=300, check=False
     )
