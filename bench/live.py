@@ -14,12 +14,9 @@ import time
 from typing import TYPE_CHECKING
 
 from django.conf import settings
-from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
-from django.contrib.sessions.backends.db import SessionStore
 from django.core.management import call_command
 
-from accounts.services import create_user, grant_role
-from audit.types import SYSTEM
+from bench.people import signed_in
 from bench.streams import serve
 from clusters.models import Cluster
 from meshui.lib.clock import now
@@ -28,7 +25,6 @@ if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
 EVENTS = 20
-A_PERSON = 10
 
 
 async def _read(port: int, session: str, heard: list[float]) -> asyncio.StreamWriter:
@@ -83,11 +79,11 @@ async def _measure(name: str, pipe: Connection, sessions: list[str], key: str) -
 def measure(streams: int) -> None:
     """Print a line for MeshUI and a line for its peer."""
     call_command("migrate", interactive=False, verbosity=0)
-    sessions, key = _people(streams), _cluster()
+    sessions, key = signed_in(streams), _cluster()
     context = multiprocessing.get_context("spawn")
     for name, is_peer in (("MeshUI", False), ("StreamingHttpResponse", True)):
         ours, theirs = context.Pipe()
-        server = context.Process(target=serve, args=(theirs,), kwargs={"is_peer": is_peer})
+        server = context.Process(target=serve, args=(theirs,), kwargs={"is_peer": is_peer}, daemon=True)
         server.start()
         print(json.dumps(asyncio.run(_measure(name, ours, sessions, key))))
         server.join(20)
@@ -100,18 +96,3 @@ def _cluster() -> str:
         slug="bench", name="bench", environment="staging", server="https://x", created_at=now()
     )
     return str(row.pk)
-
-
-def _people(streams: int) -> list[str]:
-    """Sessions: ten of each person."""
-    found = []
-    for number in range(-(-streams // A_PERSON)):
-        user = create_user(actor=SYSTEM, username=f"reader{number}", display_name=f"Reader {number}")
-        grant_role(actor=SYSTEM, user_id=user.pk, role="viewer")
-        for _ in range(A_PERSON):
-            session = SessionStore()
-            session[SESSION_KEY], session[HASH_SESSION_KEY] = str(user.pk), user.get_session_auth_hash()
-            session[BACKEND_SESSION_KEY] = "allauth.account.auth_backends.AuthenticationBackend"
-            session.create()
-            found.append(str(session.session_key))
-    return found[:streams]

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 peers: set[asyncio.Queue[bytes]] = set()
 
 
-async def peer_stream(_request: HttpRequest) -> StreamingHttpResponse:
+async def peer_stream(_request: HttpRequest, **_: str) -> StreamingHttpResponse:
     """The peer: a StreamingHttpResponse, a queue a reader."""
     return StreamingHttpResponse(_peer_events(), content_type="text/event-stream")
 
