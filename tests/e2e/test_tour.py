@@ -55,7 +55,6 @@ LED_TO_ELSEWHERE: Final = {
     "traffic:change-diff": "the same, for htmx to show in another way",
     "traffic:change-edit-preview": "asked by the form while it is typed into",
     "traffic:split-preview": "the same",
-    "traffic:drift-diff": "of a route that drifted, once that is seen",
     "ui:design": "for developers",
 }
 """Pages that no page leads to, and why."""
