@@ -20,30 +20,34 @@ if TYPE_CHECKING:
     from typing import Any
 
     from lab.cluster import Cluster as LabCluster
+    from lab.sessions import Lab
 
 pytestmark = [pytest.mark.lab, pytest.mark.django_db]
 
 
-def applied(cluster: LabCluster, wish: Wish) -> None:
-    """As `kubectl apply`: of what cannot be made (its namespace is not there) nothing is said."""
+def applied(cluster: LabCluster, wish: Wish) -> list[Any]:
+    """As `kubectl apply`: of what cannot be made (its namespace is not there) nothing is said. What was made."""
     items: list[Any] = parse_yaml(rbac_manifest(wish))
+    made = []
     for item in sorted(items, key=lambda found: found["kind"] != "Namespace"):
         try:
-            cluster.client.create(item)
+            made.append(cluster.client.create(item))
         except ApiError as error:
             if error.status not in {404, 409}:
                 raise
+    return made
 
 
 @pytest.fixture(params=[False, True], ids=["without metrics", "with metrics"])
-def granted(request: pytest.FixtureRequest, lab_cluster: LabCluster) -> Iterator[tuple[LabCluster, bool]]:
-    """A real cluster with the shop, and with the manifest."""
-    deploy_shop(lab_cluster)
-    applied(lab_cluster, Wish(meshes=("istio",), metrics=request.param))
-    yield lab_cluster, request.param
-    if request.param:
-        lab_cluster.delete("ClusterRoleBinding", "meshui-read-metrics", "")
-        lab_cluster.delete("ClusterRole", "meshui-read-metrics", "")
+def granted(request: pytest.FixtureRequest, lab: Lab) -> Iterator[tuple[LabCluster, bool]]:
+    """A real cluster with the shop, and with the manifest as long as the test lasts."""
+    cluster = min(lab.clusters, key=lambda found: found.name)
+    deploy_shop(cluster)
+    made = applied(cluster, Wish(meshes=("istio",), metrics=request.param))
+    yield cluster, request.param
+    for item in made:
+        if item["kind"] != "Namespace":
+            cluster.delete(item["kind"], item["metadata"]["name"], item["metadata"].get("namespace", ""))
 
 
 def refused(ask: Callable[[], object]) -> bool:
@@ -58,13 +62,13 @@ def refused(ask: Callable[[], object]) -> bool:
 
 
 def test_proxies__by_the_manifest__asked_only_with_metrics(granted: tuple[LabCluster, bool]) -> None:
-    lab, has_metrics = granted
+    server, has_metrics = granted
     text = kubeconfig(
-        server=lab.url,
-        cluster={"certificate-authority-data": b64(lab.ca_pem)},
-        user={"token": lab.token(HOME, READER)},
+        server=server.url,
+        cluster={"certificate-authority-data": b64(server.ca_pem)},
+        user={"token": server.token(HOME, READER)},
     )
-    proxied = proxied_for(register("contract", text=text))
+    proxied = proxied_for(register(server.name, text=text))
     page = (PROXY_PAGE.port, PROXY_PAGE.path)
 
     until(lambda: refused(lambda: proxied.pods(SHOP, {})) != has_metrics, seconds=10, what="the grant")
@@ -76,6 +80,6 @@ def test_proxies__by_the_manifest__asked_only_with_metrics(granted: tuple[LabClu
     if has_metrics:
         pods = proxied.pods(SHOP, {"app": "checkout"})
         assert {pod.workload for pod in pods} == {"checkout-v1", "checkout-v2"}
-        token = lab.token(HOME, READER)
+        token = server.token(HOME, READER)
         path = f"/api/v1/namespaces/{SHOP}/pods/{pods[0].name}:{PROXY_PAGE.port}/proxy/quitquitquit"
-        assert lab.request("POST", path, token=token).status == 403
+        assert server.request("POST", path, token=token).status == 403
