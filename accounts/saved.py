@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from accounts.models import SavedView
-from accounts.selectors import get_user
+from accounts.selectors import get_user, person_of
 from audit.services import about, record, verb
-from meshui.lib.errors import DeniedError, InvalidError, MissingError
+from meshui.lib.errors import InvalidError, MissingError
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -94,9 +94,7 @@ def _own(user_id: str, view_id: UUID | str) -> SavedView:
 
 
 def _person(actor: Actor) -> str:
-    if actor.kind != "person" or not actor.user_id:
-        raise DeniedError("Only people have saved views.")
-    return actor.user_id
+    return person_of(actor, "Only people have saved views.")
 
 
 def _named(name: str) -> str:

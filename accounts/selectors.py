@@ -125,6 +125,13 @@ def get_user(user_id: UUID | str) -> User:
     return user
 
 
+def person_of(actor: Actor, refusal: str, *, mend: str = "") -> str:
+    """The id of the person who acts. Raises DeniedError with `refusal` for a token, a service, the system."""
+    if actor.kind != "person" or not actor.user_id:
+        raise DeniedError(refusal, mend=mend)
+    return actor.user_id
+
+
 def list_people() -> QuerySet[User]:
     """Everybody with their grants (`person.grants.all`), by name. Two queries. For those with access.manage."""
     grants = Grant.objects.order_by("role", "created_at")

@@ -11,7 +11,7 @@ from django.db.models import F
 from accounts.models import SignInTries, Token
 from accounts.rights import has, verbs
 from accounts.secrets import FORM, is_right, mint, parted
-from accounts.selectors import get_user, hash_of
+from accounts.selectors import get_user, hash_of, person_of
 from accounts.types import READ, TOKEN_VERBS, Scope
 from audit.services import about, record, verb
 from meshui.lib.clock import db_now, now, read_db_now
@@ -54,9 +54,7 @@ def make_token(*, actor: Actor, new: NewToken) -> MadeToken:
 
     Raises DeniedError for whoever is no person or asks for a right they have not; InvalidError for bad input.
     """
-    if actor.kind != "person" or not actor.user_id:
-        raise DeniedError("Only a person makes tokens.", mend="Sign in on the pages.")
-    owner = get_user(actor.user_id)
+    owner = get_user(person_of(actor, "Only a person makes tokens.", mend="Sign in on the pages."))
     about(owner)
     wanted = _wanted(actor, new.verbs)
     if not new.name.strip():

@@ -13,6 +13,8 @@ from metrics.models import SourceKind
 from metrics.services.source import TENANT_HEADERS, SourceSettings
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from metrics.models import Source
 
 PLAIN: Final = {"autocapitalize": "none", "spellcheck": "false", "autocomplete": "off"}
@@ -99,13 +101,13 @@ class SourceForm(forms.Form):
                 self.add_error(name, gettext("This source needs it."))
         return data
 
-    def settings(self) -> SourceSettings:
-        """What is wanted, after is_valid()."""
-        data = {**self.cleaned_data, "secret": Secret(self.cleaned_data["secret"])}
-        data["port"] = data["port"] or 9090
-        if data["kind"] != SourceKind.URL:
-            data |= {"url": "", "auth": "", "secret": Secret(""), "ca_pem": "", "tenant_header": "", "tenant": ""}
-        return SourceSettings(**data)
+
+def settings_of(data: Mapping[str, Any]) -> SourceSettings:
+    """What is wanted, of the cleaned data of a SourceForm."""
+    wanted = {**data, "secret": Secret(data["secret"]), "port": data["port"] or 9090}
+    if wanted["kind"] != SourceKind.URL:
+        wanted |= {"url": "", "auth": "", "secret": Secret(""), "ca_pem": "", "tenant_header": "", "tenant": ""}
+    return SourceSettings(**wanted)
 
 
 def initial_of(source: Source | None) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from clusters.selectors import get_cluster
 from meshui.lib import rights
 from meshui.ui.htmx import go_to
 from meshui.ui.views import ActionView, PageView
-from metrics.forms import SourceForm, initial_of
+from metrics.forms import SourceForm, initial_of, settings_of
 from metrics.selectors import cluster_signals, source_face
 from metrics.services import set_source
 
@@ -55,8 +55,6 @@ class SourceSetView(ClusterMetricsView, ActionView):
     def perform(self, data: dict[str, Any], **kwargs: Any) -> HttpResponse:
         """Set it. Raises MissingError, and what the verb refuses."""
         cluster = get_cluster(signed_in(self.request), kwargs["slug"])
-        form = SourceForm(self.request.POST)
-        form.is_valid()
-        set_source(actor=actor_of(self.request), cluster_id=cluster.pk, wanted=form.settings())
+        set_source(actor=actor_of(self.request), cluster_id=cluster.pk, wanted=settings_of(data))
         url = reverse("metrics:cluster-metrics", args=[cluster.slug])
         return go_to(self.request, url, said=gettext("Set. The next measurement is within a minute."))

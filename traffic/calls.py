@@ -6,7 +6,7 @@ A proxy names the workload that called; the service that stands before it is loo
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
 
 from clusters.models import Cluster
@@ -94,22 +94,34 @@ def measured_calls(sight: Sight, clusters: Collection[str]) -> list[Call]:
         return []
     behind = _services_of(sight, {slug for slug, _ in edges})
     allowed = set(sight.services().filter(cluster__in=there).values_list("cluster__slug", "namespace", "name"))
-    rates: dict[tuple[ServiceKey, ServiceKey], list[tuple[float, float | None]]] = defaultdict(list)
+    found: list[Call] = []
     for slug, reading in edges:
         namespace, _, workload = reading.name.part.partition("/")
         caller = ServiceKey(slug, namespace, behind.get((slug, namespace, workload), workload))
         callee = ServiceKey(slug, reading.name.namespace, reading.name.service)
         if reading.golden is not None and all((k.cluster, k.namespace, k.name) in allowed for k in (caller, callee)):
-            rates[caller, callee].append((reading.golden.rate, reading.golden.success))
-    return [Call(*ends, *_summed(parts)) for ends, parts in sorted(rates.items())]
+            success = reading.golden.success
+            found.append(Call(caller, callee, reading.golden.rate, None if success is None else 1 - success))
+    return gathered(found, lambda key: key)
 
 
-def _summed(parts: Collection[tuple[float, float | None]]) -> tuple[float, float | None]:
-    """Requests/s of all workloads of a caller, and the share of them that failed."""
-    judged = [(rate, success) for rate, success in parts if success is not None]
-    weight = sum(rate for rate, _ in judged)
-    failed = sum(rate * (1 - success) for rate, success in judged) / weight if weight else None
-    return sum(rate for rate, _ in parts), failed
+def gathered(calls: Iterable[Call], by: Callable[[ServiceKey], ServiceKey]) -> list[Call]:
+    """Calls between groups: rates add up, unless none is known; errors by their share of the requests."""
+    found: dict[tuple[ServiceKey, ServiceKey], list[Call]] = defaultdict(list)
+    for call in calls:
+        found[by(call.caller), by(call.callee)].append(call)
+    return [_sum(*ends, group) for ends, group in sorted(found.items())]
+
+
+def _sum(caller: ServiceKey, callee: ServiceKey, group: list[Call]) -> Call:
+    known = [call for call in group if call.rate is not None]
+    rate = sum(call.rate or 0 for call in known) if known else None
+    told = [call for call in known if call.error_share is not None and call.rate]
+    weight = sum(call.rate or 0 for call in told)
+    errors = sum((call.error_share or 0) * (call.rate or 0) for call in told) / weight if weight else None
+    locks = {call.is_plaintext for call in group}
+    is_plaintext = True if True in locks else None if None in locks else False
+    return Call(caller, callee, rate, errors, is_plaintext)
 
 
 def _services_of(sight: Sight, clusters: Collection[str]) -> dict[tuple[str, str, str], str]:

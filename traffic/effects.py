@@ -9,6 +9,7 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from django.conf import settings
 from django.urls import reverse
 
 from meshes.types import FULL, Route
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
 
 SPAN: Final = dt.timedelta(minutes=10)
 """How long before a write, and how long after it, is compared."""
-SETTLING: Final = dt.timedelta(seconds=60)
-"""After a write: a rate looks back over so much, and still tells of what was before."""
 SHORT_KEPT: Final = dt.timedelta(minutes=100)
 LONG_KEPT: Final = dt.timedelta(hours=23)
 MOST: Final = 6
@@ -122,7 +121,8 @@ def _effect(change: Change, write: _Write) -> Effect:
     names = {item.backend.key: item.backend.name for item in write.route.rules[-1].backends}
     by_key = {line.name.part: line for line in lines}
     before = _means(by_key, approved, write.written_at - SPAN, write.written_at)
-    after = _means(by_key, approved, write.written_at + SETTLING, until)
+    settled = write.written_at + dt.timedelta(seconds=settings.METRICS_WINDOW_SECONDS)  # rates look back over so much
+    after = _means(by_key, approved, settled, until)
     return Effect(
         cluster=write.cluster.slug,
         service=f"{root.namespace}/{root.service}",
@@ -202,5 +202,6 @@ def _chart(change: Change, write: _Write, lines: Mapping[str, Line], names: Mapp
         times=shown[0][1].times if shown else (),
         series=tuple(Series(name, line.rate) for name, line in shown),
         step_s=shown[0][1].step_seconds if shown else 60,
+        window_s=settings.METRICS_WINDOW_SECONDS,
         markers=tuple(Marker(int(each.timestamp()), change.number, at) for each in moments),
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from django.conf import settings
 from django.urls import reverse
 
 from meshes.selectors import aligned
@@ -39,7 +40,6 @@ SIGNALS: Final[tuple[tuple[str, str, Unit], ...]] = (
     ("p50_ms", "Latency p50", "latency"),
     ("p99_ms", "Latency p99", "latency"),
 )
-MINUTE: Final = 60.0
 MOST_MARKERS: Final = 20
 
 
@@ -56,7 +56,7 @@ class Spot:
 class ShareRow:
     """One backend: its configured weight (None: the rule for all requests does not name it), and what was measured.
 
-    `measured` is its share of the `requests` of the last minute, 0 to 1; None: not known.
+    `measured` is its share of the `requests` of the last window (METRICS_WINDOW_SECONDS), 0 to 1; None: not known.
     """
 
     css: str
@@ -170,7 +170,7 @@ def _shares(
             weight_bp=weights.get(key),
             measured=rates.get(key, 0.0) / total if total else None,
             reading=signals.backends.get(key),
-            requests=total * MINUTE * signals.service.share,
+            requests=total * settings.METRICS_WINDOW_SECONDS * signals.service.share,
             is_comparable=is_alone,
         )
         for number, key in enumerate(keys)
@@ -200,6 +200,7 @@ def _charts(
             value=getattr(golden, field) if golden else None,
             source=whole.source,
             step_s=chosen[0][1].step_seconds if chosen else 60,
+            window_s=settings.METRICS_WINDOW_SECONDS,
             markers=markers,
             no_data_since=whole.at,
         )

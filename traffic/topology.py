@@ -16,10 +16,10 @@ from meshes.selectors import mesh_rows
 from meshui.ui import charts, wording
 from meshui.ui.graphs import Box, Edge, Graph, Node, Tone
 from meshui.ui.statuses import status_of
-from traffic.calls import EVERYWHERE, Call, ServiceKey, known_calls, no_crossings
+from traffic.calls import EVERYWHERE, Call, ServiceKey, gathered, known_calls, no_crossings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from django.db.models import QuerySet
 
@@ -228,7 +228,7 @@ def _by_namespace(walk: _Walk, starts: Collection[ServiceKey]) -> Graph:
     ]
     edges = [
         _edge(call, call.caller.text, call.callee.text)
-        for call in _gathered(walk.calls, _space)
+        for call in gathered(walk.calls, _space)
         if call.caller != call.callee
     ]
     return Graph(tuple(nodes), tuple(edges), _boxes(walk.reached))
@@ -240,25 +240,6 @@ def _space(key: ServiceKey) -> ServiceKey:
 
 def _place(key: ServiceKey) -> ServiceKey:
     return ServiceKey(key.cluster, "", "")
-
-
-def _gathered(calls: Iterable[Call], by: Callable[[ServiceKey], ServiceKey]) -> list[Call]:
-    """Calls between groups: rates add up, unless none is known; errors by their share of the requests."""
-    found: dict[tuple[ServiceKey, ServiceKey], list[Call]] = defaultdict(list)
-    for call in calls:
-        found[by(call.caller), by(call.callee)].append(call)
-    return [_sum(*ends, group) for ends, group in sorted(found.items())]
-
-
-def _sum(caller: ServiceKey, callee: ServiceKey, group: list[Call]) -> Call:
-    known = [call for call in group if call.rate is not None]
-    rate = sum(call.rate or 0 for call in known) if known else None
-    told = [call for call in known if call.error_share is not None and call.rate]
-    weight = sum(call.rate or 0 for call in told)
-    errors = sum((call.error_share or 0) * (call.rate or 0) for call in told) / weight if weight else None
-    locks = {call.is_plaintext for call in group}
-    is_plaintext = True if True in locks else None if None in locks else False
-    return Call(caller, callee, rate, errors, is_plaintext)
 
 
 def _rates(calls: Iterable[Call]) -> dict[ServiceKey, float]:
@@ -304,7 +285,7 @@ def of_clusters(sight: Sight, *, crossings_of: CrossingsOf = no_crossings) -> To
     meshes = dict(sight.meshes().order_by().values_list("cluster_id").annotate(n=Count("pk")))
     nodes = [_cluster_node(row, services.get(row.pk, 0), meshes.get(row.pk, 0)) for row in rows]
     there = {row.slug for row in rows}
-    between = [call for call in _gathered(crossings_of(sight), _place) if call.caller != call.callee]
+    between = [call for call in gathered(crossings_of(sight), _place) if call.caller != call.callee]
     edges = [
         Edge(call.caller.cluster, call.callee.cluster, call.rate, call.error_share, call.is_plaintext, _how(call))
         for call in between

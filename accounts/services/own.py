@@ -9,7 +9,7 @@ from django.core.exceptions import ValidationError
 from accounts import sessions
 from accounts.models import Grant, UserSession
 from accounts.rights import has
-from accounts.selectors import get_user
+from accounts.selectors import get_user, person_of
 from accounts.services.shared import end_sessions, require_access_admin, require_another_admin, set_password
 from audit.services import about, record, verb
 from meshui.lib.errors import DeniedError, InvalidError, MissingError
@@ -105,8 +105,6 @@ def end_other_sessions(*, actor: Actor, session_key: str) -> int:
 
 def _oneself(actor: Actor) -> User:
     """The person who acts. Raises DeniedError for a token."""
-    if actor.kind != "person" or not actor.user_id:
-        raise DeniedError("Only a person may do this.", mend="Sign in on the pages.")
-    user = get_user(actor.user_id)
+    user = get_user(person_of(actor, "Only a person may do this.", mend="Sign in on the pages."))
     about(user)
     return user

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from django.db.models import Count, F, Max, Min, Q, Sum
 
@@ -14,7 +14,7 @@ from metrics.models import Collector, Series
 from metrics.types import FleetSignals, Name, Reading, ServiceSignals
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Mapping
     from uuid import UUID
 
     from django.db.models import QuerySet
@@ -28,6 +28,16 @@ if TYPE_CHECKING:
 LATE: Final = {15: dt.timedelta(seconds=75), 60: dt.timedelta(seconds=150)}
 """How old the latest value may be, by its step, before it is stale: who stops looking waits for the next minute."""
 MOST_EDGES: Final = 2_000
+JUDGED: Final = Q(success__isnull=False)
+SUMS: Final = {
+    "whole": Sum("rate"),
+    "good": Sum(F("rate") * F("success"), filter=JUDGED),
+    "judged": Sum("rate", filter=JUDGED),
+    "services": Count("pk"),
+    "worst": Max("p99_ms"),
+    "oldest": Min("at"),
+}
+"""Over the latest values of services; a success rate counts by its requests."""
 NOBODY: Final = "Nobody has measured it yet: the next round is within a minute."
 
 
@@ -97,23 +107,8 @@ def fleet_signals(clusters: Clusters, *, user: User | None = None) -> FleetSigna
         rows = in_scope(rows, user, "inventory.read")
     known = rows.count()
     fresh = rows.filter(live())
-    judged = Q(success__isnull=False)
-    sums = fresh.aggregate(
-        whole=Sum("rate"),
-        good=Sum(F("rate") * F("success"), filter=judged),
-        judged=Sum("rate", filter=judged),
-        live=Count("pk"),
-        oldest=Min("at"),
-    )
     slowest = fresh.exclude(p99_ms=None).order_by("-p99_ms", "pk").first()
-    return FleetSignals(
-        rate=sums["whole"],
-        success=sums["good"] / sums["judged"] if sums["judged"] else None,
-        slowest=_reading(slowest, now()) if slowest else None,
-        live=sums["live"],
-        known=known,
-        oldest_at=sums["oldest"],
-    )
+    return _told(fresh.aggregate(**SUMS), known=known, slowest=_reading(slowest, now()) if slowest else None)
 
 
 def cluster_signals(clusters: Clusters, *, user: User | None = None) -> dict[UUID, FleetSignals]:
@@ -121,31 +116,21 @@ def cluster_signals(clusters: Clusters, *, user: User | None = None) -> dict[UUI
     rows = Series.objects.filter(live(), cluster__in=clusters, grain=Grain.SERVICE)
     if user is not None:
         rows = in_scope(rows, user, "inventory.read")
-    judged = Q(success__isnull=False)
-    sums = (
-        rows.order_by()
-        .values("cluster")
-        .annotate(
-            whole=Sum("rate"),
-            good=Sum(F("rate") * F("success"), filter=judged),
-            judged=Sum("rate", filter=judged),
-            services=Count("pk"),
-            worst=Max("p99_ms"),
-            oldest=Min("at"),
-        )
+    sums: Iterable[Mapping[str, Any]] = rows.order_by().values("cluster").annotate(**SUMS)
+    return {row["cluster"]: _told(row, known=row["services"]) for row in sums}
+
+
+def _told(sums: Mapping[str, Any], *, known: int, slowest: Reading | None = None) -> FleetSignals:
+    """What SUMS found."""
+    return FleetSignals(
+        rate=sums["whole"],
+        success=sums["good"] / sums["judged"] if sums["judged"] else None,
+        slowest=slowest,
+        live=sums["services"],
+        known=known,
+        oldest_at=sums["oldest"],
+        worst_p99_ms=sums["worst"],
     )
-    return {
-        row["cluster"]: FleetSignals(
-            rate=row["whole"],
-            success=row["good"] / row["judged"] if row["judged"] else None,
-            slowest=None,
-            live=row["services"],
-            known=row["services"],
-            oldest_at=row["oldest"],
-            worst_p99_ms=row["worst"],
-        )
-        for row in sums
-    }
 
 
 def live() -> Q:

@@ -2,16 +2,36 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from meshui.lib.clock import db_now, read_db_now
 from meshui.lib.queue import enqueue
 from metrics.models import Collector, Watched
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from clusters.models import Cluster
 
+
+class Target(Protocol):
+    """A service of a cluster."""
+
+    @property
+    def cluster(self) -> Cluster: ...
+    @property
+    def namespace(self) -> str: ...
+    @property
+    def service(self) -> str: ...
+
+
 WATCH_SECONDS: Final = 90
+
+
+def watch_all(targets: Iterable[Target], *, seconds: float = WATCH_SECONDS) -> None:
+    """The services of several places, as watch_service."""
+    for target in targets:
+        watch_service(target.cluster, target.namespace, target.service, seconds=seconds)
 
 
 def watch_service(cluster: Cluster, namespace: str, service: str, *, seconds: float = WATCH_SECONDS) -> None:

@@ -14,6 +14,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from django.conf import settings
 
+from tests import journey as way
 from tests.people import give_password
 from tests.servers import Process, free_port
 from tests.ui.streams import session_of
@@ -191,3 +192,14 @@ def screenshot(tmp_path: Path) -> Callable[[Page, str], Path]:
         return path
 
     return take
+
+
+@pytest.fixture
+def journey(
+    new_page: Callable[..., Page], sign_in_by_form: Callable[[Page, User], None], author: User, approver: User
+) -> way.Journey:
+    """Author and approver, signed in, each in a browser of their own."""
+    pages = (new_page(), new_page())
+    sign_in_by_form(pages[0], author)
+    sign_in_by_form(pages[1], approver)
+    return way.Journey(*pages)

@@ -32,17 +32,6 @@ def site(serve_site: Callable[..., Site], request: pytest.FixtureRequest) -> Sit
 
 
 @pytest.fixture
-def journey(
-    new_page: Callable[..., Page], sign_in_by_form: Callable[[Page, User], None], author: User, approver: User
-) -> way.Journey:
-    """Author and approver, signed in, each in a browser of their own."""
-    pages = (new_page(), new_page())
-    sign_in_by_form(pages[0], author)
-    sign_in_by_form(pages[1], approver)
-    return way.Journey(*pages)
-
-
-@pytest.fixture
 def pair(emulate: Callable[..., EmulatedCluster], admin: User) -> list[EmulatedCluster]:
     """Two clusters with the same shop, added to the product."""
     clusters = [emulate(name, worlds.eu_west()) for name in ("eu-north", "eu-west")]

@@ -17,8 +17,6 @@ from tests import journey as way
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from playwright.sync_api import Page
-
     from accounts.models import User
     from playground.cluster import EmulatedCluster
     from tests.e2e.conftest import Site
@@ -38,17 +36,6 @@ WINDOW = {"MESHUI_METRICS_WINDOW_SECONDS": "40"}
 def site(serve_site: Callable[..., Site]) -> Site:
     """A quick MeshUI."""
     return serve_site(**way.QUICK, **WINDOW)
-
-
-@pytest.fixture
-def journey(
-    new_page: Callable[..., Page], sign_in_by_form: Callable[[Page, User], None], author: User, approver: User
-) -> way.Journey:
-    """Author and approver, signed in, each in a browser of their own."""
-    pages = (new_page(), new_page())
-    sign_in_by_form(pages[0], author)
-    sign_in_by_form(pages[1], approver)
-    return way.Journey(*pages)
 
 
 @pytest.fixture

@@ -7,41 +7,25 @@ from typing import TYPE_CHECKING
 import pytest
 
 from meshes.types import Grain
-from meshui.lib.bus import Fact, Subscription
+from meshui.lib.bus import Fact
 from meshui.lib.clock import read_db_now
 from meshui.ui.visitors import parse_topics, read_subjects
 from metrics.services.keeping import keep
 from metrics.types import Golden, Measurement, Name
+from tests.ears import listening
 from tests.meshes.rows import cluster as make_cluster
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-
-class Ear:
-    """A listener that keeps what it hears."""
-
-    def __init__(self) -> None:
-        self.facts: list[Fact] = []
-
-    def hear(self, fact: Fact) -> None:
-        self.facts.append(fact)
-
-    def miss(self) -> None:
-        """Nothing is kept of it."""
-
-    def set_away(self, *, is_away: bool) -> None:
-        """Nothing is kept of it."""
+    from tests.ears import Ear
 
 
 @pytest.fixture
 def ear() -> Iterator[Ear]:
-    """Somebody who listens in this process."""
-    heard = Ear()
-    subscription = Subscription(heard)
-    subscription.open()
-    yield heard
-    subscription.close()
+    """Somebody who listens."""
+    with listening() as heard:
+        yield heard
 
 
 @pytest.mark.django_db(transaction=True)

@@ -10,8 +10,9 @@ import pytest
 
 from audit.services import record, verb
 from audit.types import SYSTEM
-from meshui.lib.bus import Fact, Subscription
+from meshui.lib.bus import Fact
 from meshui.lib.errors import RefusedError
+from tests.ears import listening
 from tests.people import as_actor
 from tests.traffic.factories import in_review, make_change, make_cluster, make_route
 from traffic.actions import ACTIONS
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from accounts.models import User
     from audit.types import Actor
+    from tests.ears import Ear
     from traffic.models import Change
 
 SERVICES = Path(__file__).resolve().parents[2] / "traffic"
@@ -29,30 +31,11 @@ STEPS = "TargetStep.objects.filter"
 RINGS = {"ring", "publish"}
 
 
-class Ear:
-    """Keeps what it hears."""
-
-    def __init__(self) -> None:
-        self.facts: list[Fact] = []
-
-    def hear(self, fact: Fact) -> None:
-        self.facts.append(fact)
-
-    def miss(self) -> None:
-        """Nothing is kept."""
-
-    def set_away(self, *, is_away: bool) -> None:
-        """Nothing is shown."""
-
-
 @pytest.fixture
 def ear() -> Iterator[Ear]:
     """Somebody who listens."""
-    heard = Ear()
-    subscription = Subscription(heard)
-    subscription.open()
-    yield heard
-    subscription.close()
+    with listening() as heard:
+        yield heard
 
 
 @pytest.mark.django_db(transaction=True)

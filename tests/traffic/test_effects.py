@@ -104,6 +104,18 @@ def test_effect__shared_as_approved__verified_with_shares_before_and_after(eu: C
     assert [marker.number for marker in found.chart.markers] == [change.number]
 
 
+def test_effect__rates_look_back_longer__begins_later_and_says_so(eu: Cluster, author: User, settings: Any) -> None:
+    change = written(author, eu)
+    shift(eu, (90.0, 10.0), (75.0, 25.0))
+    settings.METRICS_WINDOW_SECONDS = MINUTES * 60 + 60
+
+    found = effect(change)
+
+    assert found.chart is not None
+    assert found.chart.window_s == MINUTES * 60 + 60
+    assert [row.after_bp for row in found.rows] == [None, None]
+
+
 def test_effect__proxies_do_not_follow__mismatch_says_by_how_much(eu: Cluster, author: User) -> None:
     change = written(author, eu)
     shift(eu, (90.0, 10.0), (90.0, 10.0))

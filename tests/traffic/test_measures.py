@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.db import connection
@@ -92,6 +92,22 @@ def test_measures__requests_go_elsewhere__row_says_so(eu: Cluster, viewer: User)
     measure(eu, 40.0, V2)
 
     assert [row.is_off for row in found(viewer).shares] == [True, True]
+
+
+def test_measures__rates_look_back_longer__more_requests_counted_and_said(
+    eu: Cluster, viewer: User, settings: Any
+) -> None:
+    measure(eu, 0.5)
+    measure(eu, 0.4, V1)
+    measure(eu, 0.1, V2)
+    short = found(viewer)
+    settings.METRICS_WINDOW_SECONDS = 3_000
+
+    wide = found(viewer)
+
+    assert [row.requests for row in (short.shares[0], wide.shares[0])] == [pytest.approx(30.0), pytest.approx(1_500.0)]
+    assert [short.shares[0].is_off, wide.shares[0].is_off] == [False, True]
+    assert wide.charts[0].window_s == 3_000
 
 
 def test_measures__few_requests__too_few_to_say(eu: Cluster, viewer: User) -> None:

@@ -15,7 +15,7 @@ from audit.types import SYSTEM, Evidence
 from meshui.lib.clock import db_now, read_db_now
 from meshui.lib.leases import claim, release, runner_name
 from meshui.lib.queue import enqueue
-from metrics.services.watching import watch_service
+from metrics.services.watching import watch_all
 from traffic import policy
 from traffic.errors import DeniedError
 from traffic.models import Change, Rollout, TargetStep
@@ -184,8 +184,7 @@ def _begin(change: Change, plan: Plan, reads: Sequence[TargetRead], actor: Actor
             expected_hash=target.expected_hash,
         )
         enqueue("traffic.tasks.apply_step", step.pk)
-    for wanted in change.targets.select_related("cluster")[:MOST_WATCHED]:
-        watch_service(wanted.cluster, wanted.namespace, wanted.service, seconds=WATCHED_SECONDS)
+    watch_all(change.targets.select_related("cluster")[:MOST_WATCHED], seconds=WATCHED_SECONDS)
     Rollout.objects.filter(pk=rollout.pk).update(started_at=now, next_action_at=now + timedelta(seconds=RETRY_SECONDS))
     transition(change, BEGIN, actor=actor, executor=rollout.executor_name, digest=plan.digest)
 

@@ -18,7 +18,7 @@ from meshui.lib.errors import MissingError
 from meshui.ui.context import env_of
 from meshui.ui.htmx import go_to, is_htmx
 from meshui.ui.views import ActionView, PageView
-from metrics.services.watching import watch_service
+from metrics.services.watching import watch_all, watch_service
 from traffic import selectors
 from traffic.effects import MOST, effects_of
 from traffic.measures import RANGES, USUAL, measures_of
@@ -89,8 +89,7 @@ class ChangeWatchView(ActionView):
     def perform(self, data: dict[str, Any], **kwargs: Any) -> HttpResponse:
         """Raises MissingError for a change out of sight."""
         change = selectors.get_change(signed_in(self.request), kwargs["number"])
-        for target in change.targets.select_related("cluster")[:MOST]:
-            watch_service(target.cluster, target.namespace, target.service)
+        watch_all(change.targets.select_related("cluster")[:MOST])
         if is_htmx(self.request):
             return HttpResponse(status=204)
         return go_to(self.request, reverse("traffic:change-signals", args=[change.number]))
