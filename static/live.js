@@ -4,7 +4,7 @@
    says where it stands in each topic (Last-Event-ID), and can be one stream for all tabs. Without script pages are complete. */
 (() => {
   "use strict";
-  const STALE = 5000, POLL = 10000, TICK = 500, GAP = 1000, GAP_OF_LISTS = 2000, GAP_OF_AGES = 10000, MOST_WAIT = 5000, ANNOUNCE = 4000, FORGOTTEN = 12000, WATCH = 40000;
+  const STALE = 5000, POLL = 10000, TICK = 500, GAP = 1000, GAP_OF_LISTS = 2000, GAP_OF_AGES = 10000, MOST_WAIT = 5000, ANNOUNCE = 4000, FORGOTTEN = 12000, WATCH = 40000, AGE = 5000, DAY = 86400;
   const NAME = "meshui-live";
   const one = (selector, root = document) => root.querySelector(selector);
   const all = (selector, root = document) => [...root.querySelectorAll(selector)];
@@ -20,6 +20,19 @@
   let freshAt = now(), wanted = "";
   /* when the server began to draw this page, by its clock; unknown: the first answer of the stream is to read anew */
   const drawn = () => performance.getEntriesByType("navigation")[0]?.serverTiming?.find((entry) => entry.name === "drawn")?.description || "0";
+
+  /* --- ages: “28 s ago” goes on with time, by the server's clock as it was when it drew the page; words as wording.relative has them --- */
+  const openedAt = Date.now(), drawnAt = Number(drawn()) || openedAt;
+  function spanOf(seconds) {
+    const [size, unit] = seconds < 60 ? [1, "S"] : seconds < 3600 ? [60, "Min"] : [3600, "H"];
+    return `${Math.floor(seconds / size)}\u202f${document.body.dataset[`sayUnit${unit}`]}`;
+  }
+  function age(time) {
+    const seconds = (drawnAt + Date.now() - openedAt - Date.parse(time.dateTime)) / 1000, words = document.body.dataset;
+    if (!(Math.abs(seconds) < DAY)) return;
+    const text = seconds < 0 ? words.sayAhead.replace("_", spanOf(-seconds)) : seconds < 5 ? words.sayNow : words.sayAgo.replace("_", spanOf(seconds));
+    if (time.textContent !== text) time.textContent = text;
+  }
 
   /* --- fragments: debounced, one request at a time each, again if something moved meanwhile --- */
   const states = new Map();
@@ -229,10 +242,11 @@
     if (button.dataset.state !== state) button.dataset.state = state;
     if (button.getAttribute("aria-pressed") !== `${isPaused}`) button.setAttribute("aria-pressed", isPaused);
   }
-  let announcedAt = 0, watchedAt = now();
+  let announcedAt = 0, watchedAt = now(), agedAt = now();
   const polledAt = new Map();
   function tick() {
     const state = stand();
+    if (!isPaused && now() - agedAt > AGE) { agedAt = now(); all("time[data-ago]").forEach(age); } // WCAG 2.2.2: not where motion was stopped
     if (running && now() - watchedAt > WATCH) { watchedAt = now(); all("[data-watch]").forEach((form) => htmx.trigger(form, "watch")); } // still on a screen
     if (running && !isLeading && now() - announcedAt > ANNOUNCE) { announcedAt = now(); announce(); }
     if (state === "live" || state === "reconnecting") { isPolled = false; polledAt.clear(); }

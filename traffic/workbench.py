@@ -141,7 +141,13 @@ class Workbench:
         if desired is None or desired == self.base:
             return self._why_never(spot)
         found = self.aligned(spot, desired)
-        return str(found) if isinstance(found, Misfit) else ""
+        return self._apart(spot, found) if isinstance(found, Misfit) else ""
+
+    def _apart(self, spot: Spot, misfit: Misfit) -> str:
+        """Why the route of `spot` cannot become what `main` becomes, and what to do about it."""
+        if spot.row is None or spot.value == self.main.value:
+            return str(misfit)
+        return gettext("%(why)s Leave it out here and change it in its own tab.") % {"why": misfit}
 
     def aligned(self, spot: Spot, desired: Route | None) -> Route | Misfit:
         """What the route of `spot` becomes when that of `main` becomes `desired`."""

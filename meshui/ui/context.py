@@ -14,6 +14,7 @@ from django.utils.functional import SimpleLazyObject
 from django.utils.translation import get_language, gettext_lazy
 
 from meshui.lib import rights
+from meshui.ui import wording
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
@@ -80,6 +81,7 @@ class PageContext:
         self.language = get_language() or settings.LANGUAGE_CODE
         theme = request.COOKIES.get("theme", "")
         self.theme = theme if theme in THEMES else "system"
+        self.relative_words = wording.relative_words()
         self.request_id = str(getattr(request, "request_id", ""))
         self.env = env_of(request)
         self.nav: Any = SimpleLazyObject(self._build_nav)

@@ -65,6 +65,18 @@ def relative(moment: dt.datetime, now: dt.datetime) -> str:
     return _ago(seconds) if seconds >= 0 else _ahead(-seconds)
 
 
+def relative_words() -> dict[str, str]:
+    """The words of `relative` for static/live.js, which lets ages go on: `_` is where the length of time stands."""
+    return {
+        "now": gettext("just now"),
+        "ago": gettext("%(span)s ago") % {"span": "_"},
+        "ahead": gettext("in %(span)s") % {"span": "_"},
+        "unit-s": gettext("s"),
+        "unit-min": gettext("min"),
+        "unit-h": gettext("h"),
+    }
+
+
 def _ago(seconds: float) -> str:
     if seconds < 5:
         return gettext("just now")

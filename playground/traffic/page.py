@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from playground.traffic.story import DemoTraffic
 
 MOST_BYTES = 64 * 1024
-CSS = (Path(__file__).parent / "page.css").read_text(encoding="utf-8")
+OWN = "style-src 'self'; script-src 'self'; connect-src 'self'; form-action 'self'"
 HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'",
+    "Content-Security-Policy": f"default-src 'none'; {OWN}; frame-ancestors 'none'",
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
 }
@@ -48,6 +48,12 @@ class Reply(NamedTuple):
     kind: str = "text/plain"
     status: int = 200
     location: str = ""
+
+
+FILES = {
+    name: Reply((Path(__file__).parent / file).read_text(encoding="utf-8"), kind)
+    for name, file, kind in (("style.css", "page.css", "text/css"), ("page.js", "page.js", "text/javascript"))
+}
 
 
 class DemoPage:
@@ -84,7 +90,7 @@ class DemoPage:
         self._thread.join()
 
     def state(self) -> dict[str, Any]:
-        """Cluster → workload → how it behaves, and how many answers of it the clients counted, by status."""
+        """Cluster → workload → its application, how it behaves, and what its clients counted: status → answers."""
         return {name: _state_of(plane) for name, plane in self.traffic.planes.items()}
 
     def change(self, cluster: str, workload: str, changes: Mapping[str, float]) -> dict[str, float]:
@@ -102,8 +108,8 @@ class DemoPage:
         match (method, what):
             case ("GET", ""):
                 return Reply(page_html(self.state(), self.traffic.missing), "text/html")
-            case ("GET", "style.css"):
-                return Reply(CSS, "text/css")
+            case ("GET", name) if name in FILES:
+                return FILES[name]
             case ("GET", "state"):
                 return Reply(json.dumps(self.state()), "application/json")
             case ("POST", "profile"):
@@ -117,13 +123,18 @@ class DemoPage:
 
 
 def _state_of(plane: TrafficPlane) -> dict[str, Any]:
+    pods = plane.directory.pods.values()
+    apps = {f"{pod.namespace}/{pod.workload}": f"{pod.namespace}/{pod.app}" for pod in pods}
     answers: dict[str, dict[str, int]] = {}
     for (_, _, key, status), number in plane.link.counts().items():
         pod = plane.directory.pods.get(key)
         if pod is not None:
             counted = answers.setdefault(f"{pod.namespace}/{pod.workload}", {})
             counted[str(status)] = counted.get(str(status), 0) + number
-    return {name: {**plane.link.profile(name), "answers": answers.get(name, {})} for name in workloads(plane)}
+    return {
+        name: {"app": apps.get(name, name), **plane.link.profile(name), "answers": answers.get(name, {})}
+        for name in workloads(plane)
+    }
 
 
 class _Server(ThreadingHTTPServer):
@@ -135,7 +146,7 @@ class _Server(ThreadingHTTPServer):
 
 
 class _Handler(BaseHTTPRequestHandler):
-    """GET ./, ./state, ./style.css; POST ./profile and ./reset, as a form or as JSON."""
+    """GET ./, ./state, ./style.css, ./page.js; POST ./profile and ./reset, as a form or as JSON."""
 
     protocol_version = "HTTP/1.1"
     wbufsize = -1

@@ -72,6 +72,22 @@ def deny(page: Page, change: Change) -> None:
     expect(page.locator(".head .pill").first).to_contain_text("Rejected", timeout=PATIENCE)
 
 
+AGO = """(time, seconds) => { time.dateTime = new Date(Date.now() - 1000 * seconds).toISOString(); }"""
+
+
+def test_ages__time_goes_by__are_told_anew(reader: Page, change: Change) -> None:
+    reader.goto(f"/changes/{change.number}/")
+    is_live(reader)
+    proposed = reader.locator(".head time[data-ago]").first
+    expect(proposed).to_contain_text("just now")
+
+    proposed.evaluate(AGO, 150)
+
+    expect(proposed).to_have_text("2\u202fmin ago", timeout=PATIENCE)
+    proposed.evaluate(AGO, 7300)
+    expect(proposed).to_have_text("2\u202fh ago", timeout=PATIENCE)
+
+
 def test_change__decided_in_another_session__page_and_lists_follow(
     reader: Page, decider: Page, change: Change, axe: Callable[[Page], None]
 ) -> None:

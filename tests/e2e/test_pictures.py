@@ -15,6 +15,7 @@ import pytest
 from PIL import Image, ImageChops
 from playwright.sync_api import expect
 
+from meshui.lib import clock
 from tests.e2e.conftest import WIDE
 
 if TYPE_CHECKING:
@@ -76,6 +77,7 @@ def test_pages__nothing_in_them_yet__look_as_they_were_looked_at(
             f"no pictures of Chromium {browser.version}: take them with MESHUI_UPDATE_GOLDEN=1 and look at them"
         )
     page = new_page(color_scheme=scheme, viewport=WIDE)
+    page.clock.set_fixed_time(clock.now())  # ages go on in a page
     sign_in(page, admin)
     changed = []
 

@@ -114,11 +114,12 @@ def pill(value: object, kind: str) -> SafeString:
 
 @register.simple_tag
 def ago(moment: dt.datetime | None) -> SafeString:
-    """A time as people say it; the absolute one stands in its title. A dash for None."""
+    """A time as people say it, which goes on in the page; the absolute one stands in its title. A dash for None."""
     if moment is None:
         return format_html('<span class="mut">{}</span>', "\u2013")
     said = wording.relative(moment, timezone.localtime(clock.now()))
-    return format_html('<time datetime="{}" title="{}">{}</time>', moment.isoformat(), wording.both_zones(moment), said)
+    title = wording.both_zones(moment)
+    return format_html('<time datetime="{}" title="{}" data-ago>{}</time>', moment.isoformat(), title, said)
 
 
 @register.simple_tag

@@ -75,10 +75,12 @@ def test_page__opened__shows_every_version_and_what_clients_got(caller: Caller) 
     status, html, headers = caller.ask("GET", "")
 
     assert status == 200
-    assert html.count("<tr>") == 1 + 14
+    assert html.count("<tr") == 1 + 14
+    assert 'data-app="shop/search"' in html
     assert "shop/recommendations-v3" in html
     assert headers["Content-Security-Policy"].startswith("default-src 'none'")
     assert caller.ask("GET", "style.css")[2]["Content-Type"].startswith("text/css")
+    assert caller.ask("GET", "page.js")[2]["Content-Type"].startswith("text/javascript")
 
 
 def test_profile__form__changed_and_led_back(caller: Caller) -> None:
