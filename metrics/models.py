@@ -139,7 +139,10 @@ class Series(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["cluster", "namespace", "service", "grain", "part"], name="series_once")
         ]
-        indexes = [models.Index(fields=["grain", "at"], name="series_latest")]
+        indexes = [
+            models.Index(fields=["grain", "at"], name="series_latest"),
+            models.Index(fields=["grain", "success"], name="series_failing"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.namespace}/{self.service} {self.grain} {self.part}".strip()

@@ -1,6 +1,6 @@
-"""What needs somebody's attention, worst first: clusters, routes that drifted, changes that stopped. Scoped.
+"""What needs somebody's attention, worst first: clusters, services that fail, drift, changes that stopped. Scoped.
 
-Every entry is a cause, a place, since when, and the one page to go on. Three queries, whatever there is.
+Every entry is a cause, a place, since when, and the one page to go on. Five queries, whatever there is.
 """
 
 from __future__ import annotations
@@ -18,20 +18,26 @@ from clusters.models import Cluster, Health
 from clusters.selectors import with_rank
 from meshes.models import Sync
 from meshes.selectors import stale_after
+from meshes.types import FULL
 from meshui.lib import clock
 from meshui.lib.clock import db_now
+from meshui.ui import wording
+from metrics.selectors import list_failing
 from traffic.models import Attempt, ChangeTarget, Snooze, TargetStep, Vote
 from traffic.selectors import RUNNING
 from traffic.types import STEP_BAD, State, StepState
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from django.utils.functional import _StrPromise
 
     from accounts.models import User
+    from metrics.selectors import Failing
     from traffic.sight import Sight
+
+    Place = tuple[str, str, str]
 
 MOST: Final = 200
 """Of each kind; worse ones first."""
@@ -39,6 +45,8 @@ LATELY: Final = 7 * 24 * 3600.0
 """Seconds for which the bad end of a change is news, unless a newer one holds the same object by then."""
 UNANSWERED: Final = 120.0
 """Seconds after which nobody can say that an answer to a write is still on its way."""
+SUSPECT: Final = 2 * 3600.0
+"""Seconds for which a change is named beside a service that fails."""
 SILENT: Final = (Health.IDENTITY_CHANGED, Health.CREDENTIAL_REJECTED, Health.UNREACHABLE)
 
 
@@ -60,6 +68,7 @@ CAUSES: Final = {
     "identity_changed": _("crit", "fingerprint", "Identity changed, writes blocked", "Look who answers"),
     "credential_rejected": _("crit", "key-round", "Credential rejected", "Open the cluster"),
     "unreachable": _("crit", "unplug", "Unreachable", "Open the cluster"),
+    "failing": _("crit", "triangle-alert", "%(service)s fails %(percent)s of its requests", "Open the service"),
     "stuck": _("crit", "undo-2", "The roll back of change #%(n)s stopped", "Open the change"),
     "conflict": _("crit", "equal-not", "Change #%(n)s met somebody else's change", "Open the change"),
     "credential_over": _("crit", "key-round", "A credential is over", "Open the cluster"),
@@ -107,7 +116,7 @@ class Need:
 
 def needs_of(sight: Sight) -> list[Need]:
     """Everything that needs attention, the worst first, then what has lasted longest. At most 200 of a kind."""
-    found = [*_clusters(sight), *_drifts(sight), *_changes(sight)]
+    found = [*_clusters(sight), *_failing(sight), *_drifts(sight), *_changes(sight)]
     return sorted(found, key=lambda need: (RANKS[need.cause], need.since is None, need.since or clock.now()))
 
 
@@ -160,6 +169,47 @@ def _of_cluster(cluster: Any) -> tuple[str, dt.datetime | None, str]:
     if cluster.last_synced_at is not None and cluster.last_synced_at < now - stale_after():
         return "stale", cluster.last_synced_at, gettext("What is shown of it is as old as that.")
     return "credential_ends", ends, gettext("Replace it before, or what it opens is closed to MeshUI.")
+
+
+def _failing(sight: Sight) -> Iterator[Need]:
+    """Services that fail now, with the backend that does it and the change that came before."""
+    found = list_failing(sight.measured(), MOST)
+    blamed = _moved(sight, found)
+    look = CAUSES["failing"]
+    for each in found:
+        words = str(look.words) % {"service": each.service, "percent": _percent(each.errors)}
+        url = reverse("meshes:service-detail", args=[each.cluster, each.namespace, each.service])
+        yield Need("failing", words, each.cluster, each.since, _why_failing(each, blamed), url, str(look.action))
+
+
+def _why_failing(each: Failing, blamed: Mapping[Place, int]) -> str:
+    facts = []
+    if each.worst:
+        name = each.worst.rpartition("#")[2].rpartition("/")[2].partition(":")[0]
+        said = {"name": name, "percent": _percent(each.worst_errors)}
+        facts.append(gettext("%(name)s fails %(percent)s of its own.") % said)
+    number = blamed.get((each.cluster, each.namespace, each.service))
+    if number is not None:
+        facts.append(gettext("Change #%(n)s was applied to it in the last two hours.") % {"n": number})
+    return " ".join(facts)
+
+
+def _percent(share: float) -> str:
+    return wording.percent(round(share * FULL))
+
+
+def _moved(sight: Sight, found: list[Failing]) -> dict[Place, int]:
+    """Service → the newest change that was applied to it of late. No query where nothing fails."""
+    if not found:
+        return {}
+    rows = (
+        sight.changes()
+        .filter(state__in=(State.APPLIED, State.PARTIAL, State.ROLLED_BACK), ended_at__gt=db_now(plus=-SUSPECT))
+        .filter(targets__service__in={each.service for each in found})
+        .order_by("ended_at", "number")
+        .values_list("targets__cluster__slug", "targets__namespace", "targets__service", "number")
+    )
+    return {(slug, namespace, service): number for slug, namespace, service, number in rows}
 
 
 def _drifts(sight: Sight) -> Iterator[Need]:

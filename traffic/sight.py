@@ -11,6 +11,7 @@ from accounts.types import READ
 from clusters.models import Cluster
 from meshes.models import Mesh, Route, Service
 from meshes.selectors import kept
+from metrics.models import Series
 from traffic.models import Change
 from traffic.selectors import here
 
@@ -50,6 +51,10 @@ class Sight:
     def managed(self) -> QuerySet[ManagedRoute]:
         """Routes that MeshUI wrote last; not what it deleted, unless somebody made that again."""
         return self._there(kept())
+
+    def measured(self) -> QuerySet[Series]:
+        """What is measured of services, their backends and their callers."""
+        return self._there(Series.objects.all())
 
     def changes(self) -> QuerySet[Change]:
         """Change requests, by all of their targets."""

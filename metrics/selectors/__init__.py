@@ -1,17 +1,21 @@
 """What pages and changes ask of metrics. They take clusters that the caller has narrowed to what may be seen."""
 
+from metrics.selectors.failing import TOLERATED, Failing, list_failing
 from metrics.selectors.latest import cluster_signals, fleet_signals, get_signals, list_edges, list_readings
 from metrics.selectors.observing import observe_service
 from metrics.selectors.points import fleet_line, list_points
 from metrics.selectors.sources import SourceFace, source_face
 
 __all__ = [
+    "TOLERATED",
+    "Failing",
     "SourceFace",
     "cluster_signals",
     "fleet_line",
     "fleet_signals",
     "get_signals",
     "list_edges",
+    "list_failing",
     "list_points",
     "list_readings",
     "observe_service",

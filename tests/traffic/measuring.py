@@ -53,6 +53,14 @@ def make_series(
     return row
 
 
+def draw_success(series: Series, shares: Iterable[float], *, step: int = 60) -> None:
+    """Points of `series` with these success rates, the last one now, each `step` seconds before the next."""
+    found = list(shares)
+    draw(series, [1.0] * len(found), step=step)
+    for point, share in zip(series.points.filter(step=step).order_by("at"), found, strict=True):
+        Point.objects.filter(pk=point.pk).update(success=share)
+
+
 def draw(series: Series, rates: Iterable[float | None], *, step: int = 60) -> None:
     """Points of `series`, the last one now, each `step` seconds before the next; None: nothing was measured."""
     found = list(rates)

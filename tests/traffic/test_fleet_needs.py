@@ -12,6 +12,8 @@ from accounts.rights import Held
 from clusters.models import Cluster, Credential
 from meshes.models import ControlPlane, Mesh, Sync
 from meshui.lib.clock import now
+from meshui.ui import graphs
+from metrics.selectors import TOLERATED
 from tests.people import as_actor, make_person
 from tests.traffic.factories import (
     DIGEST,
@@ -24,6 +26,7 @@ from tests.traffic.factories import (
     make_plan,
     make_route,
 )
+from tests.traffic.measuring import V1, V2, draw_success, measure
 from traffic.attention import CAUSES, needs_of
 from traffic.models import Vote
 from traffic.overview import begun_by, first_steps, overview_of
@@ -111,6 +114,54 @@ def test_needs__clusters__worst_first_one_entry_each(viewer: User) -> None:
         ("stale", "b-stale"),
         ("credential_ends", "e-ends"),
     ]
+
+
+def test_needs__service_that_fails__named_with_its_backend_since_when_and_the_change_before(
+    author: User, viewer: User
+) -> None:
+    cluster = make_cluster()
+    route = make_route(cluster)
+    change = in_state(in_review(author, [route]), State.APPLIED, ended_at=now())
+    series = measure(cluster, 10.0, success=0.88)
+    draw_success(series, [0.5, 1.0, 0.9, 0.88])
+    measure(cluster, 8.0, part=V1, success=1.0)
+    measure(cluster, 2.0, part=V2, success=0.4)
+
+    (need,) = needs_of(Sight(Held(viewer)))
+
+    assert (need.cause, need.place, need.url) == ("failing", cluster.slug, f"/services/{cluster.slug}/shop/checkout/")
+    assert need.words == "checkout fails 12\u202f% of its requests"
+    assert need.detail == (
+        f"v2 fails 60\u202f% of its own. Change #{change.number} was applied to it in the last two hours."
+    )
+    assert need.since == series.points.order_by("-at")[1].at
+
+
+@pytest.mark.parametrize(
+    ("rate", "values"),
+    [
+        (10.0, {"success": 0.995}),  # tolerated
+        (0.5, {"success": 0.9}),  # three requests a minute: perhaps an accident
+        (10.0, {"success": None}),  # nothing was judged
+        (10.0, {"success": 0.5, "age": 600.0}),  # not of now
+        (0.0, {"success": 0.5}),
+    ],
+)
+def test_needs__service_that_does_not_fail_now__nothing(viewer: User, rate: float, values: dict[str, Any]) -> None:
+    measure(make_cluster(), rate, **values)
+
+    assert causes(viewer) == []
+
+
+def test_needs__what_is_tolerated__is_what_the_graph_of_calls_tolerates() -> None:
+    assert TOLERATED == graphs.CRIT_SHARE
+
+
+def test_needs__service_that_fails_elsewhere__not_told() -> None:
+    measure(make_cluster("eu-west"), 10.0, success=0.5)
+    somebody = make_person("outside", ["viewer"], scope={"cluster": ["us-east"]})
+
+    assert causes(somebody) == []
 
 
 @pytest.mark.parametrize(
