@@ -1,13 +1,16 @@
 """A real Prometheus: Debian's package, unpacked into the lab's cache without being installed.
 
-`start_prometheus` serves samples that are already there (made into blocks by promtool): nobody waits for scrapes.
+`start_prometheus` serves samples that are already there (made into blocks by promtool), so that nobody waits for
+scrapes; or it scrapes what it is told to.
 """
 
+import json
 import os
 import re
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -105,11 +108,14 @@ def make_blocks(openmetrics: str, place: Place) -> Path:
     return target
 
 
-def start_prometheus(place: Place, data: Path) -> Prometheus:
-    """One server over `data`, on a free port of loopback, with a certificate of an authority of its own."""
+def start_prometheus(place: Place, data: Path, *, jobs: Sequence[Mapping[str, object]] = ()) -> Prometheus:
+    """One server over `data`, on a free port of loopback, with a certificate of an authority of its own.
+
+    `jobs` as in `scrape_configs` of its configuration.
+    """
     authority = Authority.create("prometheus-ca")
     pair = authority.issue_server("prometheus", hosts=("localhost",), addresses=(LOCALHOST,))
-    _write_config(place.folder, pair)
+    _write_config(place.folder, pair, jobs)
     program = prometheus_folder() / "prometheus"
     made: list[Prometheus] = []
 
@@ -138,8 +144,9 @@ def _is_ready(prometheus: Prometheus) -> bool:
         return False
 
 
-def _write_config(folder: Path, pair: KeyPair) -> None:
-    (folder / "prometheus.yml").write_text("global: {scrape_interval: 15s}\n")
+def _write_config(folder: Path, pair: KeyPair, jobs: Sequence[Mapping[str, object]]) -> None:
+    config = {"global": {"scrape_interval": "15s"}, "scrape_configs": list(jobs)}
+    (folder / "prometheus.yml").write_text(json.dumps(config))  # JSON is YAML
     (folder / "tls.crt").write_bytes(pair.certificate)
     (folder / "tls.key").touch(mode=0o600)
     (folder / "tls.key").write_bytes(pair.key)

@@ -1,0 +1,122 @@
+"""A change made on MeshUI's pages, as clients get it: real API server, real istiod, real Envoys, a real Prometheus.
+
+The proxies are plain Envoys, so `istio_requests_total` and the durations are derived from their own counters (lab.agent):
+what is proved of metrics is proved of those.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from clusters.connect import proxied_for
+from clusters.models import Cluster
+from lab import agent
+from lab.live import LiveShop, live_shop
+from lab.network import NoNetworkError
+from lab.samples import SHOP
+from lab.waiting import until
+from meshes.models import Route
+from meshes.types import FULL
+from meshui.lib.queue import drain
+from metrics.samples import parse_samples
+from metrics.selectors import get_signals
+from metrics.services import set_source, watch_service
+from metrics.services.collect import ring_due
+from tests import journey as way
+from tests.lab.caller import POINTS, Caller
+from tests.lab.desk import Desk, text_of
+from tests.lab.test_prometheus_source import by_address
+from tests.metrics.conftest import round_of
+from tests.people import as_actor
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from pytest_django import Settings
+
+    from accounts.models import User
+    from lab.prometheus import Prometheus
+
+pytestmark = [pytest.mark.lab, pytest.mark.django_db(transaction=True)]
+LIVE_SECONDS = 2.0
+"""Within which 'applied' must be what clients get."""
+SUBSETS = "v1", "v2"
+HOST = "checkout.shop.svc.cluster.local"
+
+
+@pytest.fixture(scope="module")
+def shop() -> Iterator[LiveShop]:
+    """The shop whose pods answer; where no network of its own can be had the tests are skipped, and say why."""
+    try:
+        with live_shop() as running:
+            yield running
+    except NoNetworkError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture
+def inside(shop: LiveShop) -> Iterator[LiveShop]:
+    """The shop at 90/10; the test, and with it the product, is in its network."""
+    with shop.network.entered():
+        shop.cluster.edit("VirtualService", "checkout", SHOP, way.set_weights(90, 10))
+        settles(shop, 90, 10)
+        yield shop
+
+
+@pytest.fixture(scope="module")
+def caller(shop: LiveShop) -> Caller:
+    """The only one who calls checkout."""
+    return Caller(shop)
+
+
+@pytest.fixture
+def route(inside: LiveShop, admin: User) -> Route:
+    """The cluster added to the product; its route of checkout."""
+    way.add_by_verb(inside.cluster, admin)
+    return Route.objects.select_related("cluster").get(root_namespace=SHOP, root_service="checkout")
+
+
+@pytest.fixture
+def desk(author: User, approver: User) -> Desk:
+    """Two people."""
+    return Desk.of(author, approver)
+
+
+@pytest.fixture
+def prometheus(inside: LiveShop, lab_prometheus: Path) -> Iterator[Prometheus]:
+    """One that scrapes the pods of the shop."""
+    running = inside.start_prometheus()
+    yield running
+    running.server.stop()
+
+
+def settles(shop: LiveShop, *weights: int) -> None:
+    """The caller's Envoy shares so, within LIVE_SECONDS."""
+    wanted = dict(zip(SUBSETS, weights, strict=True))
+    until(lambda: shop.caller.weights(HOST) == wanted, seconds=LIVE_SECONDS, what=f"Envoy to share as {wanted}")
+
+
+def test_traffic__two_people_move_weights__clients_of_a_real_envoy_get_them_within_2_s_and_back(
+    inside: LiveShop, caller: Caller, route: Route, desk: Desk, record_property: pytest.RecordProperty
+) -> None:
+    before = caller.share_of_v2(0.10)
+
+    desk.shift(route, 50, 50)
+    applied = time.monotonic()
+    settles(inside, 50, 50)
+    moved_s = time.monotonic() - applied
+    moved = caller.share_of_v2(0.50)
+    desk.roll_back()
+    settles(inside, 90, 10)
+    back = caller.share_of_v2(0.10)
+
+    assert (before, moved, back) == (
+        pytest.approx(0.10, abs=POINTS),
+        pytest.approx(0.50, abs=POINTS),
+        pytest.approx(0.10, abs=POINTS),
+    )
+    record_property("applied_to_live_seconds", moved_s)
