@@ -120,3 +120,72 @@ def test_traffic__two_people_move_weights__clients_of_a_real_envoy_get_them_with
         pytest.approx(0.10, abs=POINTS),
     )
     record_property("applied_to_live_seconds", moved_s)
+
+
+def test_prometheus__of_counters_derived_from_plain_envoys__approved_weights_are_measured_and_page_says_verified(
+    prometheus: Prometheus, caller: Caller, route: Route, desk: Desk, admin: User, settings: Settings
+) -> None:
+    settings.METRICS_WINDOW_SECONDS = 15  # it scrapes each second: so the first 15 s after the write are left out
+    set_source(actor=as_actor(admin), cluster_id=route.cluster_id, wanted=by_address(prometheus))
+    watch_service(route.cluster, SHOP, "checkout", seconds=900)
+
+    with caller.keeps_asking():
+        desk.shift(route, 60, 40)
+        early = desk.page(desk.author, "signals/")
+        until(lambda: "Verified" in measured(desk), seconds=90, what="the page of the change to say so")
+
+    page = desk.page(desk.author, "signals/")
+    service = text_of(desk.author.get(f"/services/{route.cluster.slug}/{SHOP}/checkout/signals/"))
+    found = get_signals(route.cluster, SHOP, "checkout")
+    assert "is too short" in early
+    assert "requests were shared as approved" in page
+    assert f"Prometheus {prometheus.url}" in service
+    assert found.service.golden is not None
+    assert found.service.golden.success == 1.0
+    assert found.service.golden.p99_ms is not None
+    rates = {key: reading.golden.rate for key, reading in found.backends.items() if reading.golden}
+    assert rates["shop/checkout#v2"] / sum(rates.values()) == pytest.approx(0.40, abs=0.05)
+    assert [edge.name.part for edge in found.edges] == ["shop/web"]
+
+
+def measured(desk: Desk) -> str:
+    """The page of what the change did to traffic, after the round that is due, if one is."""
+    if not ring_due():
+        return ""
+    drain()
+    return desk.page(desk.author, "signals/")
+
+
+def test_proxies__through_the_pod_proxy_of_a_real_api_server__tell_what_the_client_was_answered(
+    inside: LiveShop, caller: Caller, route: Route, desk: Desk, settings: Settings
+) -> None:
+    settings.METRICS_WINDOW_SECONDS = 40
+    cluster = Cluster.objects.get(pk=route.cluster_id)
+    watch_service(cluster, SHOP, "checkout", seconds=900)
+
+    def is_measured() -> bool:
+        caller.ask(300)
+        round_of(cluster)
+        return get_signals(cluster, SHOP, "checkout").service.golden is not None
+
+    until(is_measured, seconds=40, what="two scrapes of each proxy")
+
+    found = get_signals(cluster, SHOP, "checkout")
+    rates = {key: reading.golden.rate for key, reading in found.backends.items() if reading.golden}
+    page = text_of(desk.author.get(f"/services/{cluster.slug}/{SHOP}/checkout/signals/"))
+    assert told(cluster) == caller.answered
+    assert found.service.source == "3 of 3 proxies"
+    assert found.service.golden is not None
+    assert found.service.golden.rate == pytest.approx(sum(rates.values()), rel=0.01)
+    assert rates["shop/checkout#v2"] / sum(rates.values()) == pytest.approx(0.10, abs=POINTS)
+    assert "3 of 3 proxies" in page
+
+
+def told(cluster: Cluster) -> dict[str, float]:
+    """By workload, the requests that the sidecars of checkout say they let in, read through the API server."""
+    found: dict[str, float] = {}
+    for pod in proxied_for(cluster).pods(SHOP, {"app": "checkout"}):
+        text = proxied_for(cluster).pod_text(SHOP, pod.name, agent.PORT, agent.PATH)
+        counts = parse_samples(text, {"istio_requests_total"}).values()
+        found[pod.workload] = found.get(pod.workload, 0) + sum(counts)
+    return found
