@@ -85,7 +85,7 @@ def _started(lab: Lab, network: Network, stack: ExitStack) -> LiveShop:
 
     with ThreadPoolExecutor(len(pods)) as pool:
         sidecars = tuple(pool.map(start, pods))
-    stack.callback(_start_agent(sidecars, place).stop)
+    _start_agent(sidecars, place, stack)
     return LiveShop(network=network, cluster=cluster, place=place, sidecars=sidecars)
 
 
@@ -109,15 +109,15 @@ def _object(api_version: str, kind: str, name: str, spec: Object) -> Object:
     return {"apiVersion": api_version, "kind": kind, "metadata": {"name": name, "namespace": SHOP}, "spec": spec}
 
 
-def _start_agent(sidecars: Iterable[Sidecar], place: Place) -> Server:
+def _start_agent(sidecars: Iterable[Sidecar], place: Place, stack: ExitStack) -> None:
     """In place of pilot-agent in each pod."""
     file = place.folder / "pods.json"
     file.write_text(json.dumps({sidecar.pod.address: _told(sidecar) for sidecar in sidecars}))
     server = Server(name="agent", command=(sys.executable, "-I", "-S", agent.__file__, file), place=place)
     server.start()
+    stack.callback(server.stop)
     pages = [f"http://{sidecar.pod.address}:{agent.PORT}{agent.PATH}" for sidecar in sidecars]
     server.wait_ready(lambda: all(answers(page) for page in pages))
-    return server
 
 
 def _told(sidecar: Sidecar) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from accounts.models import User
     from meshes.models import Route
 
+EDIT = re.compile(r'name="edit" value="([^"]*)"')
 SPACE = re.compile(r"\s+")
 SEEN = {name: re.compile(rf'name="{name}" value="([^"]*)"') for name in ("version", "digest")}
 
@@ -44,13 +46,22 @@ class Desk:
         """The row as it is now."""
         return Change.objects.get(number=self.number)
 
-    def propose(self, route: Route, first: int, second: int, **more: str) -> None:
-        """The author sends the split form of the service of `route`; the plan is made."""
-        url = f"/services/{route.cluster.slug}/{route.root_namespace}/{route.root_service}/split/"
+    def propose(self, route: Route, first: int, second: int, *, rule: int = 0, edit: str = "") -> None:
+        """The author sends the split form of the service of `route`, after an `edit` of it; the plan is made.
+
+        The shares are those of the rule that stands in the form as number `rule`.
+        """
+        shares = {f"r{rule}-weight-0": str(first), f"r{rule}-weight-1": str(second)}
         words = {"title": f"Shift {route.root_service}", "reason": "v2 was good.", "route": [str(route.pk)]}
-        answer = self.author.post(url, {"r0-weight-0": str(first), "r0-weight-1": str(second)} | words | more)
-        self._go_on(answer)
+        self._go_on(self.author.post(_form(route), shares | words | ({"edit": edit} if edit else {})))
         drain()
+
+    def edit(self, route: Route, do: str, **fields: str) -> str:
+        """The author presses a button of the form that edits the route; what the form carries from then on."""
+        asked = {f"r0-{name}": value for name, value in fields.items()}
+        text = text_of(self.author.post(_form(route), {"do": do, "route": [str(route.pk)]} | asked))
+        (edit,) = EDIT.findall(text)
+        return html.unescape(edit)
 
     def shift(self, route: Route, first: int, second: int) -> None:
         """The whole way: proposed, approved by the other one, started, applied."""
@@ -85,6 +96,10 @@ class Desk:
         """To the change where the answer leads."""
         assert answer.status_code == 303, text_of(answer)
         self.number = int(answer["Location"].rstrip("/").rpartition("/")[2])
+
+
+def _form(route: Route) -> str:
+    return f"/services/{route.cluster.slug}/{route.root_namespace}/{route.root_service}/split/"
 
 
 def text_of(answer: HttpResponse | Any) -> str:

@@ -29,7 +29,7 @@ from tests import journey as way
 from tests.lab.caller import POINTS, Caller
 from tests.lab.desk import Desk, text_of
 from tests.lab.test_prometheus_source import by_address
-from tests.metrics.conftest import round_of
+from tests.metrics.conftest import later, round_of
 from tests.people import as_actor
 
 if TYPE_CHECKING:
@@ -179,6 +179,27 @@ def test_proxies__through_the_pod_proxy_of_a_real_api_server__tell_what_the_clie
     assert found.service.golden.rate == pytest.approx(sum(rates.values()), rel=0.01)
     assert rates["shop/checkout#v2"] / sum(rates.values()) == pytest.approx(0.10, abs=POINTS)
     assert "3 of 3 proxies" in page
+
+
+def test_proxies__weights_put_back_past_meshui__clients_get_those_and_page_of_the_change_says_mismatch(
+    inside: LiveShop, caller: Caller, route: Route, desk: Desk, settings: Settings
+) -> None:
+    settings.METRICS_WINDOW_SECONDS = 40
+    watch_service(route.cluster, SHOP, "checkout", seconds=900)
+    desk.shift(route, 50, 50)
+    settles(inside, 50, 50)
+
+    inside.cluster.edit("VirtualService", "checkout", SHOP, way.set_weights(90, 10))
+    settles(inside, 90, 10)
+    for _ in range(6):
+        caller.ask(300)
+        round_of(route.cluster)
+        later(15)
+
+    page = desk.page(desk.author, "signals/")
+    assert "Mismatch" in page
+    assert "approved are 50.0%" in page
+    assert "Verified" not in page
 
 
 def told(cluster: Cluster) -> dict[str, float]:

@@ -1,0 +1,84 @@
+"""A network of the thread's own: what is in it is not outside, and the thread is back afterwards."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lab import network
+from lab.network import Network, NoNetworkError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PODS = "10.99.0.0/16"
+POD = "10.99.7.7"
+
+
+@pytest.fixture
+def own() -> Iterator[Network]:
+    """One, where it can be had."""
+    try:
+        made = Network(PODS)
+    except NoNetworkError as error:
+        pytest.skip(str(error))
+    yield made
+    made.close()
+
+
+def connects(address: tuple[str, int]) -> bool:
+    """Whether anybody listens there."""
+    try:
+        socket.create_connection(address, timeout=0.3).close()
+    except OSError:
+        return False
+    return True
+
+
+def name_of_now() -> str:
+    """The network of this thread."""
+    return str(Path("/proc/thread-self/ns/net").readlink())
+
+
+def test_entered__address_of_a_pod__answers_inside_and_nowhere_else(own: Network) -> None:
+    with own.entered(), socket.create_server((POD, 0)) as server:
+        address = server.getsockname()
+        inside = connects(address)
+        elsewhere: list[bool] = []
+        code = f"import socket; socket.create_connection({address!r}, 1)"
+        child = subprocess.run([sys.executable, "-c", code], check=False)
+        thread = threading.Thread(target=lambda: elsewhere.append(connects(address)))
+        thread.start()
+        thread.join()
+
+    assert (inside, child.returncode, elsewhere) == (True, 0, [True])
+    assert not connects(address)
+
+
+def test_entered__something_raises__thread_is_back(own: Network) -> None:
+    before = name_of_now()
+
+    with pytest.raises(ZeroDivisionError), own.entered():
+        1 / 0  # noqa: B018 - it raises
+
+    assert name_of_now() == before
+
+
+def test_network__not_allowed__says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Refusing:
+        def unshare(self, _: int) -> int:
+            return 1
+
+        def setns(self, *_: int) -> int:
+            return 0
+
+    monkeypatch.setattr(network, "_LIBC", Refusing())
+
+    with pytest.raises(NoNetworkError, match=r"run it as root, or put `unshare --map-root-user` before the command"):
+        Network(PODS)
