@@ -21,7 +21,9 @@ PATH = "/stats/prometheus"
 _SECONDS = 5.0
 _LINE = re.compile(r"(?P<metric>envoy_cluster_upstream_rq(?:_time_bucket)?)\{(?P<labels>[^}]*)\} (?P<value>\S+)")
 _LABEL = re.compile(r'([a-z_.]+)="([^"]*)"')
-_OUTBOUND = re.compile(r"outbound\|\d+\|(?P<subset>[^|]*)\|(?P<service>[^.|]+)\.(?P<namespace>[^.|]+)\.svc\.cluster\.local")
+_OUTBOUND = re.compile(
+    r"outbound\|\d+\|(?P<subset>[^|]*)\|(?P<service>[^.|]+)\.(?P<namespace>[^.|]+)\.svc\.cluster\.local"
+)
 _METRICS = {
     "envoy_cluster_upstream_rq": "istio_requests_total",
     "envoy_cluster_upstream_rq_time_bucket": "istio_request_duration_milliseconds_bucket",

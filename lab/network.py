@@ -28,47 +28,62 @@ class Network:
 
     def __init__(self, pods: str) -> None:
         """Raises NoNetworkError."""
-        with _at_home_again():
-            if _LIBC is None or _LIBC.unshare(_NEW_NETWORK):
-                why = "this is not Linux" if _LIBC is None else os.strerror(ctypes.get_errno())
-                raise NoNetworkError(
-                    f"A network namespace is needed, in which addresses of pods answer, and none can be made ({why}): "
-                    "run it as root, or put `unshare --map-root-user` before the command."
-                )
-            _set_up_loopback(IPv4Network(pods))
-            self._file = _current()
+        with _home() as home:
+            _set(home)  # whoever may not come back must not go
+            _check(_libc().unshare(_NEW_NETWORK))
+            try:
+                _set_up_loopback(IPv4Network(pods))
+                self._file = _current()
+            finally:
+                _set(home)
 
     @contextmanager
     def entered(self) -> Iterator[None]:
         """This thread, and what it starts, is in the network while the block runs."""
-        with _at_home_again():
-            _enter(self._file)
-            yield
+        with _home() as home:
+            _set(self._file)
+            try:
+                yield
+            finally:
+                _set(home)
 
     def close(self) -> None:
         """Let it go; it ends with the last process in it."""
         os.close(self._file)
 
 
+@contextmanager
+def _home() -> Iterator[int]:
+    """The network of this thread, as a file."""
+    _libc()
+    home = _current()
+    try:
+        yield home
+    finally:
+        os.close(home)
+
+
 def _current() -> int:
     return os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
 
 
-def _enter(file: int) -> None:
-    if _LIBC is None or _LIBC.setns(file, _NEW_NETWORK):
-        raise NoNetworkError(f"The network cannot be entered: {os.strerror(ctypes.get_errno())}")
+def _set(network: int) -> None:
+    _check(_libc().setns(network, _NEW_NETWORK))
 
 
-@contextmanager
-def _at_home_again() -> Iterator[None]:
-    """Whatever the block does, this thread is in its network of now afterwards."""
-    home = _current() if _LIBC is not None else -1
-    try:
-        yield
-    finally:
-        if home >= 0:
-            _enter(home)
-            os.close(home)
+def _libc() -> ctypes.CDLL:
+    if _LIBC is None:
+        raise NoNetworkError("Pods that answer need a network namespace of Linux.")
+    return _LIBC
+
+
+def _check(result: int) -> None:
+    if result:
+        why = os.strerror(ctypes.get_errno())
+        raise NoNetworkError(
+            f"Pods that answer need a network namespace, and none can be had here ({why}): run it as root, or this "
+            "file of tests alone behind `unshare --map-root-user --net`."
+        )
 
 
 def _set_up_loopback(pods: IPv4Network) -> None:

@@ -1,4 +1,4 @@
-"""Two people who move weights on the product's pages, without a browser: what their forms carry is read off the page."""
+"""Two people who move weights on the product's pages, without a browser: their forms carry what the page shows."""
 
 from __future__ import annotations
 

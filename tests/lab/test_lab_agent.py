@@ -38,7 +38,9 @@ def test_derived__both_ends__each_counter_once_and_nothing_else() -> None:
 
 
 def test_derived__as_a_client__caller_service_and_subset_are_named() -> None:
-    (good,) = [line for line in derived(PAGE, WEB).splitlines() if 'response_code="200"' in line and "source" in line][:1]
+    (good,) = [line for line in derived(PAGE, WEB).splitlines() if 'response_code="200"' in line and "source" in line][
+        :1
+    ]
 
     for label in (
         'source_workload="web"',

@@ -70,15 +70,26 @@ def test_entered__something_raises__thread_is_back(own: Network) -> None:
     assert name_of_now() == before
 
 
-def test_network__not_allowed__says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Refusing:
-        def unshare(self, _: int) -> int:
-            return 1
+class Refusing:
+    """A system that lets nobody come back."""
 
-        def setns(self, *_: int) -> int:
-            return 0
+    left = False
 
-    monkeypatch.setattr(network, "_LIBC", Refusing())
+    def unshare(self, _: int) -> int:
+        """As unshare(2)."""
+        self.left = True
+        return 0
 
-    with pytest.raises(NoNetworkError, match=r"run it as root, or put `unshare --map-root-user` before the command"):
+    def setns(self, *_: int) -> int:
+        """As setns(2)."""
+        return -1
+
+
+def test_network__no_way_back__says_what_to_do_and_nobody_leaves(monkeypatch: pytest.MonkeyPatch) -> None:
+    refusing = Refusing()
+    monkeypatch.setattr(network, "_LIBC", refusing)
+
+    with pytest.raises(NoNetworkError, match=r"run it as root, or this file of tests alone behind `unshare"):
         Network(PODS)
+
+    assert not refusing.left
