@@ -82,16 +82,22 @@ def _ends(cluster: str, pod: Mapping[str, str]) -> dict[str, str]:
     return {}
 
 
-class _Page(BaseHTTPRequestHandler):
-    """Of whichever pod's address was asked."""
+class _Server(ThreadingHTTPServer):
+    """Serves one pod's page."""
 
-    pods: Mapping[str, Mapping[str, str]] = {}
+    def __init__(self, pod: Mapping[str, str]) -> None:
+        self.pod = pod
+        super().__init__((pod["address"], int(pod["port"])), _Page)
+
+
+class _Page(BaseHTTPRequestHandler):
+    server: _Server
 
     def do_GET(self) -> None:
         if self.path != PATH:
             self.send_error(404)
             return
-        pod = self.pods[self.connection.getsockname()[0]]
+        pod = self.server.pod
         with urllib.request.urlopen(pod["page"], timeout=_SECONDS) as answer:  # noqa: S310 - http to loopback
             body = derived(answer.read().decode(), pod).encode()
         self.send_response(200)
@@ -105,10 +111,8 @@ class _Page(BaseHTTPRequestHandler):
 
 
 def main(file: str) -> None:
-    """Serve until the end. `file`: address of a pod → what `derived` takes, and `page`, its Envoy's own."""
-    _Page.pods = json.loads(Path(file).read_text())
-    servers = [ThreadingHTTPServer((address, PORT), _Page) for address in _Page.pods]
-    threads = [threading.Thread(target=server.serve_forever) for server in servers]
+    """Serve until the end. `file`: pods as `derived` takes them, with `address`, `port` and `page`, its Envoy's own."""
+    threads = [threading.Thread(target=_Server(pod).serve_forever) for pod in json.loads(Path(file).read_text())]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -5,7 +5,7 @@ which lab.agent derives Istio's metrics from.
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -80,16 +80,25 @@ def start_sidecar(pod: Pod, *, cluster: str, xds_port: int, place: Place) -> Sid
     return made[0]
 
 
-def start_applications(pods: Iterable[Pod], place: Place) -> Server:
-    """One Envoy in place of the applications of `pods`: each answers every request, and says in SERVED_BY who it is."""
-    listeners = [_application(pod) for pod in pods]
-    program = _program()
+def start_applications(
+    pods: Sequence[Pod], place: Place, *, on_loopback: bool = False
+) -> tuple[Server, dict[str, tuple[str, int]]]:
+    """One Envoy in place of the applications of `pods`: each answers every request, and says in SERVED_BY who it is.
+
+    Returns where each listens too, by the pod's name: on APP_PORT of its own address, else on a port of loopback.
+    """
+    program, where = _program(), dict[str, tuple[str, int]]()
 
     def make(ports: tuple[int, ...]) -> Server:
+        for pod, port in zip(pods, ports[1:], strict=True):
+            where[pod.name] = (LOCALHOST, port) if on_loopback else (pod.address, APP_PORT)
+        listeners = [_application(name, *address) for name, address in where.items()]
         config = {**_shared("applications", ports[0]), "static_resources": {"listeners": listeners}}
         return _envoy(program, "applications", config, place)
 
-    return start_on_free_ports(1, make, lambda ports: answers(f"http://{LOCALHOST}:{ports[0]}/ready"))[0]
+    count = 1 + len(pods)
+    server, _ = start_on_free_ports(count, make, lambda ports: answers(f"http://{LOCALHOST}:{ports[0]}/ready"))
+    return server, where
 
 
 def _program() -> Path:
@@ -161,11 +170,11 @@ def _xds_cluster(port: int) -> dict[str, Any]:
     }
 
 
-def _application(pod: Pod) -> dict[str, Any]:
+def _application(pod: str, address: str, port: int) -> dict[str, Any]:
     answer = {
         "match": {"prefix": "/"},
         "direct_response": {"status": 200, "body": {"inline_string": "ok\n"}},
-        "response_headers_to_add": [{"header": {"key": SERVED_BY, "value": pod.name}}],
+        "response_headers_to_add": [{"header": {"key": SERVED_BY, "value": pod}}],
     }
     manager = {
         "@type": _MANAGER,
@@ -174,5 +183,5 @@ def _application(pod: Pod) -> dict[str, Any]:
         "http_filters": [{"name": "envoy.filters.http.router", "typed_config": _ROUTER}],
     }
     chain = {"filters": [{"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}]}
-    address = {"socket_address": {"address": pod.address, "port_value": APP_PORT}}
-    return {"name": pod.name, "address": address, "filter_chains": [chain]}
+    listens = {"socket_address": {"address": address, "port_value": port}}
+    return {"name": pod, "address": listens, "filter_chains": [chain]}

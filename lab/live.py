@@ -1,13 +1,15 @@
-"""A shop whose pods answer: on a real API server, behind real sidecars that the real istiod configures.
+"""A shop that answers: on a real API server, behind real sidecars that the real istiod configures.
 
-It lives in a network of its own (lab.network), where the addresses that kwok gives to pods are local.
+`live_shop` has it in a network of its own (lab.network), where the addresses that kwok gives to pods are local and
+each pod has its sidecar. `loopback_shop` needs none: a ServiceEntry names endpoints on loopback in place of the
+Service's, and only who calls has a sidecar.
 """
 
 import json
 import sys
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 
 from lab import agent
@@ -15,7 +17,7 @@ from lab.client import Object
 from lab.cluster import Cluster
 from lab.envoys import APP_PORT, Pod, Sidecar, start_applications, start_sidecar
 from lab.network import Network
-from lab.processes import Place, Server
+from lab.processes import Place, Server, start_on_free_ports
 from lab.prometheus import Prometheus, start_prometheus
 from lab.samples import SHOP, deploy_shop, is_available
 from lab.servers import LOCALHOST, POD_RANGE, answers
@@ -27,12 +29,21 @@ CALLER = "web"
 
 @dataclass(frozen=True, kw_only=True)
 class LiveShop:
-    """checkout v1 (two pods) and v2 (one), and who calls it. Use it inside `network.entered()`."""
+    """checkout v1 (two pods) and v2 (one), and who calls it. Use it while `entered`.
 
-    network: Network
+    `pages`: host and port of what tells the metrics of each sidecar.
+    """
+
+    network: Network | None
     cluster: Cluster
     place: Place = field(repr=False)
+    pods: tuple[Pod, ...]
     sidecars: tuple[Sidecar, ...]
+    pages: tuple[str, ...]
+
+    def entered(self) -> AbstractContextManager[None]:
+        """This thread, and what it starts, reaches the shop while the block runs."""
+        return self.network.entered() if self.network else nullcontext()
 
     @property
     def caller(self) -> Sidecar:
@@ -41,17 +52,16 @@ class LiveShop:
 
     def workload(self, pod: str) -> str:
         """The Deployment of the pod called so."""
-        return next(sidecar.pod.workload for sidecar in self.sidecars if sidecar.pod.name == pod)
+        return next(each.workload for each in self.pods if each.name == pod)
 
     def start_prometheus(self) -> Prometheus:
         """One that scrapes the pages of all sidecars each second, from now on."""
-        targets = [f"{sidecar.pod.address}:{agent.PORT}" for sidecar in self.sidecars]
         job = {
             "job_name": "istio-proxies",
             "metrics_path": agent.PATH,
             "scrape_interval": "1s",
             "scrape_timeout": "1s",
-            "static_configs": [{"targets": targets}],
+            "static_configs": [{"targets": list(self.pages)}],
         }
         place = self.place.inside("prometheus")
         return start_prometheus(place, place.folder / "data", jobs=[job])
@@ -59,34 +69,39 @@ class LiveShop:
 
 @contextmanager
 def live_shop() -> Iterator[LiveShop]:
-    """The shop while the block runs, split 90/10. Raises NoNetworkError, FileNotFoundError, ServerError."""
+    """The shop whose pods answer, split 90/10. Raises NoNetworkError, FileNotFoundError, ServerError."""
     with ExitStack() as stack:
         network = Network(POD_RANGE)
         stack.callback(network.close)
         with network.entered():
-            lab = stack.enter_context(session(clusters=0))
-            shop = _started(lab, network, stack)
+            shop = _started(stack.enter_context(session(clusters=0)), network, stack)
         yield shop
 
 
-def _started(lab: Lab, network: Network, stack: ExitStack) -> LiveShop:
+@contextmanager
+def loopback_shop() -> Iterator[LiveShop]:
+    """The shop on loopback, split 90/10. Raises FileNotFoundError, ServerError."""
+    with ExitStack() as stack:
+        yield _started(stack.enter_context(session(clusters=0)), None, stack)
+
+
+def _started(lab: Lab, network: Network | None, stack: ExitStack) -> LiveShop:
     cluster = lab.add_cluster("live")
     deploy_shop(cluster)
     cluster.load(_around())
     cluster.wait("Deployment", CALLER, SHOP, is_available, seconds=60)
     pods = [Pod.read(body) for body in cluster.list("Pod", SHOP)]
     place = lab.place.inside("sidecars")
-    stack.callback(start_applications([pod for pod in pods if pod.workload != CALLER], place).stop)
-
-    def start(pod: Pod) -> Sidecar:
-        sidecar = start_sidecar(pod, cluster=cluster.name, xds_port=cluster.xds_port, place=place)
-        stack.callback(sidecar.server.stop)
-        return sidecar
-
-    with ThreadPoolExecutor(len(pods)) as pool:
-        sidecars = tuple(pool.map(start, pods))
-    _start_agent(sidecars, place, stack)
-    return LiveShop(network=network, cluster=cluster, place=place, sidecars=sidecars)
+    called = [pod for pod in pods if pod.workload != CALLER]
+    server, where = start_applications(called, place, on_loopback=network is None)
+    stack.callback(server.stop)
+    if network is None:
+        _name_endpoints(cluster, [(pod, where[pod.name][1]) for pod in called])
+    sidecars = _start_sidecars(cluster, [pod for pod in pods if network or pod not in called], place, stack)
+    pages = _start_agent(sidecars, place, stack, on_loopback=network is None)
+    return LiveShop(
+        network=network, cluster=cluster, place=place, pods=tuple(pods), sidecars=sidecars, pages=tuple(pages)
+    )
 
 
 def _around() -> list[Object]:
@@ -105,25 +120,66 @@ def _around() -> list[Object]:
     ]
 
 
+def _name_endpoints(cluster: Cluster, pods: Iterable[tuple[Pod, int]]) -> None:
+    """In place of the pods behind checkout: the ports of loopback where their applications are.
+
+    An EndpointSlice may not name loopback; a ServiceEntry of the same host may, and istiod takes both together.
+    """
+    cluster.edit("Service", "checkout", SHOP, lambda service: service["spec"].pop("selector"))
+    for body in cluster.list("EndpointSlice", SHOP):
+        cluster.delete("EndpointSlice", body["metadata"]["name"], SHOP)
+    endpoints = [{"address": LOCALHOST, "ports": {"http": port}, "labels": pod.labels} for pod, port in pods]
+    entry = {
+        "hosts": [f"checkout.{SHOP}.svc.cluster.local"],
+        "location": "MESH_INTERNAL",
+        "ports": [{"name": "http", "number": 80, "protocol": "HTTP"}],
+        "resolution": "STATIC",
+        "endpoints": endpoints,
+    }
+    cluster.load([_object("networking.istio.io/v1", "ServiceEntry", "checkout", entry)])
+
+
 def _object(api_version: str, kind: str, name: str, spec: Object) -> Object:
     return {"apiVersion": api_version, "kind": kind, "metadata": {"name": name, "namespace": SHOP}, "spec": spec}
 
 
-def _start_agent(sidecars: Iterable[Sidecar], place: Place, stack: ExitStack) -> None:
-    """In place of pilot-agent in each pod."""
-    file = place.folder / "pods.json"
-    file.write_text(json.dumps({sidecar.pod.address: _told(sidecar) for sidecar in sidecars}))
-    server = Server(name="agent", command=(sys.executable, "-I", "-S", agent.__file__, file), place=place)
-    server.start()
-    stack.callback(server.stop)
-    pages = [f"http://{sidecar.pod.address}:{agent.PORT}{agent.PATH}" for sidecar in sidecars]
-    server.wait_ready(lambda: all(answers(page) for page in pages))
+def _start_sidecars(cluster: Cluster, pods: list[Pod], place: Place, stack: ExitStack) -> tuple[Sidecar, ...]:
+    def start(pod: Pod) -> Sidecar:
+        sidecar = start_sidecar(pod, cluster=cluster.name, xds_port=cluster.xds_port, place=place)
+        stack.callback(sidecar.server.stop)
+        return sidecar
+
+    with ThreadPoolExecutor(len(pods)) as pool:
+        return tuple(pool.map(start, pods))
 
 
-def _told(sidecar: Sidecar) -> dict[str, str]:
+def _start_agent(sidecars: Iterable[Sidecar], place: Place, stack: ExitStack, *, on_loopback: bool) -> list[str]:
+    """In place of pilot-agent in each pod: where the pages are. On loopback there is one sidecar alone."""
+    pages: list[str] = []
+
+    def make(ports: tuple[int, ...]) -> Server:
+        told = [
+            _told(each, *((LOCALHOST, ports[0]) if on_loopback else (each.pod.address, agent.PORT)))
+            for each in sidecars
+        ]
+        pages[:] = [f"{each['address']}:{each['port']}" for each in told]
+        file = place.folder / "pods.json"
+        file.write_text(json.dumps(told))
+        return Server(name="agent", command=(sys.executable, "-I", "-S", agent.__file__, file), place=place)
+
+    def is_ready(_: tuple[int, ...]) -> bool:
+        return all(answers(f"http://{page}{agent.PATH}") for page in pages)
+
+    stack.callback(start_on_free_ports(1, make, is_ready)[0].stop)
+    return pages
+
+
+def _told(sidecar: Sidecar, address: str, port: int) -> dict[str, str]:
     """As lab.agent takes it."""
     pod = sidecar.pod
     return {
+        "address": address,
+        "port": str(port),
         "page": f"http://{LOCALHOST}:{sidecar.admin_port}/stats?format=prometheus&usedonly",
         "namespace": pod.namespace,
         "workload": pod.workload,

@@ -52,6 +52,15 @@ class Network:
         os.close(self._file)
 
 
+def is_allowed() -> bool:
+    """Whether a network of its own can be had here."""
+    try:
+        Network("10.99.0.0/16").close()
+    except NoNetworkError:
+        return False
+    return True
+
+
 @contextmanager
 def _home() -> Iterator[int]:
     """The network of this thread, as a file."""
