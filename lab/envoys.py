@@ -133,6 +133,7 @@ def _node(pod: Pod, cluster: str, *, proxy_port: int) -> dict[str, Any]:
         "ISTIO_VERSION": _ISTIO_VERSION,
         "INTERCEPTION_MODE": "NONE",
         "HTTP_PROXY_PORT": str(proxy_port),
+        "UNPRIVILEGED_POD": "true",  # else it listens on loopback for each Service, here on ports 80 and 443
     }
     name = f"sidecar~{pod.address}~{pod.name}.{pod.namespace}~{pod.namespace}.svc.cluster.local"
     return {"id": name, "cluster": f"{pod.workload}.{pod.namespace}", "metadata": metadata}
