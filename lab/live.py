@@ -16,15 +16,17 @@ from lab import agent
 from lab.client import Object
 from lab.cluster import Cluster
 from lab.envoys import APP_PORT, Pod, Sidecar, start_applications, start_sidecar
+from lab.istiod import SYSTEM
 from lab.network import Network
 from lab.processes import Place, Server, start_on_free_ports
-from lab.prometheus import Prometheus, start_prometheus
+from lab.prometheus import Prometheus, start_open_prometheus, start_prometheus
 from lab.samples import SHOP, deploy_shop, is_available
 from lab.servers import LOCALHOST, POD_RANGE, answers
 from lab.sessions import Lab, session
 
 CALLER = "web"
 """The workload whose pod calls checkout."""
+PROMETHEUS, PROMETHEUS_PORT = "prometheus", 9090
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,15 +58,35 @@ class LiveShop:
 
     def start_prometheus(self) -> Prometheus:
         """One that scrapes the pages of all sidecars each second, from now on."""
-        job = {
+        place = self.place.inside("prometheus")
+        return start_prometheus(place, place.folder / "data", jobs=[self._job()])
+
+    def start_prometheus_inside(self) -> tuple[Server, str]:
+        """The same, in the place of a pod behind the Service istio-system/prometheus; and its URL there.
+
+        Pods have to answer.
+        """
+        self.cluster.load(_prometheus_objects())
+        self.cluster.wait("Deployment", PROMETHEUS, SYSTEM, is_available, seconds=60)
+        (pod,) = [body for body in self.cluster.list("Pod", SYSTEM) if body["metadata"]["labels"]["app"] == PROMETHEUS]
+        place = self.place.inside("prometheus-inside")
+        listen = f"{pod['status']['podIP']}:{PROMETHEUS_PORT}"
+        server = start_open_prometheus(place, place.folder / "data", listen, [self._job()])
+        return server, f"http://{listen}"
+
+    def take_prometheus_away(self) -> None:
+        """Its objects; end the server before."""
+        self.cluster.delete("Deployment", PROMETHEUS, SYSTEM)
+        self.cluster.delete("Service", PROMETHEUS, SYSTEM)
+
+    def _job(self) -> dict[str, object]:
+        return {
             "job_name": "istio-proxies",
             "metrics_path": agent.PATH,
             "scrape_interval": "1s",
             "scrape_timeout": "1s",
             "static_configs": [{"targets": list(self.pages)}],
         }
-        place = self.place.inside("prometheus")
-        return start_prometheus(place, place.folder / "data", jobs=[job])
 
 
 @contextmanager
@@ -106,10 +128,7 @@ def _started(lab: Lab, network: Network | None, stack: ExitStack) -> LiveShop:
 
 def _around() -> list[Object]:
     """Beside the shop: who calls, sidecars that let requests in without redirected packets, and no certificates."""
-    labels = {"app": CALLER, "version": "v1"}
-    containers = [{"name": name, "image": f"example/{name}:v1"} for name in (CALLER, "istio-proxy")]
-    template = {"metadata": {"labels": labels}, "spec": {"containers": containers}}
-    deployment = {"replicas": 1, "selector": {"matchLabels": labels}, "template": template}
+    deployment = _one_pod({"app": CALLER, "version": "v1"}, CALLER, "istio-proxy")
     port = {"number": 8080, "protocol": "HTTP", "name": "http"}
     ingress = [{"port": port, "defaultEndpoint": f"0.0.0.0:{APP_PORT}"}]  # of its own pod
     sidecar = {"workloadSelector": {"labels": {"app": "checkout"}}, "ingress": ingress}
@@ -139,8 +158,24 @@ def _name_endpoints(cluster: Cluster, pods: Iterable[tuple[Pod, int]]) -> None:
     cluster.load([_object("networking.istio.io/v1", "ServiceEntry", "checkout", entry)])
 
 
-def _object(api_version: str, kind: str, name: str, spec: Object) -> Object:
-    return {"apiVersion": api_version, "kind": kind, "metadata": {"name": name, "namespace": SHOP}, "spec": spec}
+def _prometheus_objects() -> list[Object]:
+    labels = {"app": PROMETHEUS}
+    service = {"selector": labels, "ports": [{"name": "http", "port": PROMETHEUS_PORT}]}
+    return [
+        _object("apps/v1", "Deployment", PROMETHEUS, _one_pod(labels, PROMETHEUS), namespace=SYSTEM),
+        _object("v1", "Service", PROMETHEUS, service, namespace=SYSTEM),
+    ]
+
+
+def _one_pod(labels: dict[str, str], *containers: str) -> Object:
+    """The spec of a Deployment."""
+    pod = {"containers": [{"name": name, "image": f"example/{name}:v1"} for name in containers]}
+    template = {"metadata": {"labels": labels}, "spec": pod}
+    return {"replicas": 1, "selector": {"matchLabels": labels}, "template": template}
+
+
+def _object(api_version: str, kind: str, name: str, spec: Object, *, namespace: str = SHOP) -> Object:
+    return {"apiVersion": api_version, "kind": kind, "metadata": {"name": name, "namespace": namespace}, "spec": spec}
 
 
 def _start_sidecars(cluster: Cluster, pods: list[Pod], place: Place, stack: ExitStack) -> tuple[Sidecar, ...]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+import urllib3
 
 from clusters.connect import proxied_for
 from lab import agent
@@ -39,6 +40,7 @@ from tests.metrics.conftest import later, round_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from pytest_django import Settings
 
@@ -51,6 +53,7 @@ if TYPE_CHECKING:
     from tests.lab.desk import Desk
 
 __all__ = ["caller", "desk", "inside", "prometheus", "route"]
+FOUND = "Prometheus istio-system/prometheus:9090"
 pytestmark = [pytest.mark.lab, pytest.mark.django_db(transaction=True), needs_envoy]
 
 
@@ -59,6 +62,24 @@ def shop() -> Iterator[LiveShop]:
     """The shop whose pods answer."""
     with running(live_shop) as found:
         yield found
+
+
+@pytest.fixture
+def prometheus_inside(inside: LiveShop, caller: Caller, lab_prometheus: Path) -> Iterator[None]:
+    """One in the cluster, at the place where Istio's add-on has it, while the test lasts; it has seen requests."""
+    server, url = inside.start_prometheus_inside()
+    until(lambda: bool(caller.ask(100)) and knows_rates(url), seconds=30, what="two scrapes of every proxy")
+    yield
+    server.stop()
+    inside.take_prometheus_away()
+
+
+def knows_rates(url: str) -> bool:
+    """Whether it can tell how often each pod was asked: after a first question in vain it is left alone for a while."""
+    query = 'rate(istio_requests_total{reporter="destination"}[15s])'
+    with urllib3.PoolManager(retries=False, timeout=5.0) as pool:
+        found = pool.request("GET", f"{url}/api/v1/query", fields={"query": query}).json()
+    return len(found["data"]["result"]) == 3
 
 
 def test_traffic__two_people_move_weights__clients_of_real_envoys_get_them_within_2_s_and_back(
@@ -78,6 +99,22 @@ def test_prometheus__of_counters_derived_from_plain_envoys__approved_weights_are
     assert found.service.golden.success == pytest.approx(1.0)
     assert found.service.golden.p99_ms is not None
     assert f"Prometheus {prometheus.url}" in service_page(desk, route)
+
+
+@pytest.mark.usefixtures("prometheus_inside")
+def test_prometheus__behind_the_service_proxy_of_a_real_api_server__found_and_what_it_scraped_is_shown(
+    route: Route, desk: Desk, settings: Settings
+) -> None:
+    settings.METRICS_WINDOW_SECONDS = 15
+    watch_service(route.cluster, SHOP, "checkout", seconds=900)
+
+    round_of(route.cluster)
+
+    found = get_signals(route.cluster, SHOP, "checkout")
+    assert found.service.source == FOUND
+    assert FOUND in service_page(desk, route)
+    assert share_of_v2(found) == pytest.approx(0.10, abs=0.05)
+    assert [edge.name.part for edge in found.edges] == [f"{SHOP}/web"]
 
 
 def test_proxies__through_the_pod_proxy_of_a_real_api_server__tell_what_the_client_was_answered(
