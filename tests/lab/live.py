@@ -58,8 +58,7 @@ def running(start: Callable[[], AbstractContextManager[LiveShop]]) -> Iterator[L
 def inside(shop: LiveShop) -> Iterator[LiveShop]:
     """The shop at 90/10; the test, and with it the product, reaches it."""
     with shop.entered():
-        shop.cluster.edit("VirtualService", "checkout", SHOP, way.set_weights(90, 10))
-        settles(shop, 90, 10)
+        put_back(shop)
         yield shop
 
 
@@ -90,10 +89,16 @@ def prometheus(inside: LiveShop, lab_prometheus: Path) -> Iterator[Prometheus]:
     server.server.stop()
 
 
-def settles(shop: LiveShop, *weights: int) -> None:
-    """The caller's Envoy shares so, within LIVE_SECONDS."""
+def put_back(shop: LiveShop) -> None:
+    """Another hand sets 90/10, past MeshUI; the caller's Envoy shares so."""
+    shop.cluster.edit("VirtualService", "checkout", SHOP, way.set_weights(90, 10))
+    settles(shop, 90, 10, seconds=20)
+
+
+def settles(shop: LiveShop, *weights: int, seconds: float = LIVE_SECONDS) -> None:
+    """The caller's Envoy shares so within `seconds`."""
     wanted = dict(zip(SUBSETS, weights, strict=True))
-    until(lambda: shop.caller.weights(HOST) == wanted, seconds=LIVE_SECONDS, what=f"Envoy to share as {wanted}")
+    until(lambda: shop.caller.weights(HOST) == wanted, seconds=seconds, what=f"Envoy to share as {wanted}")
 
 
 def check_weights_move(shop: LiveShop, caller: Caller, route: Route, desk: Desk) -> None:

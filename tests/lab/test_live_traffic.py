@@ -20,8 +20,6 @@ from lab.waiting import until
 from metrics.samples import parse_samples
 from metrics.selectors import get_signals
 from metrics.services import watch_service
-from tests import journey as way
-from tests.lab.caller import POINTS
 from tests.lab.live import (
     caller,
     check_prometheus_verifies,
@@ -30,6 +28,7 @@ from tests.lab.live import (
     inside,
     needs_envoy,
     prometheus,
+    put_back,
     route,
     running,
     service_page,
@@ -68,7 +67,7 @@ def shop() -> Iterator[LiveShop]:
 def prometheus_inside(inside: LiveShop, caller: Caller, lab_prometheus: Path) -> Iterator[None]:
     """One in the cluster, at the place where Istio's add-on has it, while the test lasts; it has seen requests."""
     server, url = inside.start_prometheus_inside()
-    until(lambda: bool(caller.ask(100)) and knows_rates(url), seconds=30, what="two scrapes of every proxy")
+    until(lambda: bool(caller.ask(500)) and knows_rates(url), seconds=30, what="two scrapes of every proxy")
     yield
     server.stop()
     inside.take_prometheus_away()
@@ -136,7 +135,7 @@ def test_proxies__through_the_pod_proxy_of_a_real_api_server__tell_what_the_clie
     assert told(cluster) == caller.answered
     assert found.service.source == "3 of 3 proxies"
     assert found.service.golden is not None
-    assert share_of_v2(found) == pytest.approx(0.10, abs=POINTS)
+    assert share_of_v2(found) == pytest.approx(0.10, abs=0.05)
     assert "3 of 3 proxies" in page
 
 
@@ -148,8 +147,7 @@ def test_proxies__weights_put_back_past_meshui__clients_get_those_and_page_of_th
     desk.shift(route, 50, 50)
     settles(inside, 50, 50)
 
-    inside.cluster.edit("VirtualService", "checkout", SHOP, way.set_weights(90, 10))
-    settles(inside, 90, 10)
+    put_back(inside)
     for _ in range(6):
         caller.ask(300)
         round_of(route.cluster)
