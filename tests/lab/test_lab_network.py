@@ -47,18 +47,22 @@ def name_of_now() -> str:
 
 
 def test_entered__address_of_a_pod__answers_inside_and_nowhere_else(own: Network) -> None:
-    with own.entered(), socket.create_server((POD, 0)) as server:
+    with own.entered():
+        server = socket.create_server((POD, 0))
+    with server:
         address = server.getsockname()
-        inside = connects(address)
-        elsewhere: list[bool] = []
-        code = f"import socket; socket.create_connection({address!r}, 1)"
-        child = subprocess.run([sys.executable, "-c", code], check=False)
-        thread = threading.Thread(target=lambda: elsewhere.append(connects(address)))
-        thread.start()
-        thread.join()
+        outside, inside = connects(address), list[bool]()
+        with own.entered():
+            code = f"import socket; socket.create_connection({address!r}, 1)"
+            child = subprocess.run([sys.executable, "-c", code], check=False)
+            thread = threading.Thread(target=lambda: inside.append(connects(address)))
+            thread.start()
+            thread.join()
+            inside.append(connects(address))
 
-    assert (inside, child.returncode, elsewhere) == (True, 0, [True])
-    assert not connects(address)
+    assert not outside
+    assert inside == [True, True]
+    assert child.returncode == 0
 
 
 def test_entered__something_raises__thread_is_back(own: Network) -> None:
