@@ -32,8 +32,10 @@ class Network:
             _set(home)  # whoever may not come back must not go
             _check(_libc().unshare(_NEW_NETWORK))
             try:
-                _set_up_loopback(IPv4Network(pods))
                 self._file = _current()
+                if os.path.sameopenfile(home, self._file):  # nobody sets up the network of the machine
+                    raise NoNetworkError("A network namespace was promised, and this thread is where it was.")
+                _set_up_loopback(IPv4Network(pods))
             finally:
                 _set(home)
 

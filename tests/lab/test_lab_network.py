@@ -74,10 +74,12 @@ def test_entered__something_raises__thread_is_back(own: Network) -> None:
     assert name_of_now() == before
 
 
-class Refusing:
-    """A system that lets nobody come back."""
+class System:
+    """In place of the C library: nobody leaves, and setns(2) answers `back`."""
 
-    left = False
+    def __init__(self, back: int) -> None:
+        self.back = back
+        self.left = False
 
     def unshare(self, _: int) -> int:
         """As unshare(2)."""
@@ -86,14 +88,25 @@ class Refusing:
 
     def setns(self, *_: int) -> int:
         """As setns(2)."""
-        return -1
+        return self.back
 
 
 def test_network__no_way_back__says_what_to_do_and_nobody_leaves(monkeypatch: pytest.MonkeyPatch) -> None:
-    refusing = Refusing()
-    monkeypatch.setattr(network, "_LIBC", refusing)
+    system = System(back=-1)
+    monkeypatch.setattr(network, "_LIBC", system)
 
     with pytest.raises(NoNetworkError, match=r"run it as root, or this file of tests alone behind `unshare"):
         Network(PODS)
 
-    assert not refusing.left
+    assert not system.left
+
+
+def test_network__still_in_the_network_of_the_machine__that_is_left_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    touched: list[object] = []
+    monkeypatch.setattr(network, "_LIBC", System(back=0))
+    monkeypatch.setattr(network, "_set_up_loopback", touched.append)
+
+    with pytest.raises(NoNetworkError, match="this thread is where it was"):
+        Network(PODS)
+
+    assert touched == []
