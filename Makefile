@@ -116,7 +116,7 @@ lab:
 	@test -n "$(PYTHON)" || { echo "MeshUI needs Python 3.11, 3.12 or 3.13." >&2; exit 1; }
 	$(PYTHON) -m lab.build $(ARGS)
 
-test-lab: $(DEV_STAMP)
+test-lab: $(DEV_STAMP) $(DEMO_STAMP)
 	$(BIN)/python -m tests.chromium --install
 	$(BIN)/python -m pytest -m lab $(ARGS)
 

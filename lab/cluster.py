@@ -26,6 +26,8 @@ class Cluster:
     client: Client = field(repr=False)
     api_server: Server = field(repr=False)
     istio: bool
+    xds_port: int = 0
+    """Where its istiod configures Envoys; 0: it has none."""
 
     @property
     def url(self) -> str:

@@ -39,8 +39,11 @@ def load_istio_crds(client: Client) -> None:
     client.load(parse_yaml(find_file("crd-all.gen.yaml").read_text()))
 
 
-def start_istiod(name: str, files: Files, client: Client) -> Server:
-    """istiod for cluster `name`, whose API server asks it about every Istio object when this returns."""
+def start_istiod(name: str, files: Files, client: Client) -> tuple[Server, int]:
+    """istiod for cluster `name`, whose API server asks it about every Istio object when this returns.
+
+    Returns the port of loopback where it configures Envoys (xDS, without TLS), too.
+    """
     client.load([{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SYSTEM}}])
     mesh = files.path("mesh.yaml")
     mesh.write_text(MESH_CONFIG)
@@ -52,7 +55,7 @@ def start_istiod(name: str, files: Files, client: Client) -> Server:
 
     server, ports = start_on_free_ports(6, make, lambda ports: answers(f"http://{LOCALHOST}:{ports[0]}/ready"))
     _install_webhook(client, https_port=ports[1])
-    return server
+    return server, ports[2]
 
 
 def _command(name: str, kubeconfig: Path, mesh: Path, ports: tuple[int, ...]) -> Sequence[str | Path]:

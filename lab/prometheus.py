@@ -1,13 +1,16 @@
 """A real Prometheus: Debian's package, unpacked into the lab's cache without being installed.
 
-`start_prometheus` serves samples that are already there (made into blocks by promtool): nobody waits for scrapes.
+`start_prometheus` serves samples that are already there (made into blocks by promtool), so that nobody waits for
+scrapes; or it scrapes what it is told to.
 """
 
+import json
 import os
 import re
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +19,7 @@ import urllib3
 from lab.pki import Authority, KeyPair
 from lab.processes import Place, Server, ServerError, start_on_free_ports
 from lab.recipes import cache_folder
+from lab.servers import answers
 
 LOCALHOST = "127.0.0.1"
 PACKAGE = "prometheus"
@@ -105,30 +109,47 @@ def make_blocks(openmetrics: str, place: Place) -> Path:
     return target
 
 
-def start_prometheus(place: Place, data: Path) -> Prometheus:
-    """One server over `data`, on a free port of loopback, with a certificate of an authority of its own."""
+def start_prometheus(place: Place, data: Path, *, jobs: Sequence[Mapping[str, object]] = ()) -> Prometheus:
+    """One server over `data`, on a free port of loopback, with a certificate of an authority of its own.
+
+    `jobs` as in `scrape_configs` of its configuration.
+    """
     authority = Authority.create("prometheus-ca")
     pair = authority.issue_server("prometheus", hosts=("localhost",), addresses=(LOCALHOST,))
-    _write_config(place.folder, pair)
-    program = prometheus_folder() / "prometheus"
+    _write_config(place.folder, jobs)
+    _write_opening(place.folder, pair)
     made: list[Prometheus] = []
 
     def make(ports: tuple[int, ...]) -> Server:
-        command: tuple[str | Path, ...] = (
-            program,
-            f"--config.file={place.folder / 'prometheus.yml'}",
-            f"--web.config.file={place.folder / 'web.yml'}",
-            f"--web.listen-address={LOCALHOST}:{ports[0]}",
-            f"--storage.tsdb.path={data}",
-            "--storage.tsdb.retention.time=100y",
-            "--log.level=warn",
-        )
-        server = Server(name="prometheus", command=command, place=place)
+        opening = f"--web.config.file={place.folder / 'web.yml'}"
+        server = _server(place, data, f"{LOCALHOST}:{ports[0]}", opening)
         made[:] = [Prometheus(server=server, url=f"https://{LOCALHOST}:{ports[0]}", ca_pem=authority.pem)]
         return server
 
     start_on_free_ports(1, make, lambda _ports: _is_ready(made[0]))
     return made[0]
+
+
+def start_open_prometheus(place: Place, data: Path, listen: str, jobs: Sequence[Mapping[str, object]]) -> Server:
+    """One without TLS and password at `listen` (host:port), as it stands in a cluster behind the API server."""
+    _write_config(place.folder, jobs)
+    server = _server(place, data, listen)
+    server.start()
+    server.wait_ready(lambda: answers(f"http://{listen}/-/ready"))
+    return server
+
+
+def _server(place: Place, data: Path, listen: str, *more: str) -> Server:
+    command: tuple[str | Path, ...] = (
+        prometheus_folder() / "prometheus",
+        f"--config.file={place.folder / 'prometheus.yml'}",
+        f"--web.listen-address={listen}",
+        f"--storage.tsdb.path={data}",
+        "--storage.tsdb.retention.time=100y",
+        "--log.level=warn",
+        *more,
+    )
+    return Server(name="prometheus", command=command, place=place)
 
 
 def _is_ready(prometheus: Prometheus) -> bool:
@@ -138,8 +159,12 @@ def _is_ready(prometheus: Prometheus) -> bool:
         return False
 
 
-def _write_config(folder: Path, pair: KeyPair) -> None:
-    (folder / "prometheus.yml").write_text("global: {scrape_interval: 15s}\n")
+def _write_config(folder: Path, jobs: Sequence[Mapping[str, object]]) -> None:
+    config = {"global": {"scrape_interval": "15s"}, "scrape_configs": list(jobs)}
+    (folder / "prometheus.yml").write_text(json.dumps(config))  # JSON is YAML
+
+
+def _write_opening(folder: Path, pair: KeyPair) -> None:
     (folder / "tls.crt").write_bytes(pair.certificate)
     (folder / "tls.key").touch(mode=0o600)
     (folder / "tls.key").write_bytes(pair.key)

@@ -21,6 +21,7 @@ _CONTROLLERS = (
     "statefulset-controller",
     "daemonset-controller",
     "endpointslice-controller",
+    "endpoints-controller",  # the API server's proxy to Services still goes by Endpoints
     "garbage-collector-controller",
     "serviceaccount-controller",
     "serviceaccount-token-controller",  # without it no Secret of an account is filled

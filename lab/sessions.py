@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from lab.client import Client
 from lab.cluster import Cluster
@@ -92,7 +92,9 @@ class Lab:
             self._helpers.append(start_kwok(files))
             cluster.load([_NODE])
         if istiod:
-            self._helpers.append(start_istiod(name, files, client))
+            server, xds_port = start_istiod(name, files, client)
+            self._helpers.append(server)
+            cluster = replace(cluster, xds_port=xds_port)
         return cluster
 
 
