@@ -10,7 +10,7 @@ from django.db.models import Model
 from accounts.types import READ
 from clusters.models import Cluster
 from meshes.models import Mesh, Route, Service
-from meshes.selectors import kept
+from meshes.selectors import Counts, counts_in, kept
 from traffic.models import Change
 from traffic.selectors import here
 
@@ -50,6 +50,10 @@ class Sight:
     def managed(self) -> QuerySet[ManagedRoute]:
         """Routes that MeshUI wrote last; not what it deleted, unless somebody made that again."""
         return self._there(kept())
+
+    def counts(self) -> Counts:
+        """Services, routes and managed routes, cluster by cluster. One query."""
+        return counts_in(self.services(), self.routes(), self.managed())
 
     def changes(self) -> QuerySet[Change]:
         """Change requests, by all of their targets."""
