@@ -28,7 +28,10 @@ MOST_COUNTED: Final = 1_000
 
 @dataclass(frozen=True, slots=True)
 class KeysetPage(Generic[M]):
-    """The rows of one page; iterate it. `next_query` is empty on the last page; `is_more`: there are more than `total`."""
+    """The rows of one page; iterate it. `next_query` is empty on the last page.
+
+    `is_more`: there are more than `total`, and nobody counted on.
+    """
 
     items: list[M]
     total: int

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 
 import pytest
+from django.utils.safestring import SafeString
 
 from meshui.ui import wording
 

@@ -7,9 +7,10 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
 
 from django import template
-from django.template.base import Node, TemplateSyntaxError, token_kwargs
+from django.template.base import Node, token_kwargs
 from django.template.context import Context
 from django.template.defaulttags import NowNode
+from django.template.exceptions import TemplateSyntaxError
 from django.template.library import InclusionNode, SimpleNode
 from django.template.loader_tags import IncludeNode
 from django.utils import timezone
