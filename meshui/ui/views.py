@@ -13,7 +13,7 @@ from django.views.generic import View
 from meshui.lib import rights
 from meshui.lib.errors import RefusedError
 from meshui.ui.context import env_of
-from meshui.ui.htmx import is_live, is_partial, push_url, vary_on_htmx
+from meshui.ui.htmx import is_live, is_partial, or_unchanged, push_url, vary_on_htmx
 from meshui.ui.needs import Needs, require_text
 from meshui.ui.refusals import render_refusal
 from meshui.ui.tables import count_up_to, keyset_page, order_of
@@ -69,7 +69,9 @@ class PageView(Declared):
         name = f"{self.page_template}#{self.partial}" if is_part else self.page_template
         response = render(self.request, name, context)
         vary_on_htmx(response)
-        if is_part and self.pushes_url and not is_live(self.request):
+        if is_part and is_live(self.request):
+            return or_unchanged(self.request, response)
+        if is_part and self.pushes_url:
             push_url(self.request, response, bare="?view=all" if default_query(self.request) else "")
         return response
 
