@@ -149,7 +149,7 @@ def test_page__cold__stays_within_its_weight(
 
     for stop in stops[0]:
         weights = weights_of(open_pages[stop.person], stop.path)
-        has_charts = open_pages[stop.person].locator("script[src*=uplot]").count()
+        has_charts = open_pages[stop.person].locator("script[src*=plots]").count()
         budget = BUDGET | ({"script": WITH_CHARTS} if has_charts else {})
         heavy = [kind for kind, most in budget.items() if weights.get(kind, 0) > most * KIB]
         problems += [f"{stop.path}: {kind} {weights[kind] / KIB:.1f} KiB" for kind in heavy]
