@@ -120,6 +120,8 @@ def without_snoozed(user: User, needs: list[Need]) -> tuple[list[Need], list[Nee
     resting: list[Need] = []
     snoozes = Snooze.objects.filter(user=user, until__gt=clock.now())
     begun = dict(snoozes.values_list("mark", "since"))
+    if not begun:
+        return needs, []
     for need in needs:
         is_same = need.mark in begun and begun[need.mark] == need.since
         (resting if is_same else told).append(need)
@@ -170,11 +172,12 @@ def _drifts(sight: Sight) -> Iterator[Need]:
     """Per cluster, since its oldest."""
     rows = sight.managed().exclude(drift="").order_by().values_list("cluster__slug")
     counted = rows.annotate(n=Count("pk"), since=Min("drifted_at")).order_by("since", "cluster__slug")
+    page, action = reverse("traffic:drift-list"), str(CAUSES["drifted"].action)
+    detail = gettext("Somebody else changed what MeshUI wrote.")
     for slug, n, since in counted[:MOST]:
         words = ngettext("%(n)s route is not as MeshUI left it", "%(n)s routes are not as MeshUI left them", n)
-        detail = gettext("Somebody else changed what MeshUI wrote.")
-        url = f"{reverse('traffic:drift-list')}?{urlencode({'cluster': slug})}"
-        yield Need("drifted", words % {"n": n}, slug, since, detail, url, str(CAUSES["drifted"].action))
+        url = f"{page}?{urlencode({'cluster': slug})}"
+        yield Need("drifted", words % {"n": n}, slug, since, detail, url, action)
 
 
 def _changes(sight: Sight) -> Iterator[Need]:

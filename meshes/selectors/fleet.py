@@ -45,6 +45,22 @@ Counts = dict[UUID, dict[int, Tally]]
 
 
 @dataclass(frozen=True, slots=True)
+class FleetFace:
+    """What a row says that stays until something moves: plain values alone. `reason` is that of its health."""
+
+    slug: str
+    platform: str
+    version: str
+    health: str
+    reason: str
+    environment: str
+    meshes: tuple[MeshLine, ...]
+    services: int
+    routes: int
+    split: int
+
+
+@dataclass(frozen=True, slots=True)
 class FleetRow:
     """One cluster. `sync` is a status of that kind; `problem_count`: kinds and routes that could not be read."""
 
@@ -56,6 +72,23 @@ class FleetRow:
     problem_count: int
     sync: str
     fact: SyncFact
+
+    @property
+    def face(self) -> FleetFace:
+        """All of it but how fresh it is."""
+        at = self.cluster
+        return FleetFace(
+            at.slug,
+            at.platform,
+            at.server_version,
+            at.health,
+            at.health_reason,
+            at.environment,
+            self.meshes,
+            services=self.service_count,
+            routes=self.route_count,
+            split=self.split_count,
+        )
 
     @property
     def read_at(self) -> dt.datetime | None:

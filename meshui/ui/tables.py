@@ -68,12 +68,13 @@ def page_size(params: QueryDict) -> int:
 
 
 def keyset_page(queryset: QuerySet[M], order: Sequence[str], params: QueryDict) -> KeysetPage[M]:
-    """The page that `params` (`after`, `rows`) ask for. Two queries: the bounded count, one row more than is shown.
+    """The page that `params` (`after`, `rows`) ask for. One query where that is all; else two, one of them counts.
 
     Columns of `order` are never null. A cursor that cannot be read gives the first page.
     """
     found = keyset_slice(queryset, order, after=params.get("after", ""), size=page_size(params))
-    total = count_up_to(queryset)
+    is_all = found.is_first and not found.cursor
+    total = len(found.items) if is_all else count_up_to(queryset)
     return KeysetPage(
         items=found.items,
         total=min(total, MOST_COUNTED),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import fields, is_dataclass
 from enum import Enum
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from django import template
@@ -94,5 +95,10 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Enum):
         return kind, value.name
     if is_dataclass(kind):
-        return kind, *(_plain(getattr(value, field.name)) for field in fields(kind))
+        return kind, *[_plain(getattr(value, name)) for name in _names(kind)]
     raise TypeError(f"drawn_once takes plain values, not {kind.__name__}")
+
+
+@cache
+def _names(kind: type) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(kind))
