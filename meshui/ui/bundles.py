@@ -5,6 +5,7 @@ There is no build step: they are put together when the finders are asked, where 
 
 from __future__ import annotations
 
+import atexit
 import tempfile
 from functools import cache
 from pathlib import Path
@@ -46,18 +47,20 @@ class BundleFinder(BaseFinder):
         del ignore_patterns
         for name in BUNDLES:
             _made(name)
-            yield name, FileSystemStorage(_folder().name)
+            yield name, FileSystemStorage(_folder())
 
 
 @cache
-def _folder() -> tempfile.TemporaryDirectory[str]:
+def _folder() -> Path:
     """Gone with the process."""
-    return tempfile.TemporaryDirectory(prefix="meshui-static-")
+    folder = tempfile.TemporaryDirectory(prefix="meshui-static-")
+    atexit.register(folder.cleanup)
+    return Path(folder.name)
 
 
 def _made(name: str) -> Path:
     """Written only where it is not what it was: nothing that is being read is cut."""
-    source, path = Path(settings.STATICFILES_DIRS[0]), Path(_folder().name) / name
+    source, path = Path(settings.STATICFILES_DIRS[0]), _folder() / name
     text = "\n".join((source / part).read_text(encoding="utf-8") for part in BUNDLES[name])
     if not path.exists() or path.read_text(encoding="utf-8") != text:
         fresh = path.with_suffix(".fresh")
