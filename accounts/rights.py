@@ -101,7 +101,9 @@ class Held:
 
 
 def _within(queryset: QuerySet[M], bounds: list[Scope]) -> QuerySet[M]:
-    """The rows inside of at least one of `bounds`."""
+    """The rows inside of at least one of `bounds`; without any it is known at once, and asked of nobody."""
+    if not bounds:
+        return queryset.none()
     columns: ScopeColumns = getattr(queryset.model, "SCOPE", ScopeColumns())
     if not columns.every:
         return queryset.filter(_any_of(bounds, columns))

@@ -2,46 +2,44 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 from unittest.mock import patch
 
-from django.db.models import Q
-
 from accounts.rights import Held
-from accounts.types import READ
 from bench.people import browser, database_version, person, seconds_of_page
 from bench.rounds import Contender, Goal, Row, p95, take_turns
 from bench.stored import fleet
-from meshes.models import Route, Service, Sync
+from meshes.models import Sync
 from meshes.selectors import fleet as page
 from meshes.selectors import fleet_clusters, fleet_rows
-from meshes.selectors.freshness import kept
+from traffic.sight import Sight
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
     from uuid import UUID
 
     from bench.rounds import Asked, Figures, Report
     from clusters.models import Cluster
+    from meshes.selectors import Counts
 
 N: Final = 10_000
 EACH: Final = 100
 """Services of a cluster."""
 PATH: Final = "/?rows=100"
 GOAL: Final = Goal("p95", 0.10)
-Tally = tuple[int, int, int]
 
 
-def counts_one_by_one(held: Held, clusters: Sequence[Cluster]) -> dict[UUID, dict[int, Tally]]:
+def counts_one_by_one(sight: Sight) -> Counts:
     """The counts of the page as they are written first: six questions for each cluster."""
-    found: dict[UUID, dict[int, Tally]] = {}
-    for each in clusters:
-        there = Q(cluster=each, gone_at__isnull=True)
-        routes = held.narrow(Route.objects.filter(there), READ)
-        managed = held.narrow(kept().filter(cluster=each), READ)
+    found: Counts = {}
+    for each in sight.clusters():
+        services, routes, managed = (
+            rows.filter(cluster=each) for rows in (sight.services(), sight.routes(), sight.managed())
+        )
         found[each.pk] = {
-            page.SERVICES: (held.narrow(Service.objects.filter(there), READ).count(), 0, 0),
+            page.SERVICES: (services.count(), 0, 0),
             page.ROUTES: (
                 routes.count(), routes.filter(is_split=True).count(), routes.filter(projection_hash="").count(),
             ),
@@ -77,15 +75,20 @@ def measure(asked: Asked, report: Report, _: Path) -> None:
     report.compare(row, take_turns(contenders, asked.rounds), *contenders, GOAL)
 
 
-def one_by_one() -> patch.multiple:
+@contextmanager
+def one_by_one() -> Iterator[None]:
     """The page with N+1 counts, while it lasts."""
-    return patch.multiple(page, _counts=counts_one_by_one, clusters_with_errors=errors_one_by_one)
+    with (
+        patch.object(Sight, "counts", counts_one_by_one),
+        patch.object(page, "clusters_with_errors", errors_one_by_one),
+    ):
+        yield
 
 
 def _require_same(held: Held) -> None:
     """Both pages say the same. Raises SystemExit."""
-    clusters = list(fleet_clusters(held))
-    own = fleet_rows(held, clusters)
+    clusters, sight = list(fleet_clusters(held)), Sight(held)
+    own = fleet_rows(held, clusters, sight.counts())
     with one_by_one():
-        if fleet_rows(held, clusters) != own:
+        if fleet_rows(held, clusters, sight.counts()) != own:
             raise SystemExit("The page with N+1 counts says something else.")

@@ -169,6 +169,11 @@ STATIC_URL = "/static/"
 # Outside production the finders serve static files: nothing is collected.
 STATIC_ROOT = Path(env.text("STATIC_ROOT") or DATA_DIR / "static") if IS_PRODUCTION else None
 STATICFILES_DIRS = [BASE_DIR / "static"]
+STATICFILES_FINDERS = [
+    "django.contrib.staticfiles.finders.FileSystemFinder",
+    "django.contrib.staticfiles.finders.AppDirectoriesFinder",
+    "meshui.ui.bundles.BundleFinder",
+]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.InMemoryStorage"},
     "staticfiles": {

@@ -48,6 +48,16 @@
     state.due = due;
     state.timer = setTimeout(() => { state.due = Infinity; fetchAnew(key, element, state); }, due - now());
   }
+  /* what is shown of each, so that the server need not say it again: of a part that something else was put into, nothing is known */
+  const known = new Map();
+  function note({ live, liveKey, liveUrl, target, response }) {
+    for (const key of [...known.keys()]) {
+      const shown = typeof key === "string" ? one(key) : key;
+      if (!target?.isConnected || !shown || target.contains(shown)) known.delete(key);
+    }
+    const etag = response?.headers?.get("ETag");
+    if (live && etag) known.set(liveKey, { url: liveUrl, etag });
+  }
   async function fetchAnew(key, former, state) {
     const element = former.isConnected ? former : fragments().find((other) => keyOf(other) === key);
     const target = element && targetOf(element);
@@ -57,9 +67,10 @@
     state.isDirty = false;
     state.at = now();
     try {
-      const url = element.getAttribute("hx-get") || location.pathname;
-      await htmx.ajax("GET", url.includes("?") ? url : url + location.search,
-        { source: element, target, swap: "outerMorph", headers: { "HX-Live": "true" }, live: place });
+      const path = element.getAttribute("hx-get") || location.pathname, url = path.includes("?") ? path : path + location.search;
+      const shown = known.get(key), headers = { "HX-Live": "true", ...(shown?.url === url && { "If-None-Match": shown.etag }) };
+      await htmx.ajax("GET", url,
+        { source: element, target, swap: element.getAttribute("hx-swap") || "outerMorph", headers, live: place, liveKey: key, liveUrl: url });
     } catch { /* what failed is in the pill */ }
     state.isBusy = false;
     const shown = target.id ? document.getElementById(target.id) : target;
@@ -269,7 +280,9 @@
   document.addEventListener("visibilitychange", () => { if (document.visibilityState === "hidden") end(); else begin(); show(); });
   window.addEventListener("pagehide", end);
   window.addEventListener("pageshow", (event) => { if (event.persisted) begin(); });
-  document.addEventListener("htmx:after:swap", () => {
+  document.addEventListener("htmx:after:swap", (event) => {
+    const ctx = event.detail?.ctx;
+    if (ctx && ctx.response?.status !== 304) note(ctx);
     const topics = `${topicsHere()}`;
     if (!running) { begin(); return; }
     if (topics === wanted) return;

@@ -10,7 +10,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode
 
-from django.db.models import Case, CharField, Count, Exists, Min, OuterRef, Q, Subquery, Value, When
+from django.db.models import Case, Count, Exists, IntegerField, Min, OuterRef, Q, Subquery, Value, When
 from django.urls import reverse
 from django.utils.translation import gettext, gettext_lazy, ngettext
 
@@ -83,7 +83,10 @@ CAUSES: Final = {
     "voided": _("warn", "ban", "Approvals of change #%(n)s are void", "Review again"),
 }
 """Worst first."""
-RANKS: Final = {cause: rank for rank, cause in enumerate(CAUSES)}
+BY_RANK: Final = tuple(CAUSES)
+RANKS: Final = {cause: rank for rank, cause in enumerate(BY_RANK)}
+FINE: Final = 99
+"""The rank of a change that nothing is the matter with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +129,8 @@ def without_snoozed(user: User, needs: list[Need]) -> tuple[list[Need], list[Nee
     resting: list[Need] = []
     snoozes = Snooze.objects.filter(user=user, until__gt=clock.now())
     begun = dict(snoozes.values_list("mark", "since"))
+    if not begun:
+        return needs, []
     for need in needs:
         is_same = need.mark in begun and begun[need.mark] == need.since
         (resting if is_same else told).append(need)
@@ -142,6 +147,7 @@ def _clusters(sight: Sight) -> Iterator[Need]:
     )
     is_old = Q(last_synced_at__lt=clock.now() - stale_after())
     odd = rows.filter(Q(health__in=SILENT) | Q(has_errors=True) | is_old | Q(credential_ends_at__isnull=False))
+    odd = odd.only("slug", "health", "health_reason", "unreachable_since", "last_checked_at", "last_synced_at")
     for cluster in odd.order_by("health_rank", "slug")[:MOST]:  # type: ignore[misc]  # annotated by with_rank
         yield _need_of(cluster)
 
@@ -216,11 +222,12 @@ def _drifts(sight: Sight) -> Iterator[Need]:
     """Per cluster, since its oldest."""
     rows = sight.managed().exclude(drift="").order_by().values_list("cluster__slug")
     counted = rows.annotate(n=Count("pk"), since=Min("drifted_at")).order_by("since", "cluster__slug")
+    page, action = reverse("traffic:drift-list"), str(CAUSES["drifted"].action)
+    detail = gettext("Somebody else changed what MeshUI wrote.")
     for slug, n, since in counted[:MOST]:
         words = ngettext("%(n)s route is not as MeshUI left it", "%(n)s routes are not as MeshUI left them", n)
-        detail = gettext("Somebody else changed what MeshUI wrote.")
-        url = f"{reverse('traffic:drift-list')}?{urlencode({'cluster': slug})}"
-        yield Need("drifted", words % {"n": n}, slug, since, detail, url, str(CAUSES["drifted"].action))
+        url = f"{page}?{urlencode({'cluster': slug})}"
+        yield Need("drifted", words % {"n": n}, slug, since, detail, url, action)
 
 
 def _changes(sight: Sight) -> Iterator[Need]:
@@ -228,16 +235,17 @@ def _changes(sight: Sight) -> Iterator[Need]:
     rows = (
         _stopped(sight)
         .annotate(
-            cause=_cause(),
+            rank=_rank(),
             service=Subquery(first.values("service")[:1]),
             namespace=Subquery(first.values("namespace")[:1]),
         )
-        .exclude(cause="")
-        .annotate(rank=Case(*[When(cause=cause, then=Value(rank)) for cause, rank in RANKS.items()], default=Value(99)))
         .order_by("rank", "state_changed_at", "pk")
     )
-    columns = ("number", "cause", "namespace", "service", "state_changed_at", "state_cause", "title")
-    for number, cause, namespace, service, since, why, title in rows.values_list(*columns)[:MOST]:
+    columns = ("number", "rank", "namespace", "service", "state_changed_at", "state_cause", "title")
+    for number, rank, namespace, service, since, why, title in rows.values_list(*columns)[:MOST]:
+        if rank == FINE:  # and so is all that follows
+            return
+        cause = BY_RANK[rank]
         look, url = CAUSES[cause], reverse("traffic:change-detail", args=[number])
         place = f"{namespace}/{service}"
         yield Need(cause, str(look.words) % {"n": number}, place, since, why or title, url, str(look.action))
@@ -259,7 +267,8 @@ def _stopped(sight: Sight) -> Any:
     return sight.changes().filter(under_way | (ended & ~Q(Exists(newer.exclude(change__state__in=moot)))))
 
 
-def _cause() -> Case:
+def _rank() -> Case:
+    """Of the cause; FINE for none. It stands in the query once: each of its conditions is asked once a change."""
     steps = TargetStep.objects.filter(change=OuterRef("pk"))
     stuck = steps.filter(direction="restore", state__in=STEP_BAD)
     conflicts = steps.filter(state__in=(StepState.CONFLICT, StepState.ROLLBACK_CONFLICT))
@@ -270,14 +279,14 @@ def _cause() -> Case:
     standing = votes.filter(plan=OuterRef("current_plan"), voided_at=None, revoked_at=None)
     is_void = Q(Exists(votes.exclude(voided_at=None))) & ~Q(Exists(standing))
     unknown = Q(Exists(steps.filter(state=StepState.UNKNOWN))) | Q(Exists(silent))
-    return Case(
-        When(Q(Exists(stuck), state=State.ROLLING_BACK), then=Value("stuck")),
-        When(Q(Exists(conflicts), state__in=RUNNING), then=Value("conflict")),
-        When(state=State.PARTIAL, then=Value("partial")),
-        When(state=State.FAILED, then=Value("failed")),
-        When(Q(state__in=RUNNING) & unknown, then=Value("unknown")),
-        When(state=State.PAUSED, then=Value("paused")),
-        When(Q(state__in=(State.DRAFT, State.IN_REVIEW)) & is_void, then=Value("voided")),
-        default=Value(""),
-        output_field=CharField(),
-    )
+    causes = {
+        "stuck": Q(Exists(stuck), state=State.ROLLING_BACK),
+        "conflict": Q(Exists(conflicts), state__in=RUNNING),
+        "partial": Q(state=State.PARTIAL),
+        "failed": Q(state=State.FAILED),
+        "unknown": Q(state__in=RUNNING) & unknown,
+        "paused": Q(state=State.PAUSED),
+        "voided": Q(state__in=(State.DRAFT, State.IN_REVIEW)) & is_void,
+    }
+    whens = [When(which, then=Value(RANKS[cause])) for cause, which in causes.items()]
+    return Case(*whens, default=Value(FINE), output_field=IntegerField())

@@ -5,6 +5,8 @@ One selector for the inbox and for the card of the fleet. A change on n targets 
 
 from __future__ import annotations
 
+from functools import reduce
+from operator import or_
 from typing import TYPE_CHECKING, Final
 
 from django.db.models import Exists, OuterRef, Q
@@ -43,18 +45,22 @@ LATELY: Final = 7 * 24 * 3600.0
 def list_waiting_for(user: User) -> QuerySet[Change]:
     """Changes that wait for `user`, longest first; each with was_voted, is_void, may_resume and may_roll_back.
 
-    One query now, for the grants; one for the rows: slice and narrow them freely.
+    One query now, for the grants; one for the rows, none for whoever may do nothing: slice and narrow them freely.
     """
     scoped = in_each_scope(Change.objects.order_by(), user, RIGHTS)
     vote, execute, resume, roll_back, submit, propose = scoped
-    waiting = (
-        Q(pk__in=_to_vote_on(vote, user).values("pk"))
-        | Q(pk__in=execute.filter(state=State.APPROVED).values("pk"))
-        | Q(pk__in=resume.filter(state=State.PAUSED).values("pk"))
-        | Q(pk__in=_to_roll_back(roll_back).values("pk"))
-        | Q(pk__in=_to_mend(submit, user).values("pk"))
-        | Q(pk__in=_rejected(propose, user).values("pk"))
+    kinds = (
+        _to_vote_on(vote, user),
+        execute.filter(state=State.APPROVED),
+        resume.filter(state=State.PAUSED),
+        _to_roll_back(roll_back),
+        _to_mend(submit, user),
+        _rejected(propose, user),
     )
+    held = [changes for changes in kinds if not changes.query.is_empty()]
+    if not held:
+        return Change.objects.none()
+    waiting = reduce(or_, (Q(pk__in=changes.values("pk")) for changes in held))
     earlier = Vote.objects.filter(change=OuterRef("pk"), voter=user).exclude(plan=OuterRef("current_plan"))
     return (
         listed(Change.objects.filter(waiting))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from django.db.models import CharField, Count, Exists, OuterRef, Q, Subquery, Value
@@ -10,6 +10,7 @@ from django.urls import reverse
 from django.utils.translation import gettext, ngettext
 
 from accounts.models import User
+from meshes.selectors.fleet import MANAGED, NONE, ROUTES, SERVICES, sum_of
 from meshui.ui.parts import Step
 from traffic.models import Vote
 from traffic.selectors import OPEN
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
     from django.db.models import QuerySet
 
+    from meshes.selectors import Counts
+    from traffic.models import Change
     from traffic.sight import Sight
 
 ANSWERS: Final = ("healthy", "degraded")
@@ -52,31 +55,32 @@ class Overview:
         return not (self.clusters or self.services or self.open)
 
 
-def overview_of(sight: Sight) -> Overview:
-    """One query."""
+def overview_of(sight: Sight, counts: Counts | None = None) -> Overview:
+    """One query, and one for the counts of `sight` where they are not given."""
     answers, was_read = Q(health__in=ANSWERS), Q(last_synced_at__isnull=False)
     found = _tally(sight.clusters(), "clusters", answers, was_read).union(
         _tally(sight.meshes(), "meshes"),
-        _tally(sight.services(), "services"),
-        _tally(sight.routes(), "routes", Q(is_split=True)),
-        _tally(sight.managed(), "managed", ~Q(drift="")),
         _tally(sight.changes().filter(state__in=OPEN), "open", Q(state=State.IN_REVIEW)),
         all=True,
     )
-    sums = dict.fromkeys(("clusters", "meshes", "services", "routes", "managed", "open"), (0, 0, 0))
-    sums |= {kind: (n, one, other) for kind, n, one, other in found}
+    sums = {kind: (n, one, other) for kind, n, one, other in found}
+    inside = sight.counts() if counts is None else counts
+    clusters, reached, read = sums.get("clusters", NONE)
+    routes, split, _ = sum_of(inside, ROUTES)
+    managed, drifted, _ = sum_of(inside, MANAGED)
+    opened, in_review, _ = sums.get("open", NONE)
     return Overview(
-        clusters=sums["clusters"][0],
-        reached=sums["clusters"][1],
-        read=sums["clusters"][2],
-        meshes=sums["meshes"][0],
-        services=sums["services"][0],
-        routes=sums["routes"][0],
-        split=sums["routes"][1],
-        managed=sums["managed"][0],
-        drifted=sums["managed"][1],
-        open=sums["open"][0],
-        in_review=sums["open"][1],
+        clusters=clusters,
+        reached=reached,
+        read=read,
+        meshes=sums.get("meshes", NONE)[0],
+        services=sum_of(inside, SERVICES)[0],
+        routes=routes,
+        split=split,
+        managed=managed,
+        drifted=drifted,
+        open=opened,
+        in_review=in_review,
     )
 
 
@@ -107,23 +111,33 @@ class Begun:
 
 
 def begun_by(user: User, sight: Sight) -> Begun:
-    """One query."""
-    changes = sight.changes().order_by("number")
-    unread = sight.clusters().filter(last_synced_at=None).order_by("slug")
-    in_review = changes.filter(state=State.IN_REVIEW)
+    """One query where there is no change yet, or where nobody needs first steps any more; else two."""
+    changes = sight.changes().order_by()
     reviewed = changes.filter(Exists(Vote.objects.filter(change=OuterRef("pk"))))
+    unread = Subquery(sight.clusters().filter(last_synced_at=None).order_by("slug").values("slug")[:1])
     row = User.objects.filter(pk=user.pk).values_list(
-        Subquery(unread.values("slug")[:1]),
-        Subquery(changes.filter(state__in=(State.DRAFT, State.PLANNING)).values("number")[:1]),
+        unread, Exists(changes), Exists(reviewed), Exists(changes.filter(rollout__isnull=False))
+    )
+    slug, is_any, was_reviewed, was_started = row.get()
+    if not is_any or (was_reviewed and was_started):
+        return Begun(slug, was_submitted=is_any, was_reviewed=was_reviewed, was_started=was_started)
+    return replace(_begun(user, changes), unread=slug, was_reviewed=was_reviewed, was_started=was_started)
+
+
+def _begun(user: User, changes: QuerySet[Change]) -> Begun:
+    """What is next."""
+    in_order = changes.order_by("number")
+    in_review = in_order.filter(state=State.IN_REVIEW)
+    row = User.objects.filter(pk=user.pk).values_list(
+        Subquery(in_order.filter(state__in=(State.DRAFT, State.PLANNING)).values("number")[:1]),
         Subquery(in_review.values("number")[:1]),
         Subquery(in_review.values("author_id")[:1]),
-        Subquery(changes.filter(state=State.APPROVED).values("number")[:1]),
+        Subquery(in_order.filter(state=State.APPROVED).values("number")[:1]),
         Exists(changes.exclude(submitted_at=None)),
-        Exists(reviewed),
-        Exists(changes.filter(rollout__isnull=False)),
     )
-    slug, draft, waiting, author, *rest = row.get()
-    return Begun(slug, draft, waiting, _is_same(author, user.pk), *rest)
+    draft, waiting, author, approved, was_submitted = row.get()
+    is_own = _is_same(author, user.pk)
+    return Begun(draft=draft, in_review=waiting, is_own=is_own, approved=approved, was_submitted=was_submitted)
 
 
 def _is_same(one: UUID | None, other: UUID) -> bool:

@@ -115,8 +115,13 @@ def with_targets(changes: QuerySet[Change], which: Q) -> QuerySet[Change]:
 
 def in_flight(changes: QuerySet[Change]) -> QuerySet[Change]:
     """Those on their way to the clusters, longest moved first: step_count and good_count say how far. One query."""
-    moving = listed(changes.filter(state__in=MOVING))
-    return moving.select_related("current_plan", "rollout").order_by("state_changed_at", "pk")
+    first = ChangeTarget.objects.filter(change=OuterRef("pk"))
+    return (
+        changes.filter(state__in=MOVING)
+        .only("number", "title", "state", "state_cause", "state_changed_at")
+        .annotate(**_place(first), **_progress())
+        .order_by("state_changed_at", "pk")
+    )
 
 
 def get_change(user: User, number: int) -> Change:
@@ -363,25 +368,34 @@ def listed(changes: QuerySet[Change]) -> QuerySet[Change]:
     approvals = Vote.objects.filter(
         plan=OuterRef("current_plan"), decision="approve", revoked_at__isnull=True, voided_at__isnull=True
     )
-    steps = TargetStep.objects.filter(change=OuterRef("pk"), plan_target__plan=OuterRef("current_plan"))
-    restoring = steps.filter(direction="restore")
     return (
         changes.select_related("author", "current_plan")
         .defer("current_plan__content", "current_plan__findings")
         .annotate(
             target_count=_count(first),
-            service=Subquery(first.values("service")[:1]),
-            namespace=Subquery(first.values("namespace")[:1]),
             first_cluster=Subquery(first.values("cluster__slug")[:1]),
             mesh_kind=Subquery(first.values("mesh_kind")[:1]),
             approvals=_count(approvals),
-            step_count=_count(steps.filter(direction="apply")),
-            good_count=_count(steps.filter(direction="apply", state__in=STEP_GOOD)),
-            restore_count=_count(restoring),
-            restored_count=_count(restoring.filter(state__in=STEP_GOOD)),
+            **_place(first),
+            **_progress(),
         )
         .order_by("-number")
     )
+
+
+def _place(first: QuerySet[ChangeTarget]) -> dict[str, Subquery]:
+    return {name: Subquery(first.values(name)[:1]) for name in ("service", "namespace")}
+
+
+def _progress() -> dict[str, Subquery]:
+    steps = TargetStep.objects.filter(change=OuterRef("pk"), plan_target__plan=OuterRef("current_plan"))
+    written, restored = steps.filter(direction="apply"), steps.filter(direction="restore")
+    return {
+        "step_count": _count(written),
+        "good_count": _count(written.filter(state__in=STEP_GOOD)),
+        "restore_count": _count(restored),
+        "restored_count": _count(restored.filter(state__in=STEP_GOOD)),
+    }
 
 
 def _count(rows: QuerySet[ChangeTarget] | QuerySet[Vote] | QuerySet[TargetStep]) -> Subquery:

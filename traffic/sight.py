@@ -10,7 +10,7 @@ from django.db.models import Model
 from accounts.types import READ
 from clusters.models import Cluster
 from meshes.models import Mesh, Route, Service
-from meshes.selectors import kept
+from meshes.selectors import Counts, counts_in, kept
 from metrics.models import Series
 from traffic.models import Change
 from traffic.selectors import here
@@ -55,6 +55,10 @@ class Sight:
     def measured(self) -> QuerySet[Series]:
         """What is measured of services, their backends and their callers."""
         return self._there(Series.objects.all())
+
+    def counts(self) -> Counts:
+        """Services, routes and managed routes, cluster by cluster. One query."""
+        return counts_in(self.services(), self.routes(), self.managed())
 
     def changes(self) -> QuerySet[Change]:
         """Change requests, by all of their targets."""

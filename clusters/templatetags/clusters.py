@@ -6,10 +6,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from django import template
 from django.urls import NoReverseMatch, reverse
-from django.utils.translation import gettext_lazy
+from django.utils.html import format_html
+from django.utils.translation import gettext, gettext_lazy, ngettext
+
+from meshui.ui.templatetags.ui import icon, status
 
 if TYPE_CHECKING:
     from django.template import RequestContext
+    from django.utils.safestring import SafeString
 
     from clusters.models import Cluster
 
@@ -40,3 +44,21 @@ def _url_if_there(name: str, slug: str) -> str:
         return reverse(name, args=[slug])
     except NoReverseMatch:
         return ""
+
+
+@register.simple_tag
+def sync_fact(word: str, drifted: int, read: SafeString, drift_url: str = "") -> SafeString:
+    """Whether what is stored is as it should be (`word`, `drifted` of a SyncFact), and `read`: as of when, in words."""
+    many = ngettext("%(n)s drifted", "%(n)s drifted", drifted) % {"n": drifted}
+    if word == "drifted":
+        said = format_html('<a href="{}">{}</a>', drift_url, many) if drift_url else many
+        return format_html('<span class="st warn">{}<span>{}</span></span>', icon("equal-not", 15), said)
+    if word == "stale":
+        told = icon("clock-alert", 15), gettext("Read"), read
+        told_word = format_html('<span class="st warn">{}<span>{} {}</span></span>', *told)
+    else:
+        told_word = status(word, "sync")
+    if not drifted:
+        return told_word
+    before = ngettext("%(n)s drifted before", "%(n)s drifted before", drifted) % {"n": drifted}
+    return format_html('{} <span class="sub">{}</span>', told_word, before)

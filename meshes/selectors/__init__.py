@@ -14,7 +14,7 @@ from meshes.selectors.drift import (
     managed_of,
     watch_of,
 )
-from meshes.selectors.fleet import FleetRow, fleet_clusters, fleet_groups, fleet_rows
+from meshes.selectors.fleet import Counts, FleetRow, counts_in, fleet_clusters, fleet_groups, fleet_rows
 from meshes.selectors.freshness import MeshLine, kept, stale_after, sync_facts, sync_words
 from meshes.selectors.inventory import (
     ReadCluster,
@@ -48,6 +48,7 @@ __all__ = [
     "AlignedService",
     "ClusterInventory",
     "Column",
+    "Counts",
     "FeatureRow",
     "FleetRow",
     "KindLine",
@@ -65,6 +66,7 @@ __all__ = [
     "capability_columns",
     "cluster_inventory",
     "count_managed",
+    "counts_in",
     "drift_watch",
     "feature_rows",
     "fleet_clusters",

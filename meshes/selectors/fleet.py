@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
+from uuid import UUID
 
 from django.db.models import Count, Q, Value
 from django.utils.translation import gettext
@@ -12,7 +13,7 @@ from django.utils.translation import gettext
 from accounts.types import READ
 from clusters.models import Cluster
 from clusters.selectors import with_rank
-from meshes.models import Route, Service
+from meshes.models import ManagedRoute, Route, Service
 from meshes.selectors.freshness import (
     MeshLine,
     clusters_with_errors,
@@ -26,7 +27,6 @@ from meshes.selectors.freshness import (
 if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Sequence
-    from uuid import UUID
 
     from django.db.models import QuerySet
 
@@ -34,8 +34,30 @@ if TYPE_CHECKING:
     from clusters.types import SyncFact
 
 SERVICES, ROUTES, MANAGED = range(3)
+SHOWN: Final = (
+    "slug", "environment", "platform", "server_version", "health", "health_reason", "last_synced_at", "lease_owner",
+    "lease_until",
+)  # fmt: skip
+"""Of a cluster, what a row of the fleet shows; the rest, JSON among it, is not read."""
 Tally = tuple[int, int, int]
 NONE: Tally = (0, 0, 0)
+Counts = dict[UUID, dict[int, Tally]]
+
+
+@dataclass(frozen=True, slots=True)
+class FleetFace:
+    """What a row says that stays until something moves: plain values alone. `reason` is that of its health."""
+
+    slug: str
+    platform: str
+    version: str
+    health: str
+    reason: str
+    environment: str
+    meshes: tuple[MeshLine, ...]
+    services: int
+    routes: int
+    split: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,21 +74,41 @@ class FleetRow:
     fact: SyncFact
 
     @property
+    def face(self) -> FleetFace:
+        """All of it but how fresh it is."""
+        at = self.cluster
+        return FleetFace(
+            at.slug,
+            at.platform,
+            at.server_version,
+            at.health,
+            at.health_reason,
+            at.environment,
+            self.meshes,
+            services=self.service_count,
+            routes=self.route_count,
+            split=self.split_count,
+        )
+
+    @property
     def read_at(self) -> dt.datetime | None:
         """When everything could last be read."""
         return self.cluster.last_synced_at
 
 
 def fleet_clusters(held: Held) -> QuerySet[Cluster]:
-    """The clusters in scope, with health_rank; narrow and order them freely."""
-    return with_rank(held.narrow(Cluster.objects.all(), READ))
+    """The clusters in scope as a list shows them, with health_rank; narrow and order them freely."""
+    return with_rank(held.narrow(Cluster.objects.only(*SHOWN), READ))
 
 
-def fleet_rows(held: Held, clusters: Sequence[Cluster]) -> list[FleetRow]:
-    """A row for each of `fleet_clusters`, in their order. Three queries, however many there are."""
+def fleet_rows(held: Held, clusters: Sequence[Cluster], counts: Counts | None = None) -> list[FleetRow]:
+    """A row for each of `fleet_clusters`, in their order. Three queries, however many there are; two with `counts`.
+
+    `counts`: those of all that `held` sees in these clusters, from `counts_in`.
+    """
     meshes, errors = meshes_of(held.narrow(planes_in(clusters), READ)), clusters_with_errors(clusters)
-    counts = _counts(held, clusters)
-    return [_row(each, meshes.get(each.pk, ()), errors.get(each.pk, 0), counts[each.pk]) for each in clusters]
+    found = _counts(held, clusters) if counts is None else counts
+    return [_row(each, meshes.get(each.pk, ()), errors.get(each.pk, 0), found.get(each.pk, {})) for each in clusters]
 
 
 def fleet_groups(rows: Sequence[FleetRow], group: str) -> list[tuple[str, list[FleetRow]]]:
@@ -102,13 +144,12 @@ def _row(cluster: Cluster, meshes: tuple[MeshLine, ...], errors: int, counts: di
     )
 
 
-def _counts(held: Held, clusters: Sequence[Cluster]) -> dict[UUID, dict[int, Tally]]:
-    """Services; routes, those that split, those that could not be read; managed routes, drifted ones. In one go."""
-    there = Q(cluster__in=clusters, gone_at__isnull=True)
-    services = held.narrow(Service.objects.filter(there), READ)
-    routes = held.narrow(Route.objects.filter(there), READ)
-    managed = held.narrow(kept().filter(cluster__in=clusters), READ)
-    found: dict[UUID, dict[int, Tally]] = defaultdict(dict)
+def counts_in(services: QuerySet[Service], routes: QuerySet[Route], managed: QuerySet[ManagedRoute]) -> Counts:
+    """Cluster's id → SERVICES: how many; ROUTES: how many, that split, that could not be read; MANAGED: drifted.
+
+    Of rows that are there and that the reader may see. One query.
+    """
+    found: Counts = defaultdict(dict)
     for pk, kind, *tally in _tally(services, SERVICES).union(
         _tally(routes, ROUTES, Q(is_split=True), Q(projection_hash="")),
         _tally(managed, MANAGED, ~Q(drift="")),
@@ -116,6 +157,21 @@ def _counts(held: Held, clusters: Sequence[Cluster]) -> dict[UUID, dict[int, Tal
     ):
         found[pk][kind] = (tally[0], tally[1], tally[2])
     return found
+
+
+def sum_of(counts: Counts, kind: int) -> Tally:
+    """Over all clusters."""
+    tallies = [each.get(kind, NONE) for each in counts.values()]
+    return sum(one for one, _, _ in tallies), sum(two for _, two, _ in tallies), sum(last for *_, last in tallies)
+
+
+def _counts(held: Held, clusters: Sequence[Cluster]) -> Counts:
+    there = Q(cluster__in=clusters, gone_at__isnull=True)
+    return counts_in(
+        held.narrow(Service.objects.filter(there), READ),
+        held.narrow(Route.objects.filter(there), READ),
+        held.narrow(kept().filter(cluster__in=clusters), READ),
+    )
 
 
 def _tally(rows: QuerySet[Any], kind: int, one: Q | None = None, other: Q | None = None) -> QuerySet[Any]:

@@ -20,6 +20,7 @@ class Inbox(Generic[T]):
         self._items: deque[tuple[T, int]] = deque()
         self._size = 0
         self._is_closed = False
+        self._taken_at = 0.0
         self._changed = threading.Condition()
 
     def put(self, item: T, size: int = 0) -> bool:
@@ -34,13 +35,18 @@ class Inbox(Generic[T]):
         return True
 
     def take(self, timeout: float) -> list[T]:
-        """What comes within `timeout`, and in the 25 ms after the first of it, at most 200."""
+        """What comes within `timeout`, at most 200: at once, but never twice within 25 ms.
+
+        So who asks for one thing waits for nothing, and of many what came while the first was written is written
+        together.
+        """
         with self._changed:
             self._changed.wait_for(lambda: self._is_closed or self._items, timeout)
             if self._items:
-                end = time.monotonic() + GATHER_SECONDS
+                end = self._taken_at + GATHER_SECONDS
                 while len(self._items) < MOST_AT_ONCE and self._changed.wait(max(0.0, end - time.monotonic())):
                     continue
+                self._taken_at = time.monotonic()
             taken = [self._items.popleft() for _ in range(min(len(self._items), MOST_AT_ONCE))]
             self._size -= sum(size for _, size in taken)
             self._changed.notify_all()

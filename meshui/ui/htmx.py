@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
+from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlencode
 
 from django.contrib import messages
-from django.http import HttpResponse, HttpResponseRedirect
+from django.http import HttpResponse, HttpResponseNotModified, HttpResponseRedirect
 from django.utils.cache import patch_vary_headers
 
 if TYPE_CHECKING:
@@ -14,6 +16,8 @@ if TYPE_CHECKING:
     from django.http.response import HttpResponseBase
 
 VARY: Final = ("HX-Request", "HX-Request-Type")
+MASKED: Final = re.compile(rb'name="csrfmiddlewaretoken" value="[^"]*')
+"""A token against forged requests: another one in every answer, each as good as the last."""
 
 
 class SeeOther(HttpResponseRedirect):
@@ -51,6 +55,16 @@ def go_to(request: HttpRequest, url: str, *, said: str = "") -> HttpResponse:
     response = HttpResponse(status=204, headers={"HX-Redirect": url})
     vary_on_htmx(response)
     return response
+
+
+def or_unchanged(request: HttpRequest, response: HttpResponse) -> HttpResponse:
+    """`response` with the ETag of what it shows; 304 where that is what the page shows already."""
+    shown = MASKED.sub(b"", response.content)
+    etag = f'W/"{sha256(shown).hexdigest()[:32]}"'
+    answer = HttpResponseNotModified() if request.headers.get("If-None-Match") == etag else response
+    answer["ETag"] = etag
+    vary_on_htmx(answer)
+    return answer
 
 
 def push_url(request: HttpRequest, response: HttpResponse, *, bare: str = "") -> None:

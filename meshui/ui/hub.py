@@ -33,7 +33,9 @@ P = ParamSpec("P")
 R = TypeVar("R")
 log = logging.getLogger(__name__)
 BATCH_SECONDS: Final = 0.03
-"""Facts of one moment are told together: a verb that records five events rings a page once."""
+"""Between two tellings: what is heard meanwhile is told together."""
+SETTLE_SECONDS: Final = 0.005
+"""Facts of one moment are told together, also the first: a verb that records five events rings a page once."""
 RETRY_SECONDS: Final = 1.0
 UNREAD_SECONDS: Final = 10.0
 """Rights that could not be read for so long count as lost."""
@@ -150,9 +152,11 @@ class Hub:
 
     # --- telling -----------------------------------------------------------------------------------------------------
     async def _tell_on(self) -> None:
+        told_at = 0.0
         while True:
             await self._rung.wait()
-            await asyncio.sleep(BATCH_SECONDS)
+            await asyncio.sleep(max(SETTLE_SECONDS, told_at + BATCH_SECONDS - self._loop.time()))
+            told_at = self._loop.time()
             facts, self._facts = tuple(self._facts.values()), {}
             self._rung.clear()
             try:

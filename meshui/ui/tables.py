@@ -12,6 +12,8 @@ from django.core.exceptions import ValidationError
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db.models import Model, Q, QuerySet
 
+from meshui.ui import wording
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
@@ -20,17 +22,28 @@ if TYPE_CHECKING:
 M = TypeVar("M", bound=Model)
 PAGE_SIZES: Final = (25, 50, 100, 200)
 PAGE_SIZE: Final = 50
+MOST_COUNTED: Final = 1_000
+"""Rows of a list that are counted: what is beyond them is “1,000+”, so that a page costs the same over any number."""
 
 
 @dataclass(frozen=True, slots=True)
 class KeysetPage(Generic[M]):
-    """The rows of one page; iterate it. `next_query` is empty on the last page."""
+    """The rows of one page; iterate it. `next_query` is empty on the last page.
+
+    `is_more`: there are more than `total`, and nobody counted on.
+    """
 
     items: list[M]
     total: int
     is_first: bool
     first_query: str
     next_query: str
+    is_more: bool = False
+
+    @property
+    def total_words(self) -> str:
+        """“1,907”, or “1,000+”."""
+        return wording.at_least(self.total) if self.is_more else wording.number(self.total)
 
     def __iter__(self) -> Iterator[M]:
         return iter(self.items)
@@ -55,18 +68,26 @@ def page_size(params: QueryDict) -> int:
 
 
 def keyset_page(queryset: QuerySet[M], order: Sequence[str], params: QueryDict) -> KeysetPage[M]:
-    """The page that `params` (`after`, `rows`) ask for. Two queries: the count, and one row more than is shown.
+    """The page that `params` (`after`, `rows`) ask for. One query where that is all; else two, one of them counts.
 
     Columns of `order` are never null. A cursor that cannot be read gives the first page.
     """
     found = keyset_slice(queryset, order, after=params.get("after", ""), size=page_size(params))
+    is_all = found.is_first and not found.cursor
+    total = len(found.items) if is_all else count_up_to(queryset)
     return KeysetPage(
         items=found.items,
-        total=queryset.count(),
+        total=min(total, MOST_COUNTED),
+        is_more=total > MOST_COUNTED,
         is_first=found.is_first,
         first_query=_query(params, ""),
         next_query=_query(params, found.cursor) if found.cursor else "",
     )
+
+
+def count_up_to(queryset: QuerySet[M]) -> int:
+    """How many rows there are, or one more than MOST_COUNTED. One query that reads no more of them."""
+    return queryset.order_by()[: MOST_COUNTED + 1].count()
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,10 +13,10 @@ from django.views.generic import View
 from meshui.lib import rights
 from meshui.lib.errors import RefusedError
 from meshui.ui.context import env_of
-from meshui.ui.htmx import is_live, is_partial, push_url, vary_on_htmx
+from meshui.ui.htmx import is_live, is_partial, or_unchanged, push_url, vary_on_htmx
 from meshui.ui.needs import Needs, require_text
 from meshui.ui.refusals import render_refusal
-from meshui.ui.tables import keyset_page, order_of
+from meshui.ui.tables import count_up_to, keyset_page, order_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -69,7 +69,9 @@ class PageView(Declared):
         name = f"{self.page_template}#{self.partial}" if is_part else self.page_template
         response = render(self.request, name, context)
         vary_on_htmx(response)
-        if is_part and self.pushes_url and not is_live(self.request):
+        if is_part and is_live(self.request):
+            return or_unchanged(self.request, response)
+        if is_part and self.pushes_url:
             push_url(self.request, response, bare="?view=all" if default_query(self.request) else "")
         return response
 
@@ -79,7 +81,7 @@ class ObjectListView(PageView, Generic[M]):
 
     `sorts` maps the words of ?sort= to columns. The rows are narrowed to where the reader has `needs`, unless
     `is_scoped` says that the selector did so. Context: rows (KeysetPage), filter_form, is_filtered, sort, and without:
-    where nothing matches, how many rows there are without the filters.
+    where nothing matches, how many rows there are without the filters (more than MOST_COUNTED: nobody counted on).
     """
 
     partial: ClassVar[str] = "table"
@@ -115,7 +117,7 @@ class ObjectListView(PageView, Generic[M]):
             return found
         alone = QueryDict(mutable=True)
         alone["env"] = env_of(self.request)
-        return self.narrowed(alone).count()
+        return count_up_to(self.narrowed(alone))
 
     def _in_scope(self) -> QuerySet[M]:
         queryset = self.get_queryset()

@@ -40,6 +40,11 @@ def number(value: float) -> str:
     return f"{sign}{number_format(round(size), 0, force_grouping=True)}"
 
 
+def at_least(value: float) -> str:
+    """1000 → “1,000+”: so many, and nobody counted on."""
+    return gettext("%(n)s+") % {"n": number(value)}
+
+
 def absolute(moment: dt.datetime) -> str:
     """“2026-11-23 08:47:12 UTC”, in every language."""
     return moment.astimezone(dt.UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
@@ -101,6 +106,8 @@ def span(seconds: float) -> str:
 
 def visible(text: str) -> str:
     """Foreign text with its control and direction characters shown: nothing in it can reorder or hide a page."""
+    if text.isprintable():  # nearly all of it
+        return text[:]  # plain, also where somebody held it for safe
     return "".join(_shown(character) for character in text)
 
 

@@ -63,6 +63,8 @@ BUDGET: Final = {"stylesheet": 15, "script": 50, "font": 90, "document": 25}
 """KiB, gzipped, cold (ui.md, budgets)."""
 WITH_CHARTS: Final = 65
 """KiB of scripts, where there are charts."""
+FILES: Final = 10
+"""Requests of a page without its stream: eight, one for what it fetches late, and one that says it is looked at."""
 
 
 @pytest.fixture(scope="session")
@@ -149,8 +151,9 @@ def test_page__cold__stays_within_its_weight(
 
     for stop in stops[0]:
         weights = weights_of(open_pages[stop.person], stop.path)
-        has_charts = open_pages[stop.person].locator("script[src*=uplot]").count()
+        has_charts = open_pages[stop.person].locator("script[src*=plots]").count()
         budget = BUDGET | ({"script": WITH_CHARTS} if has_charts else {})
+        problems += [f"{stop.path}: {weights['files']} files"] if weights.pop("files") > FILES else []
         heavy = [kind for kind, most in budget.items() if weights.get(kind, 0) > most * KIB]
         problems += [f"{stop.path}: {kind} {weights[kind] / KIB:.1f} KiB" for kind in heavy]
 
@@ -188,7 +191,7 @@ def faults_of(page: Page, axe: Callable[[Page], None]) -> list[str]:
 
 
 def weights_of(page: Page, path: str) -> dict[str, int]:
-    """Bytes by kind of what `path` asks for with nothing cached, gzipped as a proxy sends it."""
+    """Bytes by kind of what `path` asks for with nothing cached, gzipped as a proxy sends it; and how many `files`."""
     weights: dict[str, int] = {}
     answers: list[Response] = []
 
@@ -200,6 +203,7 @@ def weights_of(page: Page, path: str) -> dict[str, int]:
     session.send("Network.setCacheDisabled", {"cacheDisabled": True})
     page.goto(path, wait_until="load")
     page.remove_listener("response", keep)
+    weights["files"] = sum("/live/" not in answer.url for answer in answers)
     for answer in answers:
         kind = answer.request.resource_type
         if kind in BUDGET and answer.ok:

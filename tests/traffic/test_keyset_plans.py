@@ -42,3 +42,19 @@ def test_keyset__second_page_of_changes__searched_by_an_index(author: User) -> N
     assert [change.number for change in second] == sorted((change.number for change in made), reverse=True)[25:]
     searched = "Index Cond: (number <=" if connection.vendor == "postgresql" else "(number<?)"
     assert searched in plan.replace("traffic_change.", ""), plan
+
+
+def test_keyset__more_rows_than_are_counted__says_so_and_reads_no_further(
+    author: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("meshui.ui.tables.MOST_COUNTED", 4)
+    many_changes(author, make_route(make_cluster()), 5)
+
+    with CaptureQueriesContext(connection) as captured:
+        page = keyset_page(list_changes(author), ("-number", "pk"), QueryDict())
+    four = keyset_page(list_changes(author).filter(number__in=[row.number for row in page][1:]), ("pk",), QueryDict())
+
+    (counted,) = [query["sql"] for query in captured if "COUNT(*) FROM (SELECT" in query["sql"]]
+    assert counted.rstrip().endswith("LIMIT 5) subquery")
+    assert (page.total, page.is_more, page.total_words) == (4, True, "4+")
+    assert (four.total, four.is_more, four.total_words) == (4, False, "4")

@@ -5,13 +5,16 @@ from __future__ import annotations
 import html
 import re
 from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
 
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from zeal import zeal_ignore
 
+from clusters.models import Cluster
 from meshui.lib.clock import now
+from meshui.ui.templatetags.drawn import DrawnOnceNode
 from tests.people import as_actor
 from tests.traffic.factories import DIGEST, in_review, in_state, make_cluster, make_route, many_changes
 from traffic.services.approve import approve_change
@@ -187,3 +190,19 @@ def test_fleet__kept_as_a_view__opens_with_it(client: Client, viewer: User) -> N
     assert kept["Location"] == "/?sort=name"
     assert client.get("/")["Location"] == "/?sort=name"
     assert client.get("/?view=all").status_code == 200
+
+
+def test_fleet__opened_again_while_nothing_moved__no_row_is_drawn_again(client: Client, viewer: User) -> None:
+    for number in range(3):
+        make_cluster(f"c{number}")
+    client.force_login(viewer)
+    client.get("/")
+
+    with patch.object(DrawnOnceNode, "_draw", autospec=True, side_effect=DrawnOnceNode._draw) as draw:
+        before = client.get("/").content.decode()
+        Cluster.objects.filter(slug="c1").update(health="unreachable")
+        after = client.get("/").content.decode()
+
+    assert draw.call_count == 1
+    assert before.count("Unreachable") == 1  # a choice of the filter
+    assert after.count("Unreachable") > 1

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import mimetypes
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from django.contrib.staticfiles import finders
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page, Route
 
 pytestmark = pytest.mark.e2e
-STATIC = Path(__file__).resolve().parents[2] / "static"
 ORIGIN = "http://meshui.test"
 AXE = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 
@@ -31,7 +30,7 @@ def opened(browser: Browser, html: str, policy: str, *, width: int = 1440) -> It
         if path.startswith("/static/"):
             name = path.removeprefix("/static/")
             kind = mimetypes.guess_type(name)[0] or "font/woff2"
-            return route.fulfill(body=(STATIC / name).read_bytes(), content_type=kind)
+            return route.fulfill(path=finders.find(name), content_type=kind)
         return route.fulfill(body=html, content_type="text/html", headers={"Content-Security-Policy": policy})
 
     said: list[str] = []

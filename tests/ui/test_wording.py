@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 
 import pytest
+from django.utils.safestring import SafeString
 
 from meshui.ui import wording
 
@@ -55,3 +56,7 @@ def test_visible__direction_and_control_characters__are_shown() -> None:
 @pytest.mark.parametrize(("name", "text"), [("M. Okafor", "MO"), ("jana", "JA"), ("svc-deploy", "SD"), ("", "?")])
 def test_initials__of_a_name__are_two(name: str, text: str) -> None:
     assert wording.initials(name) == text
+
+
+def test_visible__text_that_somebody_held_for_safe__is_plain_again() -> None:
+    assert type(wording.visible(SafeString("<b>"))) is str

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from django import template
 from django.utils.html import format_html
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from django.utils.safestring import SafeString
 
 register = template.Library()
+DATA: Final = '<td class="r num">{}<span class="sub">{}</span></td><td class="r num">{}</td>'
+NO_DATA: Final = '<td class="r num"><span class="mut">{}</span></td><td class="r num">\u2013</td>'
 
 
 @register.inclusion_tag("traffic/signal_cells.html")
@@ -38,15 +40,14 @@ def _ms(value: float | None) -> str:
     return "\u2013" if value is None else f"{charts.amount(value, 'latency')}{wording.NARROW}ms"
 
 
-@register.inclusion_tag("traffic/fleet_cells.html")
-def fleet_cells(measured: Any, key: Any) -> dict[str, Any]:
+@register.simple_tag
+def fleet_cells(measured: Any, key: Any) -> SafeString:
     """Requests/s with success, and the slowest p99, of one cluster as cells; no data is no number."""
     found = measured.get(key)
-    return {
-        "rate": charts.rate_text(found.rate) if found else "",
-        "success": _percent_or_dash(found.success) if found else "",
-        "p99": _ms(found.worst_p99_ms if found else None),
-    }
+    if not found:
+        return format_html(NO_DATA, gettext("no data"))
+    rate, success, p99 = charts.rate_text(found.rate), _percent_or_dash(found.success), _ms(found.worst_p99_ms)
+    return format_html(DATA, rate, success, p99)
 
 
 @register.filter

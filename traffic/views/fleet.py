@@ -30,6 +30,8 @@ from traffic.timeline import moments
 if TYPE_CHECKING:
     from django.http import HttpResponse
 
+    from meshes.selectors import Counts
+
 SHOWN: Final = 5
 MOMENTS: Final = 8
 NARROWING: Final = ("q", "health", "mesh", "environment", "env")
@@ -56,6 +58,11 @@ class FleetView(PageView):
         """What the reader sees, of the environment that the URL narrows to."""
         return Sight(Held(signed_in(self.request)), env_of(self.request))
 
+    @cached_property
+    def counts(self) -> Counts:
+        """What is in every cluster of it: for the sums and for the rows."""
+        return self.sight.counts()
+
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         """Everything on one page, each part bounded; for htmx no more than its part shows."""
         wanted = (self.partial,) if is_partial(self.request) else self.parts
@@ -66,7 +73,7 @@ class FleetView(PageView):
 
     def read_counts(self) -> dict[str, Any]:
         """Sums, and the first steps of whoever begins."""
-        there = overview_of(self.sight)
+        there = overview_of(self.sight, self.counts)
         begun = begun_by(signed_in(self.request), self.sight)
         can_register = "cluster.manage" in self.sight.held.verbs
         return {"there": there, "first": first_steps(self.sight, there, begun), "can_register": can_register}
@@ -88,12 +95,16 @@ class FleetView(PageView):
         return {
             "rows": rows,
             "measured": cluster_signals(rows.items, user=signed_in(self.request)),
-            "groups": fleet_groups(fleet_rows(held, rows.items), group),
+            "groups": fleet_groups(fleet_rows(held, rows.items, self._counts_of_rows()), group),
             "sort": sort,
             "filter_form": filters.form,
             "is_filtered": any(params.get(name) for name in NARROWING),
             "without": rows.total or fleet_clusters(held).count(),
         }
+
+    def _counts_of_rows(self) -> Counts | None:
+        """Those of the sums, where they stand on the same page; None: only the rows are counted."""
+        return None if is_partial(self.request) else self.counts
 
     def read_moving(self) -> dict[str, Any]:
         """Changes on their way."""

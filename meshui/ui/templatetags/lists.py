@@ -12,6 +12,7 @@ from django.utils.translation import gettext
 from meshui.ui import wording
 from meshui.ui.bulk import MOST
 from meshui.ui.places import plain_query
+from meshui.ui.tables import MOST_COUNTED
 from meshui.ui.templatetags.ui import clear_url
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def bulk_bar(  # noqa: PLR0913 - one part, five words
 ) -> dict[str, Any]:
     """What can be done with the rows that are ticked (`<input name="item" form="bulk">`), or with all that match."""
     request = context["request"]
-    if rows.total > MOST:
+    if rows.is_more or rows.total > MOST:
         words = gettext("The first %(n)s that match") % {"n": wording.number(MOST)}
     else:
         words = gettext("All %(n)s that match") % {"n": wording.number(rows.total)}
@@ -70,7 +71,8 @@ def nothing_matches(context: RequestContext, title: str) -> dict[str, Any]:
     ]
     words = [gettext("Looked for: %(filters)s.") % {"filters": ", ".join(said)}] if said else []
     if without := context.get("without"):
-        words.append(gettext("Without them: %(n)s.") % {"n": wording.number(without)})
+        told = wording.at_least(MOST_COUNTED) if without > MOST_COUNTED else wording.number(without)
+        words.append(gettext("Without them: %(n)s.") % {"n": told})
     return {
         "title": title,
         "text": " ".join(words),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode
 
@@ -85,6 +86,12 @@ def icon_of_level(level: str) -> str:
 @register.simple_tag
 def icon(name: str, size: int = 16, css: str = "") -> SafeString:
     """An icon of the sprite; decoration, so hidden from readers: words stand beside it."""
+    return _icon(name, size, css)
+
+
+@lru_cache(maxsize=1024, typed=True)
+def _icon(name: str, size: int, css: str) -> SafeString:
+    """Drawn once: a list has hundreds of the same."""
     if not name:
         return format_html("{}", "")
     return format_html(
@@ -101,7 +108,9 @@ def icon(name: str, size: int = 16, css: str = "") -> SafeString:
 def status(value: object, kind: str, detail: object = "") -> SafeString:
     """A status as icon, word and colour; `detail` follows the word."""
     look = status_of(value, kind)
-    text = format_html("{} {}", look.word, wording.visible(str(detail))) if detail else format_html("{}", look.word)
+    text: object = look.word
+    if detail:
+        text = format_html("{} {}", look.word, wording.visible(str(detail)))
     return format_html('<span class="st {}">{}<span>{}</span></span>', look.tone, icon(look.icon, 15), text)
 
 
@@ -389,6 +398,6 @@ def filter_bar(
 def pager(rows: KeysetPage[Any], target: str = "#table") -> dict[str, Any]:
     """How many are shown of how many, and the way to the rest."""
     text = ngettext("%(shown)s of %(total)s", "%(shown)s of %(total)s", rows.total)
-    shown = text % {"shown": wording.number(len(rows)), "total": wording.number(rows.total)}
+    shown = text % {"shown": wording.number(len(rows)), "total": rows.total_words}
     found = ngettext("%(total)s row matches", "%(total)s rows match", rows.total)
-    return {"rows": rows, "shown": shown, "found": found % {"total": wording.number(rows.total)}, "target": target}
+    return {"rows": rows, "shown": shown, "found": found % {"total": rows.total_words}, "target": target}
