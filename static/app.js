@@ -83,7 +83,7 @@
     paint(editor);
   }
   function setShare(editor, row, wanted) {
-    if (isLocked(row)) return paint(editor);
+    if (isLocked(row)) return setShares(editor, [[row, Number(row.dataset.bp)]]);
     const others = rowsOf(editor).filter((other) => other !== row);
     const free = others.filter((other) => !isLocked(other));
     const fixed = others.filter(isLocked).reduce((sum, other) => sum + valueOf(other), 0);
@@ -98,7 +98,7 @@
     if (free.length) setShares(editor, distribute(FULL - fixed, free.map(() => 1)).map((bp, i) => [free[i], bp]));
   }
   function resetEditor(editor) {
-    rowsOf(editor).forEach((row) => one(".lock", row).setAttribute("aria-pressed", "false"));
+    rowsOf(editor).forEach((row) => { one(".lock", row).setAttribute("aria-pressed", "false"); fieldOf(row).readOnly = false; });
     setShares(editor, rowsOf(editor).map((row) => [row, liveOf(row)]));
   }
   function targetOf(editor) {
@@ -170,7 +170,7 @@
     else if (button.dataset.preset) setShare(editor, targetOf(editor), Number(button.dataset.preset));
     else if ("even" in button.dataset) setEven(editor);
     else if ("reset" in button.dataset) resetEditor(editor);
-    else if (button.matches(".lock")) { button.setAttribute("aria-pressed", !isLocked(row)); paint(editor); }
+    else if (button.matches(".lock")) { row.dataset.bp = valueOf(row); button.setAttribute("aria-pressed", !isLocked(row)); fieldOf(row).readOnly = isLocked(row); paint(editor); }
   }
   document.addEventListener("input", (event) => {
     const range = event.target.closest?.("[data-split] input[type=range]");
