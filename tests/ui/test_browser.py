@@ -27,7 +27,8 @@ ORIGIN = "http://meshui.test"
 LIVE = [4_000, 2_500, 1_200, 1_000, 700, 400, 200]
 """Of the editor with seven backends, in basis points."""
 MOVE = """([kind, at, bp]) => {
-  const editor = document.querySelector("form[action='#h-many'] [data-split]"), row = editor.querySelectorAll(".bk")[at];
+  const editor = document.querySelector("form[action='#h-many'] [data-split]");
+  const row = editor.querySelectorAll(".bk")[at];
   const field = row.querySelector(".stp input"), range = row.querySelector("input[type=range]");
   if (kind === "reset" || kind === "even") editor.querySelector(`[data-${kind}]`).click();
   if (kind === "lock") row.querySelector(".lock").click();
@@ -140,7 +141,9 @@ class Rule:
             self.shares[each] = share
 
 
-def test_goal_14_split_editor__any_moves__as_python_shares_them_and_locks_hold(design: tuple[Browser, str, str]) -> None:
+def test_goal_14_split_editor__any_moves__as_python_shares_them_and_locks_hold(
+    design: tuple[Browser, str, str],
+) -> None:
     with opened(*design) as page:
 
         @settings(max_examples=100)
