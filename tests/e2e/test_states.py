@@ -57,6 +57,7 @@ DIALOGS: Final = (
     ("/access/sessions/", "main [popovertarget^=end-]", "dialog[id^=end-]"),
 )
 """Where, what opens it, and the dialog."""
+FAILED = r"Failed to load resource: the server responded with a status of 503\b"
 NOT_FOUND = r"Failed to load resource: the server responded with a status of 404\b"
 
 
@@ -189,6 +190,25 @@ def test_goal_07_refusals__each_with_its_page__no_violation_in_any_look(
     hers.goto("/audit/")
     expect(hers.locator("main")).to_contain_text("audit.read")
     axe_in_every_look(hers)
+
+
+@pytest.mark.parametrize("path", ["/", "/services/eu-west/shop/checkout/"])
+def test_goal_07_late_part__fails__says_so_in_its_place_and_can_be_asked_for_again(
+    path: str, hers: Page, author: User, watch: Watch, axe_in_every_look: Callable[[Page], None]
+) -> None:
+    watch.allow(FAILED)
+    fill(author)
+    hers.route("**/signals/**", lambda route: route.fulfill(status=503, body=""), times=1)
+
+    hers.goto(path)
+    part = hers.locator("main .note", has_text="The server failed to answer.")
+    expect(part).to_be_visible()
+    expect(hers.locator("[aria-busy=true]")).to_have_count(0)
+    axe_in_every_look(hers)
+    part.get_by_role("button", name="Try again").click()
+
+    expect(part).to_have_count(0)
+    expect(hers.locator("main")).to_contain_text("requests/s")
 
 
 def test_goal_08_dialogs__opened_by_key__no_violation_and_the_focus_comes_back(
