@@ -81,16 +81,21 @@ def fill(author: User) -> None:
     many_changes(author, cluster.routes.get(name="checkout"), ONE_MORE)
 
 
+def rows_of(client: Client, url: str) -> int:
+    """Of its longest table."""
+    text = client.get(url).content.decode(errors="replace")
+    return max((table.count("<tr") for table in TABLE.findall(text)), default=0)
+
+
 def test_goal_05_lists__201_rows__no_page_shows_more_than_200(client: Client, ours: Place, author: User) -> None:
     client.force_login(make_person("maria", sorted(ROLES)))
     fill(author)
     most: dict[str, int] = {}
 
     for name in (name for name in ROUTES if not name.startswith("api:")):
-        for query in (f"?rows={PAGE_SIZES[-1]}", f"?rows={ONE_MORE}"):
-            text = client.get(ours.url(name) + query).content.decode(errors="replace")
-            rows = max((table.count("<tr") for table in TABLE.findall(text)), default=0)
-            most[name] = max(most.get(name, 0), rows)
+        most[name] = rows_of(client, f"{ours.url(name)}?rows={ONE_MORE}")
+        if most[name] >= PAGE_SIZES[0]:
+            most[name] = max(most[name], rows_of(client, f"{ours.url(name)}?rows={PAGE_SIZES[-1]}"))
 
     assert {name: rows for name, rows in most.items() if rows > PAGE_SIZES[-1]} == {}
     assert {name: most[name] for name in FULL} == dict.fromkeys(FULL, PAGE_SIZES[-1])

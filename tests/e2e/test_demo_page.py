@@ -11,7 +11,7 @@ from playwright.sync_api import expect
 
 from playground.traffic.envoy import envoy_program
 from tests.e2e import tour
-from tests.e2e.conftest import WIDE, Watch
+from tests.e2e.conftest import Watch
 from tests.servers import Process, free_port
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def open_page(browser: Browser, demo: Process) -> Iterator[Callable[[str], Page]
     watches, contexts = [], []
 
     def opened(url: str) -> Page:
-        context = browser.new_context(viewport=WIDE)
+        context = browser.new_context()
         context.set_default_timeout(45_000)
         contexts.append(context)
         watches.append(Watch("/".join(url.split("/")[:3])))

@@ -16,7 +16,7 @@ from tests.traffic.factories import make_cluster, make_route
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, Locator, Page
 
     from accounts.models import User
     from tests.e2e.conftest import Site
@@ -28,12 +28,22 @@ def site(serve_site: Callable[..., Site]) -> Site:
     return serve_site(MESHUI_SWEEP_SECONDS="3600", MESHUI_AGE_SECONDS="3600", MESHUI_WATCH="0")
 
 
+def drag(page: Page, slider: Locator) -> None:
+    """From a tenth to the half."""
+    box = slider.bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + box["width"] / 10, box["y"] + box["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2, steps=10)
+    page.mouse.up()
+
+
 def test_goal_01_filter_tab_and_drag__answers_come_late__nothing_else_moves(
     page: Page, sign_in: Callable[[Page, User], None], author: User
 ) -> None:
-    for name in ("eu-west", "us-east"):
-        make_route(cluster := make_cluster(name))
-    make_services(cluster, *(f"s{n:02}" for n in range(40)))
+    clusters = [make_cluster(name) for name in ("eu-west", "us-east")]
+    assert all(make_route(cluster).is_split for cluster in clusters)
+    make_services(clusters[0], *(f"s{n:02}" for n in range(40)))
     sign_in(page, author)
     page.add_init_script(SHIFTS)
     moved = {}
@@ -49,12 +59,7 @@ def test_goal_01_filter_tab_and_drag__answers_come_late__nothing_else_moves(
     expect(page.locator("main")).to_contain_text("kind: VirtualService")
     moved["tab"] = page.evaluate("shift")
     page.get_by_role("link", name="Propose a split").click()
-    thumb = page.get_by_role("slider", name="Share of v2").bounding_box()
-    assert thumb is not None
-    page.mouse.move(thumb["x"] + thumb["width"] / 10, thumb["y"] + thumb["height"] / 2)
-    page.mouse.down()
-    page.mouse.move(thumb["x"] + thumb["width"] / 2, thumb["y"] + thumb["height"] / 2, steps=10)
-    page.mouse.up()
+    drag(page, page.get_by_role("slider", name="Share of v2"))
     expect(page.locator("#preview")).to_contain_text("changes VirtualService")
     moved["drag"] = page.evaluate("shift")
 
