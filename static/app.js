@@ -83,7 +83,7 @@
     paint(editor);
   }
   function setShare(editor, row, wanted) {
-    if (isLocked(row)) return paint(editor);
+    if (isLocked(row)) return setShares(editor, [[row, Number(row.dataset.bp)]]);
     const others = rowsOf(editor).filter((other) => other !== row);
     const free = others.filter((other) => !isLocked(other));
     const fixed = others.filter(isLocked).reduce((sum, other) => sum + valueOf(other), 0);
@@ -98,7 +98,7 @@
     if (free.length) setShares(editor, distribute(FULL - fixed, free.map(() => 1)).map((bp, i) => [free[i], bp]));
   }
   function resetEditor(editor) {
-    rowsOf(editor).forEach((row) => one(".lock", row).setAttribute("aria-pressed", "false"));
+    rowsOf(editor).forEach((row) => { one(".lock", row).setAttribute("aria-pressed", "false"); fieldOf(row).readOnly = false; });
     setShares(editor, rowsOf(editor).map((row) => [row, liveOf(row)]));
   }
   function targetOf(editor) {
@@ -162,6 +162,7 @@
     else if ((found = hit("[data-menu]"))) { event.preventDefault(); toggleMenu(found); }
     else if ((found = hit("[data-toast-close]"))) found.closest("[data-toast]").remove();
     else if ((found = hit("[data-copy]"))) copy(found);
+    else if ((found = hit("[data-again]"))) askAgain(found);
     else if ((found = hit("[data-split] button"))) pressInEditor(found);
   });
   function pressInEditor(button) {
@@ -170,7 +171,7 @@
     else if (button.dataset.preset) setShare(editor, targetOf(editor), Number(button.dataset.preset));
     else if ("even" in button.dataset) setEven(editor);
     else if ("reset" in button.dataset) resetEditor(editor);
-    else if (button.matches(".lock")) { button.setAttribute("aria-pressed", !isLocked(row)); paint(editor); }
+    else if (button.matches(".lock")) { row.dataset.bp = valueOf(row); button.setAttribute("aria-pressed", !isLocked(row)); fieldOf(row).readOnly = isLocked(row); paint(editor); }
   }
   document.addEventListener("input", (event) => {
     const range = event.target.closest?.("[data-split] input[type=range]");
@@ -226,8 +227,30 @@
     if (same) same.focus();
     else if (head) { head.setAttribute("tabindex", "-1"); head.focus(); }
   });
-  document.addEventListener("htmx:error", (event) => { if (!event.detail?.ctx?.live) say(words().sayLost, "failed"); });
-  document.addEventListener("htmx:response:error", (event) => { if (!event.detail?.ctx?.live && event.detail?.ctx?.response?.status >= 500) say(words().sayFailed, "failed"); });
+  document.addEventListener("htmx:error", (event) => { if (!event.detail?.ctx?.live) tellFailed(event.detail?.ctx, words().sayLost); });
+  document.addEventListener("htmx:response:error", (event) => { if (!event.detail?.ctx?.live && event.detail?.ctx?.response?.status >= 500) tellFailed(event.detail.ctx, words().sayFailed); });
+  /* a late part that failed says so where it would stand, and can be asked for again; the rest of the page is as it was */
+  function tellFailed(ctx, text) {
+    say(text, "failed");
+    const part = ctx?.sourceElement;
+    if (part?.getAttribute?.("aria-busy") !== "true") return;
+    const told = document.createElement("div"), line = document.createElement("p"), again = document.createElement("button");
+    told.className = "note crit";
+    line.textContent = text;
+    again.type = "button";
+    again.className = "btn sm";
+    again.dataset.again = "yes";
+    again.textContent = words().sayAgain;
+    told.append(line, again);
+    part.removeAttribute("aria-busy");
+    part.prepend(told);
+  }
+  function askAgain(button) {
+    const part = button.closest("[hx-get]");
+    part.setAttribute("aria-busy", "true");
+    button.parentElement.remove();
+    window.htmx.ajax("GET", part.getAttribute("hx-get"), { source: part, target: part, swap: part.getAttribute("hx-swap") });
+  }
 
   document.addEventListener("DOMContentLoaded", () => {
     startEditors();

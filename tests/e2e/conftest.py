@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
+from axe_playwright_python.base import AXE_SCRIPT
 from django.conf import settings
 
 from tests import journey as way
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from accounts.models import User
 
 AXE_TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+VIOLATIONS = """options => axe.run(options).then(found => found.violations.map(
+  ({id, help, nodes}) => ({id, help, nodes: nodes.slice(0, 5).map(node => node.html.slice(0, 160))})))"""
+"""Of all that axe finds only what is wrong is carried over: the rest is megabytes a page."""
 WIDE, NARROW = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
 # A refused form answers 403, 409, 412, 422 or 428: the browser logs it as an error, and it is none.
 ANSWERED = re.compile(r"Failed to load resource: the server responded with a status of (?:403|409|412|422|428)\b")
@@ -166,16 +169,34 @@ def sign_in_by_form() -> Callable[[Page, User], None]:
 
 
 @pytest.fixture
-def axe() -> Callable[[Page], None]:
-    """`axe(page)` fails on any violation of WCAG 2.2 A and AA."""
+def axe() -> Callable[..., None]:
+    """`axe(page)` fails on any violation of WCAG 2.2 A and AA; `axe(page, "color-contrast")` on one of that rule."""
+
+    def judge(page: Page, *rules: str) -> None:
+        only = {"type": "rule", "values": list(rules)} if rules else {"type": "tag", "values": AXE_TAGS}
+        if not page.evaluate("'axe' in window"):
+            page.evaluate(AXE_SCRIPT)
+        found = page.evaluate(VIOLATIONS, {"runOnly": only, "resultTypes": ["violations"]})
+        faults = [f"{rule['id']}: {rule['help']}: " + " | ".join(rule["nodes"]) for rule in found]
+        assert faults == [], json.dumps(faults, indent=1)
+
+    return judge
+
+
+@pytest.fixture
+def axe_in_every_look(axe: Callable[..., None]) -> Callable[[Page], None]:
+    """`axe_in_every_look(page)`: 1440 and 390 wide, light and dark; nothing may scroll sideways.
+
+    The page is not opened again, and its theme is that of the system: in the second one only colours differ.
+    """
 
     def judge(page: Page) -> None:
-        found = Axe().run(page, options={"runOnly": {"type": "tag", "values": AXE_TAGS}})
-        faults = [
-            f"{rule['id']}: {rule['help']}: " + " | ".join(node["html"][:160] for node in rule["nodes"][:5])
-            for rule in found.response["violations"]
-        ]
-        assert faults == [], json.dumps(faults, indent=1)
+        for size in (WIDE, NARROW):
+            page.set_viewport_size(size)  # type: ignore[arg-type]  # a dict is what it takes
+            for scheme, rules in (("light", ()), ("dark", ("color-contrast",))):
+                page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]  # as above
+                axe(page, *rules)
+            assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{page.url} scrolls sideways"
 
     return judge
 

@@ -1,6 +1,7 @@
 """All pages of the demo in a real browser: each is led to, and is whole in both themes, wide and on a phone.
 
-`make test` looks at two of the four looks; `make pictures` at all, and keeps what is seen.
+`make test` opens them in two of the four looks, and at the colours of the other theme there; `make pictures`
+opens them in all, and keeps what is seen.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import sys
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
+from playwright.sync_api import expect
 
 from tests.e2e import tour
 from tests.e2e.conftest import NARROW, WIDE, Watch
@@ -63,8 +65,28 @@ BUDGET: Final = {"stylesheet": 15, "script": 50, "font": 90, "document": 25}
 """KiB, gzipped, cold (ui.md, budgets)."""
 WITH_CHARTS: Final = 65
 """KiB of scripts, where there are charts."""
+FRAGMENT: Final = 15
+"""KiB of a part that comes late, gzipped."""
 FILES: Final = 10
 """Requests of a page without its stream: eight, one for what it fetches late, and one that says it is looked at."""
+SHIFT: Final = 0.05
+"""How much of what was painted may move by itself, as Chromium counts it (CLS)."""
+LEAST: Final = 40
+"""Pixels that a finger needs."""
+SHIFTS: Final = """window.shift = 0;
+const keep = (entry) => { shift += entry.hadRecentInput ? 0 : entry.value; };
+new PerformanceObserver((list) => list.getEntries().forEach(keep)).observe({type: "layout-shift", buffered: true});"""
+TOUCHED: Final = "a.btn, button, input:not([type=hidden]), select, textarea, summary, .nav a, .tabs a, .seg a, .chip"
+SMALL: Final = """([selector, least]) => {
+  const high = (each) => each.getBoundingClientRect().height;
+  const height = (each) => Math.max(high(each), ...[...(each.labels ?? [])].map(high));
+  const says = (each) => `${each.tagName}.${each.className} “${each.name || each.textContent.trim().slice(0, 20)}”`;
+  return [...document.querySelectorAll(selector)]
+    .filter((each) => each.checkVisibility({visibilityProperty: true, opacityProperty: true}))
+    .filter((each) => height(each) > 1 && height(each) < least)
+    .map((each) => `${says(each)} ${Math.round(height(each))}`);
+}"""
+"""Controls that are less high than that, their labels counted; what is only there for readers is 1 px."""
 
 
 @pytest.fixture(scope="session")
@@ -139,23 +161,22 @@ def test_page__every_one_in_this_look__is_whole(
         page.goto(stop.path)
         screenshot(page, f"{stop.file}-{scheme}-{size['width']}")
         problems += [f"{stop.path}: {fault}" for fault in faults_of(page, axe)]
+        problems += [f"{stop.path}: in the other theme: {fault}" for fault in faults_of_other_theme(page, axe, scheme)]
 
     assert problems == []
 
 
-def test_page__cold__stays_within_its_weight(
-    stops: tuple[list[Stop], set[str], list[str]], enter: Callable[..., Page], demo: tuple[str, dict[str, str]]
+def test_page__cold__stays_within_its_weight_and_where_it_is(
+    stops: tuple[list[Stop], set[str], list[str]], enter: Callable[..., Page]
 ) -> None:
     open_pages = {person: enter(person) for person in PEOPLE}
+    for page in open_pages.values():
+        page.add_init_script(SHIFTS)
     problems = []
 
     for stop in stops[0]:
-        weights = weights_of(open_pages[stop.person], stop.path)
-        has_charts = open_pages[stop.person].locator("script[src*=plots]").count()
-        budget = BUDGET | ({"script": WITH_CHARTS} if has_charts else {})
-        problems += [f"{stop.path}: {weights['files']} files"] if weights.pop("files") > FILES else []
-        heavy = [kind for kind, most in budget.items() if weights.get(kind, 0) > most * KIB]
-        problems += [f"{stop.path}: {kind} {weights[kind] / KIB:.1f} KiB" for kind in heavy]
+        page = open_pages[stop.person]
+        problems += [f"{stop.path}: {fault}" for fault in too_much_of(page, weights_of(page, stop.path))]
 
     assert problems == []
 
@@ -187,12 +208,29 @@ def faults_of(page: Page, axe: Callable[[Page], None]) -> list[str]:
         found.append(str(error))
     if page.evaluate("scrollY"):
         found.append("scrolled by itself")
+    if page.viewport_size == NARROW:
+        found += [f"too small for a finger: {each}" for each in page.evaluate(SMALL, [TOUCHED, LEAST])]
     return found
 
 
+def faults_of_other_theme(page: Page, axe: Callable[..., None], scheme: str) -> list[str]:
+    """What is wrong with the colours of the page that is shown, once the system changes to the other theme."""
+    page.emulate_media(color_scheme="dark" if scheme == "light" else "light", reduced_motion="reduce")
+    try:
+        axe(page, "color-contrast")
+    except AssertionError as error:
+        return [str(error)]
+    finally:
+        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]  # one of both
+    return []
+
+
 def weights_of(page: Page, path: str) -> dict[str, int]:
-    """Bytes by kind of what `path` asks for with nothing cached, gzipped as a proxy sends it; and how many `files`."""
-    weights: dict[str, int] = {}
+    """What `path` asks for with nothing cached: bytes by kind, gzipped as a proxy sends them, and how many requests.
+
+    `fetch` is the heaviest of the parts that came late; streams are in no count.
+    """
+    weights: dict[str, int] = {"requests": 0, "fetch": 0}
     answers: list[Response] = []
 
     def keep(answer: Response) -> None:
@@ -202,11 +240,31 @@ def weights_of(page: Page, path: str) -> dict[str, int]:
     session = page.context.new_cdp_session(page)
     session.send("Network.setCacheDisabled", {"cacheDisabled": True})
     page.goto(path, wait_until="load")
+    expect(page.locator("[aria-busy=true]")).to_have_count(0)
     page.remove_listener("response", keep)
-    weights["files"] = sum("/live/" not in answer.url for answer in answers)
-    for answer in answers:
-        kind = answer.request.resource_type
-        if kind in BUDGET and answer.ok:
+    for answer in [each for each in answers if is_counted(each)]:
+        kind, weights["requests"] = answer.request.resource_type, weights["requests"] + 1
+        if kind in BUDGET:
             body = answer.body()
             weights[kind] = weights.get(kind, 0) + len(body if kind == "font" else gzip.compress(body, 6))
+        elif kind == "fetch" and answer.request.method == "GET":
+            weights["fetch"] = max(weights["fetch"], len(gzip.compress(answer.body(), 6)))
     return weights
+
+
+def is_counted(answer: Response) -> bool:
+    """Whether it came over the line and ended."""
+    is_stream = answer.headers.get("content-type", "").startswith("text/event-stream")
+    return answer.ok and not is_stream and not answer.url.startswith("data:")
+
+
+def too_much_of(page: Page, weights: dict[str, int]) -> list[str]:
+    """Which budgets the page that is shown does not keep."""
+    has_charts = page.locator("script[src*=plots]").count() > 0
+    budget = BUDGET | {"fetch": FRAGMENT} | ({"script": WITH_CHARTS} if has_charts else {})
+    heavy = [kind for kind, most in budget.items() if weights.get(kind, 0) > most * KIB]
+    found = [f"{kind} {weights[kind] / KIB:.1f} KiB" for kind in heavy]
+    if weights["requests"] > FILES:
+        found.append(f"{weights['requests']} requests")
+    moved = page.evaluate("shift")
+    return [*found, f"moved by {moved:.3f}"] if moved > SHIFT else found

@@ -9,6 +9,11 @@ from typing import TYPE_CHECKING
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from django.contrib.staticfiles import finders
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from meshes.types import FULL
+from traffic.weights import distribute
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,6 +23,23 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.e2e
 ORIGIN = "http://meshui.test"
+LIVE = [4_000, 2_500, 1_200, 1_000, 700, 400, 200]
+"""Of the editor with seven backends, in basis points."""
+MOVE = """([kind, at, bp]) => {
+  const editor = document.querySelector("form[action='#h-many'] [data-split]");
+  const row = editor.querySelectorAll(".bk")[at];
+  const field = row.querySelector(".stp input"), range = row.querySelector("input[type=range]");
+  if (kind === "reset" || kind === "even") editor.querySelector(`[data-${kind}]`).click();
+  if (kind === "lock") row.querySelector(".lock").click();
+  if (kind === "less" || kind === "more") row.querySelector(`[data-step='${kind === "less" ? -100 : 100}']`).click();
+  if (kind === "type") { field.value = String(bp / 100); field.dispatchEvent(new Event("change", { bubbles: true })); }
+  if (kind === "slide") { range.value = bp; range.dispatchEvent(new Event("input", { bubbles: true })); }
+  return [...editor.querySelectorAll(".stp input")].map((each) => Math.round(Number(each.value) * 100));
+}"""
+"""What a person does to a row of the editor; what stands in its fields then."""
+MOVES = st.tuples(
+    st.sampled_from(["type", "type", "slide", "lock", "less", "more", "even"]), st.integers(0, 6), st.integers(0, FULL)
+)
 AXE = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 
 
@@ -83,6 +105,59 @@ def test_split_editor__every_way_to_move__keeps_the_sum_and_the_locks(design: tu
 
         page.locator(f"{many} [data-reset]").click()
         assert shares(page, many) == [4_000, 2_500, 1_200, 1_000, 700, 400, 200]
+
+
+class Rule:
+    """The editor as Python has it: largest remainder over the rows that are not locked, which never move."""
+
+    def __init__(self) -> None:
+        self.shares, self.locked = list(LIVE), set[int]()
+
+    def move(self, kind: str, row: int, bp: int) -> list[int]:
+        """The shares after it, in basis points."""
+        if kind == "lock":
+            self.locked ^= {row}
+        elif kind == "even":
+            self._share(FULL - self._fixed(), [each for each in range(7) if each not in self.locked], [1] * 7)
+        elif row not in self.locked:
+            wanted = {"less": self.shares[row] - 100, "more": self.shares[row] + 100, "slide": round(bp / 100) * 100}
+            self._set(row, wanted.get(kind, bp))
+        return self.shares
+
+    def _fixed(self) -> int:
+        return sum(self.shares[each] for each in self.locked)
+
+    def _set(self, row: int, wanted: int) -> None:
+        free = [each for each in range(7) if each not in self.locked | {row}]
+        most = FULL - self._fixed()
+        self.shares[row] = max(0, min(most, wanted)) if free else most
+        self._share(most - self.shares[row], free, self.shares)
+
+    def _share(self, total: int, rows: list[int], shares: list[int]) -> None:
+        ratio = [shares[each] for each in rows]
+        found = distribute(total, ratio if any(ratio) else [1] * len(ratio)) if ratio else ()
+        for each, share in zip(rows, found, strict=True):
+            self.shares[each] = share
+
+
+def test_goal_14_split_editor__any_moves__as_python_shares_them_and_locks_hold(
+    design: tuple[Browser, str, str],
+) -> None:
+    with opened(*design) as page:
+
+        @settings(max_examples=100)
+        @given(st.lists(MOVES, min_size=1, max_size=6))
+        def check(moves: list[tuple[str, int, int]]) -> None:
+            assert page.evaluate(MOVE, ["reset", 0, 0]) == LIVE
+            rule = Rule()
+            for move in moves:
+                locked = {row: rule.shares[row] for row in rule.locked}
+                shown = page.evaluate(MOVE, list(move))
+                assert sum(shown) == FULL
+                assert {row: shown[row] for row in locked} == locked
+                assert shown == rule.move(*move)
+
+        check()
 
 
 def test_keys__theme_help_and_places__work_and_can_be_switched_off(design: tuple[Browser, str, str]) -> None:
