@@ -18,6 +18,7 @@ from meshes.adapters import (
     istio_around,
     istio_delegates,
     istio_detect,
+    istio_mtls,
     istio_read,
     istio_reading,
     istio_start,
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
     from clusters.clients import Reader, Resource
     from meshes.adapters.base import Detected, Read
+    from meshes.adapters.mtls import FoundMtls, Secured
     from meshes.types import Around, NativeWrite, Projection, ProxyPage, Route, Signal, SignalSpec, Version
     from meshui.lib.jsontypes import JsonObject
 
@@ -78,6 +80,14 @@ class IstioAdapter:
     ) -> Read:
         """Every VirtualService and every route that Istio reads, with subsets, delegates and rivals."""
         return istio_reading.read(objects, namespaces, only)
+
+    def policy_kinds(self, served: frozenset[str]) -> tuple[Resource, ...]:
+        """PeerAuthentications."""
+        return istio_mtls.policy_kinds(served)
+
+    def mtls(self, seen: Secured) -> Mapping[str, FoundMtls]:
+        """By PeerAuthentications: of workloads, of the namespace, of the root namespace; else permissive."""
+        return istio_mtls.modes(seen)
 
     def live(self, body: JsonObject) -> LiveRoute:
         """One object as it is; labels of subsets are not looked up, delegates not followed."""

@@ -17,6 +17,7 @@ from meshes.adapters import (
     gateway_status,
     gateway_write,
     linkerd_detect,
+    linkerd_mtls,
     linkerd_shadows,
     nearby,
 )
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
     from clusters.clients import Reader
     from meshes.adapters.base import Detected, Verification
+    from meshes.adapters.mtls import FoundMtls, Secured
     from meshes.types import Loss, Projection, ProxyPage, Route, Signal, SignalSpec, Version
     from meshui.lib.jsontypes import JsonObject
 
@@ -96,6 +98,14 @@ class LinkerdAdapter:
                 routes.append(gateway_rivals.read_one(body, LINKERD, [*merged, *_shadowed(body, profiles)]))
         injections = {name_of(body): linkerd_detect.injection(body) for body in namespaces}
         return Read(tuple(routes), injections, (*problems, *found.problems))
+
+    def policy_kinds(self, served: frozenset[str]) -> tuple[Resource, ...]:
+        """Servers and what authorizes their clients."""
+        return linkerd_mtls.policy_kinds(served)
+
+    def mtls(self, seen: Secured) -> Mapping[str, FoundMtls]:
+        """By inbound policies: of ports, of pods, of the namespace, of the control plane."""
+        return linkerd_mtls.modes(seen)
 
     def live(self, body: JsonObject) -> LiveRoute:
         """One route as it is."""

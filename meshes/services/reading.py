@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from clusters.clients import ClusterError, NotSentError, OutcomeUnknownError
 from meshes.adapters.registry import all_adapters
 from meshes.models import CONNECTION, SERVED, Route, Service, Workload
-from meshes.services import meshed, values
+from meshes.services import meshed, securing, values
 from meshes.services.fetching import Moved, refresh
 from meshes.services.injecting import conflicts
 from meshes.services.keeping import Rows
@@ -77,6 +77,7 @@ class Reading:
         concerned = {r: m for r, m in moves.items() if r not in (SERVICES, *WORKLOADS) or r in self._asked()}
         tags = dict(self.stock.tags)
         Translator(self.rows, self.stock, concerned).keep(is_all=moved_meshes)
+        securing.keep(self.rows, self.stock, moves, is_all=moved_meshes)
         if self.stock.tags != tags and self.stock.detected is not None:
             meshed.store(self.rows, self.stock)
 
@@ -95,7 +96,9 @@ class Reading:
 
     def _asked(self) -> list[Resource]:
         served = self.stock.served
-        return [r for a in all_adapters() for r in a.resources(served)] if served is not None else []
+        if served is None:
+            return []
+        return [r for a in all_adapters() for r in (*a.resources(served), *a.policy_kinds(served))]
 
     def _read_served(self, notes: Notes) -> None:
         """The API groups that the cluster serves; where they cannot be read now, those known last."""
