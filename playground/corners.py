@@ -8,6 +8,8 @@ All of it lives in namespace media, one case for each service:
 - captions: its VirtualService belongs to Flagger
 - live: the subset v2 has no pod that runs
 - archive: two VirtualServices claim its host; the older one wins
+
+eu-west's media takes plaintext beside mutual TLS, us-east's too, and of live plaintext alone.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from playground import parts
 from playground.istio_plane import INJECTED, istio, root, tag
 from playground.south import http_route
 from playground.south import split as split_services
-from playground.worlds import destination_rule, split, virtual_service
+from playground.worlds import destination_rule, peer_authentication, split, virtual_service
 
 if TYPE_CHECKING:
     from playground.apiserver.jsontypes import Json
@@ -33,14 +35,16 @@ LONG_AGO = "2026-01-15T08:30:00Z"
 
 def eu_corners() -> list[Json]:
     """Return what is added to eu-west: namespace media, injected by the default revision."""
-    return [parts.namespace(MEDIA, {**INJECTED, "team": MEDIA}), root(MEDIA), *_media()]
+    permissive = peer_authentication(MEDIA, "while-we-move", "PERMISSIVE")
+    return [parts.namespace(MEDIA, {**INJECTED, "team": MEDIA}), root(MEDIA), permissive, *_media()]
 
 
 def us_corners() -> list[Json]:
     """Return what is added to us-east: a second, older revision with a tag, and namespace media on that tag."""
     labels = {"istio.io/rev": "stable", "team": MEDIA}
     second = [*istio("us-east", "network-us", "1-30"), tag("stable", "1-30")]
-    return [*second, parts.namespace(MEDIA, labels), root(MEDIA), *_media()]
+    plain = peer_authentication(MEDIA, "live", "DISABLE", app="live")
+    return [*second, parts.namespace(MEDIA, labels), root(MEDIA), plain, *_media()]
 
 
 def _media() -> list[Json]:

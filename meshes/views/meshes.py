@@ -37,7 +37,7 @@ class MeshListView(ObjectListView[Mesh]):
 
 
 class MeshDetailView(PageView):
-    """/meshes/<pk>/: control planes and revisions, who gets its proxies, whom it trusts, what is odd."""
+    """/meshes/<pk>/: control planes and revisions, who gets its proxies, who takes plaintext, whom it trusts."""
 
     needs = READ
     page_template = "meshes/mesh_detail.html"
@@ -47,4 +47,5 @@ class MeshDetailView(PageView):
         """The installation."""
         user = signed_in(self.request)
         found = selectors.mesh_detail(user, kwargs["pk"])
-        return super().get_context_data(found=found, proxies=selectors.mesh_proxies(user, found), **kwargs)
+        proxies = selectors.mesh_proxies(user, found)
+        return super().get_context_data(found=found, proxies=proxies, behind=found.behind(proxies), **kwargs)

@@ -54,6 +54,13 @@ ABILITY: Final = {
     "loses": _("Loses", "triangle-alert", "warn"),
     "cannot": _("Cannot", "ban", "crit"),
 }
+MTLS: Final = {
+    "strict": _("Strict", "lock", "ok"),
+    "mixed": _("Mixed", "triangle-alert", "warn"),
+    "permissive": _("Permissive", "lock-open", "warn"),
+    "disabled": _("Plaintext", "lock-open", "crit"),
+    "unknown": _("Not known", "circle-question-mark"),
+}
 DRIFT: Final = {
     "changed": _("Changed outside of MeshUI", "equal-not", "warn"),
     "gone": _("Deleted outside of MeshUI", "trash-2", "warn"),
@@ -132,6 +139,7 @@ TABLES: Final[Mapping[str, Mapping[str, Status]]] = MappingProxyType(
         "sync": SYNC,
         "drift": DRIFT,
         "ability": ABILITY,
+        "mtls": MTLS,
         "change": CHANGE,
         "step": STEP,
         "verification": VERIFICATION,

@@ -353,7 +353,8 @@ def test_mesh_detail__nothing_injected__says_so_and_what_is_not_read(client: Cli
     text = text_of(client.get(f"{LIST}{found.pk}/"))
 
     assert "No workload gets its proxy from it" in text
-    assert "mTLS mode by namespace" in text
+    assert "Nobody within your scope is in this mesh" in text
+    assert "When issuers' and proxies' certificates end" in text
 
 
 def test_mesh_detail__its_abilities__as_many_as_the_table_has(client: Client, viewer: User) -> None:
