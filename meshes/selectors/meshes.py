@@ -23,7 +23,7 @@ from meshui.lib.errors import MissingError
 from meshui.lib.rights import in_scope
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Mapping
     from uuid import UUID
 
     from django.db.models import QuerySet
@@ -82,6 +82,7 @@ class MeshDetail:
     injected: tuple[Injected, ...]
     spaces: tuple[Namespace, ...]
     abilities: Mapping[str, int]
+    proxies: tuple[ProxyLine, ...]
     mtls: MtlsView
     problems: tuple[dict[str, str], ...]
     errors: tuple[Sync, ...]
@@ -107,9 +108,10 @@ class MeshDetail:
         """What it can hold, loses something of, cannot hold."""
         return abilities_by_answer(self.mesh.kind)
 
-    def behind(self, proxies: Sequence[ProxyLine]) -> list[Behind]:
-        """Revisions older than its newest, with those of `proxies` that they give."""
-        return behind([plane.row for plane in self.planes if plane.row.gone_at is None], proxies)
+    @property
+    def behind(self) -> list[Behind]:
+        """Revisions older than its newest, and whom they still give their proxies."""
+        return behind([plane.row for plane in self.planes if plane.row.gone_at is None], self.proxies)
 
 
 def list_meshes(user: User) -> QuerySet[Mesh]:
@@ -152,17 +154,12 @@ def mesh_detail(user: User, pk: UUID) -> MeshDetail:
         injected=tuple(_injected(spaces, {plane.revision for plane in live})),
         spaces=tuple(spaces),
         abilities=ability_counts(mesh.kind),
+        proxies=tuple(proxy_lines(user, mesh, live, {space.name: space.revision for space in spaces})),
         mtls=mtls_view(user, mesh),
         problems=problems,
         errors=errors,
         peers=tuple(_peers(user, mesh)),
     )
-
-
-def mesh_proxies(user: User, found: MeshDetail) -> list[ProxyLine]:
-    """The pods that each revision gives a proxy. One query."""
-    planes = [plane.row for plane in found.planes if plane.row.gone_at is None]
-    return proxy_lines(user, found.mesh, planes, {space.name: space.revision for space in found.spaces})
 
 
 def mesh_head(user: User, pk: UUID) -> MeshRow:

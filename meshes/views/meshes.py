@@ -45,7 +45,5 @@ class MeshDetailView(PageView):
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         """The installation."""
-        user = signed_in(self.request)
-        found = selectors.mesh_detail(user, kwargs["pk"])
-        proxies = selectors.mesh_proxies(user, found)
-        return super().get_context_data(found=found, proxies=proxies, behind=found.behind(proxies), **kwargs)
+        found = selectors.mesh_detail(signed_in(self.request), kwargs["pk"])
+        return super().get_context_data(found=found, proxies=found.proxies, behind=found.behind, **kwargs)
