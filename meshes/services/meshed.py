@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from meshes.adapters.base import Detected, FoundMesh, Problem
@@ -34,12 +35,32 @@ def keep(rows: Rows, stock: Stock, lister: Lister, moves: Mapping[Resource, Move
         return False
     bodies = list(_candidates(stock, moves))
     found = {adapter.kind: adapter.detect(lister, bodies) for adapter in all_adapters()}
+    found = {kind: _remembering(detected, (stock.detected or {}).get(kind)) for kind, detected in found.items()}
     has_moved = found != stock.detected
     if has_moved:
         stock.detected = found
         store(rows, stock)
     stock.mesh_problems = tuple(_problems(stock, found))
     return has_moved
+
+
+def _remembering(found: Detected, before: Detected | None) -> Detected:
+    """What a control plane is configured to do, as it was where that cannot be read now."""
+    known = {(p.namespace, p.name): p for mesh in (before.meshes if before else ()) for p in mesh.control_planes}
+    if not known:
+        return found
+    meshes = [
+        replace(mesh, control_planes=tuple(_filled(p, known.get((p.namespace, p.name))) for p in mesh.control_planes))
+        for mesh in found.meshes
+    ]
+    return replace(found, meshes=tuple(meshes))
+
+
+def _filled(plane: FoundControlPlane, before: FoundControlPlane | None) -> FoundControlPlane:
+    if before is None:
+        return plane
+    place, inbound = plane.policy_namespace or before.policy_namespace, plane.inbound or before.inbound
+    return replace(plane, policy_namespace=place, inbound=inbound)
 
 
 def _is_touched(stock: Stock, lister: Lister, moves: Mapping[Resource, Moved]) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from clusters.clients import ClusterError, NotSentError, OutcomeUnknownError
+from clusters.clients import ClusterError, ForbiddenError, NotSentError, OutcomeUnknownError
 from meshes.adapters.registry import all_adapters
 from meshes.models import CONNECTION, SERVED, Route, Service, Workload
 from meshes.services import meshed, securing, values
@@ -96,9 +96,13 @@ class Reading:
 
     def _asked(self) -> list[Resource]:
         served = self.stock.served
-        if served is None:
-            return []
-        return [r for a in all_adapters() for r in (*a.resources(served), *a.policy_kinds(served))]
+        routes = [r for a in all_adapters() for r in a.resources(served)] if served is not None else []
+        return [*routes, *self._policies()]
+
+    def _policies(self) -> list[Resource]:
+        """Without them the inventory is whole: only who takes plaintext is not known."""
+        served = self.stock.served
+        return [r for a in all_adapters() for r in a.policy_kinds(served)] if served is not None else []
 
     def _read_served(self, notes: Notes) -> None:
         """The API groups that the cluster serves; where they cannot be read now, those known last."""
@@ -119,14 +123,18 @@ class Reading:
             return moved
         try:
             refresh(self.lister, kind, moved, lambda slims: self.write_rows(resource, slims), self.hold.require)
+        except ForbiddenError as error:
+            self._fail(name, error, notes, is_whole=resource in self._policies())
         except ClusterError as error:
             self._fail(name, error, notes)
         else:
             notes.listed(name, count=len(kind.held) + len(kind.faults), version=kind.version or "")
         return moved
 
-    def _fail(self, name: str, error: ClusterError, notes: Notes) -> None:
-        self.failures.append(error)
+    def _fail(self, name: str, error: ClusterError, notes: Notes, *, is_whole: bool = False) -> None:
+        """Said of the kind; and of the whole reading, unless what it is about is whole without it."""
+        if not is_whole:
+            self.failures.append(error)
         notes.failed(name, error.message)
 
     def _end_rows(self, resource: Resource, moved: Moved) -> None:

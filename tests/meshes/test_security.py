@@ -1,0 +1,419 @@
+"""Who takes plaintext, from clusters that are read to the page, the fleet and the API."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from zeal import zeal_ignore
+
+from clusters.models import Cluster
+from clusters.services import remove_cluster
+from meshes.models import ControlPlane, Mesh, MtlsMode, Sync
+from meshes.selectors.proxies import ProxyLine
+from meshes.selectors.security import ending_of, mtls_view
+from meshes.selectors.upgrades import behind
+from meshes.services import stocks
+from meshui.lib import clock
+from playground.worlds import peer_authentication
+from tests.meshes.conftest import add, read
+from tests.meshes.test_inventory_meshes import made_namespace, made_workload, mesh, text_of
+from tests.people import as_actor, make_person
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from django.test import Client
+
+    from accounts.models import User
+    from playground.cluster import EmulatedCluster
+
+pytestmark = pytest.mark.django_db
+READS = ["get", "list", "watch"]
+
+
+@pytest.fixture(autouse=True)
+def _several_requests() -> Iterator[None]:
+    """A test makes rows and asks several times: not the N+1 that zeal looks for. Nothing is known of other tests."""
+    stocks.drop_all()
+    with zeal_ignore():
+        yield
+    stocks.drop_all()
+
+
+def modes() -> dict[str, str]:
+    """Namespace → mode, of those that are there."""
+    return dict(MtlsMode.objects.filter(gone_at=None).values_list("namespace", "mode"))
+
+
+def made_mode(where: Cluster, namespace: str, mode: str, **values: Any) -> None:
+    """A namespace that was judged."""
+    made = {"cluster": where, "mesh_kind": "istio", "content_hash": "", "read_at": clock.now()}
+    told = {"base": mode, "scope": "mesh", "origin": "PeerAuthentication istio-system/default", **values}
+    MtlsMode.objects.create(namespace=namespace, mode=mode, **made, **told)
+
+
+def test_reading__policies_of_mesh_and_pods__modes_with_the_objects_that_say_so(
+    eu_west: EmulatedCluster, added: Callable[..., Cluster]
+) -> None:
+    added(eu_west)
+
+    shop, payments = MtlsMode.objects.get(namespace="shop"), MtlsMode.objects.get(namespace="payments")
+
+    assert modes() == {"shop": "mixed", "payments": "strict"}
+    assert (payments.scope, payments.origin) == ("mesh", "PeerAuthentication istio-system/default")
+    assert shop.parts == [
+        {
+            "where": "port 8080 of pods with app=frontend",
+            "mode": "permissive",
+            "origin": "PeerAuthentication shop/frontend",
+            "workloads": ["frontend-v1"],
+        }
+    ]
+
+
+def test_reading__linkerd__modes_by_inbound_policy_and_server(
+    ap_south: EmulatedCluster, added: Callable[..., Cluster]
+) -> None:
+    added(ap_south)
+
+    payments = MtlsMode.objects.get(namespace="payments")
+
+    assert modes() == {"shop": "permissive", "payments": "mixed"}
+    assert payments.base == "strict"
+    assert [(part["origin"], part["workloads"]) for part in payments.parts] == [
+        ("Server payments/ledger-grpc", ["ledger-v1"])
+    ]
+
+
+def test_reading_again__policy_deleted_and_another_made__what_holds_now(
+    eu_west: EmulatedCluster, added: Callable[..., Cluster]
+) -> None:
+    cluster = added(eu_west)
+    before = modes()
+
+    eu_west.delete("PeerAuthentication", "default", "istio-system")
+    eu_west.load([peer_authentication("payments", "own", "DISABLE")])
+    read(cluster)
+
+    assert before == {"shop": "mixed", "payments": "strict"}
+    assert modes() == {"shop": "permissive", "payments": "disabled"}
+
+
+def test_reading_again__pods_get_another_label__the_workloads_that_a_policy_means(
+    eu_west: EmulatedCluster, added: Callable[..., Cluster]
+) -> None:
+    cluster = added(eu_west)
+    untouched = MtlsMode.objects.get(namespace="payments").read_at
+
+    def relabel(deployment: Any) -> None:
+        deployment["spec"]["template"]["metadata"]["labels"]["app"] = "front"
+
+    eu_west.edit("Deployment", "frontend-v1", "shop", relabel)
+    read(cluster)
+
+    assert MtlsMode.objects.get(namespace="shop").parts[0]["workloads"] == []
+    assert MtlsMode.objects.get(namespace="payments").read_at == untouched
+
+
+def test_reading_again__nothing_moved__not_judged_again(
+    eu_west: EmulatedCluster, added: Callable[..., Cluster], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cluster = added(eu_west)
+    judged: list[object] = []
+    monkeypatch.setattr("meshes.services.securing._judged", lambda *found: judged.append(found) or {})
+
+    eu_west.edit("VirtualService", "checkout", "shop", lambda body: body["spec"]["http"][0].update(timeout="9s"))
+    read(cluster)
+
+    assert judged == []
+
+
+def test_reading_again__namespace_leaves_the_mesh__it_is_no_longer_judged(
+    eu_west: EmulatedCluster, added: Callable[..., Cluster]
+) -> None:
+    cluster = added(eu_west)
+
+    eu_west.edit("Namespace", "shop", "", lambda body: body["metadata"]["labels"].pop("istio-injection"))
+    read(cluster)
+
+    assert modes() == {"payments": "strict"}
+
+
+def without(*groups: str) -> list[dict[str, Any]]:
+    """Rights to read everything but kinds of these groups."""
+    every = ["", "apps", "admissionregistration.k8s.io", "gateway.networking.k8s.io", "networking.istio.io"]
+    every += ["security.istio.io", "linkerd.io", "policy.linkerd.io"]
+    return [{"apiGroups": [name for name in every if name not in groups], "resources": ["*"], "verbs": READS}]
+
+
+def test_reading__no_right_to_read_policies__not_known_and_why_and_the_rest_is_fresh(
+    client: Client, viewer: User, admin: User, eu_west: EmulatedCluster
+) -> None:
+    eu_west.grant("reader", without("security.istio.io"))
+    cluster = add(eu_west, admin, config=eu_west.kubeconfig("reader"))
+    read(cluster)
+    client.force_login(viewer)
+
+    page = text_of(client.get(f"/meshes/{Mesh.objects.get().pk}/"))
+
+    assert modes() == {"shop": "unknown", "payments": "unknown"}
+    assert "Not known" in page
+    assert "give the reader the right to list them" in page
+    assert "<code>peerauthentications.security.istio.io</code>" in page
+    assert "lock-open" not in page
+    cluster.refresh_from_db()
+    assert cluster.last_synced_at is not None
+
+
+def test_reading__right_given_later__known(admin: User, eu_west: EmulatedCluster) -> None:
+    eu_west.grant("reader", without("security.istio.io"))
+    cluster = add(eu_west, admin, config=eu_west.kubeconfig("reader"))
+    read(cluster)
+    before = modes()
+
+    eu_west.grant("reader", without())
+    read(cluster)
+
+    assert before == {"shop": "unknown", "payments": "unknown"}
+    assert modes() == {"shop": "mixed", "payments": "strict"}
+    assert Sync.objects.get(resource="peerauthentications.security.istio.io").error == ""
+
+
+def test_reading__only_some_namespaces_are_read__mesh_wide_policies_are_not_taken_for_none(
+    admin: User, eu_west: EmulatedCluster
+) -> None:
+    def move_root(body: Any) -> None:
+        body["data"]["mesh"] = body["data"]["mesh"].replace("rootNamespace: istio-system", "rootNamespace: mesh-admin")
+
+    eu_west.edit("ConfigMap", "istio", "istio-system", move_root)
+    eu_west.load([peer_authentication("payments", "own", "PERMISSIVE")])
+    cluster = add(eu_west, admin)
+    Cluster.objects.filter(pk=cluster.pk).update(only_namespaces=["shop", "payments", "istio-system"])
+    read(cluster)
+
+    assert modes() == {"shop": "unknown", "payments": "permissive"}
+
+
+def test_reading__configuration_not_readable_for_a_while__policies_of_the_mesh_stay_known(
+    admin: User, eu_west: EmulatedCluster
+) -> None:
+    cluster = add(eu_west, admin)
+    read(cluster)
+    config = eu_west.get("ConfigMap", "istio", "istio-system")
+
+    eu_west.delete("ConfigMap", "istio", "istio-system")
+    read(cluster)
+    while_gone = modes()
+    eu_west.load([{**config, "metadata": {"name": "istio", "namespace": "istio-system"}}])
+    read(cluster)
+
+    assert while_gone == modes() == {"shop": "mixed", "payments": "strict"}
+
+
+def test_reading__root_certificates__when_the_first_ends(
+    eu_west: EmulatedCluster, added: Callable[..., Cluster]
+) -> None:
+    added(eu_west)
+
+    found = Mesh.objects.get()
+
+    assert found.root_ends_at is not None
+    assert found.root_ends_at > clock.now() + timedelta(days=365)
+
+
+def test_removal__what_was_judged__gone(
+    client: Client, viewer: User, admin: User, eu_west: EmulatedCluster, added: Callable[..., Cluster]
+) -> None:
+    cluster = added(eu_west)
+
+    remove_cluster(actor=as_actor(admin), cluster_id=cluster.pk, reason="It was torn down.")
+
+    assert modes() == {}
+    client.force_login(viewer)
+    assert client.get("/").context["there"].judged == 0
+
+
+@pytest.mark.parametrize(
+    ("days", "expected"),
+    [(400, (400, "ok")), (30, (30, "ok")), (29, (29, "warn")), (7, (7, "warn")), (6, (6, "crit")), (-2, (-2, "crit"))],
+)
+def test_ending_of__days_left__tone(days: int, expected: tuple[int, str]) -> None:
+    found = ending_of(clock.now() + timedelta(days=days, minutes=5))
+
+    assert found is not None
+    assert (found.days, found.tone) == expected
+
+
+def test_ending_of__not_known__none() -> None:
+    assert ending_of(None) is None
+
+
+def test_mesh_detail__modes__worst_first_with_counts_and_pods_without_a_proxy(client: Client, viewer: User) -> None:
+    found = mesh("eu-west")
+    for name, mode in (("a", "strict"), ("b", "permissive"), ("c", "unknown"), ("d", "disabled"), ("e", "mixed")):
+        made_mode(found.cluster, name, mode)
+    made_workload(found.cluster, "a", "batch", pods=1, ready=1, injection="none")
+    client.force_login(viewer)
+
+    answer = client.get(f"/meshes/{found.pk}/")
+
+    view = answer.context["found"].mtls
+    assert [line.row.namespace for line in view.lines] == ["d", "e", "b", "c", "a"]
+    assert (view.total, view.strict, view.unknown, view.more) == (5, 1, 1, 0)
+    assert "1 workload without a proxy: plaintext, whatever is said here" in text_of(answer)
+    assert "1 of 5 take mutual TLS alone · 1 not known" in text_of(answer)
+
+
+def test_mesh_detail__many_namespaces__a_hundred_and_how_many_more(viewer: User) -> None:
+    found = mesh("eu-west")
+    for number in range(103):
+        made_mode(found.cluster, f"n-{number:03}", "strict")
+
+    view = mtls_view(viewer, found)
+
+    assert (len(view.lines), view.total, view.more) == (100, 103, 3)
+
+
+def test_mesh_detail__reader_of_one_namespace__no_other_is_told(viewer: User) -> None:
+    found = mesh("eu-west")
+    made_mode(found.cluster, "shop", "strict")
+    made_mode(found.cluster, "secret", "disabled")
+    narrow = make_person("narrow", ["viewer"], scope={"cluster": ["eu-west"], "namespace": ["shop"]})
+
+    view = mtls_view(narrow, found)
+
+    assert [line.row.namespace for line in view.lines] == ["shop"]
+    assert view.total == 1
+
+
+def test_mesh_detail__taken_in_and_not_judged_yet__said(client: Client, viewer: User) -> None:
+    found = mesh("eu-west")
+    made_namespace(found.cluster, "shop", "default")
+    client.force_login(viewer)
+
+    assert "The next reading of the cluster tells who takes plaintext" in text_of(client.get(f"/meshes/{found.pk}/"))
+
+
+def test_mesh_detail__stale__modes_stand_with_their_age(client: Client, viewer: User) -> None:
+    found = mesh("eu-west")
+    made_mode(found.cluster, "shop", "strict")
+    client.force_login(viewer)
+    clock.shift_for_tests(timedelta(minutes=30))
+
+    page = text_of(client.get(f"/meshes/{found.pk}/"))
+
+    assert "This is how it was when it could last be read" in page
+    assert "PeerAuthentication istio-system/default" in page
+
+
+@pytest.mark.parametrize(
+    ("days", "words"), [(40, "in 40 days"), (3, "in 3 days"), (-3, "It has ended"), (None, "could not be read")]
+)
+def test_mesh_detail__root_certificate__its_end_in_words(
+    client: Client, viewer: User, days: int | None, words: str
+) -> None:
+    found = mesh("eu-west", root="a" * 64)
+    moment = None if days is None else clock.now() + timedelta(days=days, minutes=5)
+    Mesh.objects.filter(pk=found.pk).update(root_ends_at=moment)
+    client.force_login(viewer)
+
+    assert f"{words}<" in text_of(client.get(f"/meshes/{found.pk}/"))
+
+
+def test_fleet__modes_and_ends__coverage_and_the_first_end_within_scope(client: Client, viewer: User) -> None:
+    here, there = mesh("eu-west"), mesh("us-east", environment="production")
+    for name, mode in (("a", "strict"), ("b", "mixed"), ("c", "unknown")):
+        made_mode(here.cluster, name, mode)
+    made_mode(there.cluster, "a", "strict")
+    Mesh.objects.filter(pk=there.pk).update(root_ends_at=clock.now() + timedelta(days=3, minutes=5))
+    Mesh.objects.filter(pk=here.pk).update(root_ends_at=clock.now() + timedelta(days=90, minutes=5))
+
+    client.force_login(viewer)
+    whole = client.get("/")
+    client.force_login(make_person("maria", ["viewer"], scope={"environment": ["staging"]}))
+    part = client.get("/")
+
+    assert (whole.context["there"].judged, whole.context["there"].strict, whole.context["there"].unknown) == (4, 2, 1)
+    assert "50" in text_of(whole)
+    assert "2 of 4 namespaces strict · 1 not known" in text_of(whole)
+    assert (whole.context["first_end"].mesh, whole.context["first_end"].end.days) == (there, 3)
+    assert whole.context["first_end"].of == 2
+    assert (part.context["there"].judged, part.context["there"].strict) == (3, 1)
+    assert part.context["first_end"].mesh == here
+
+
+def test_fleet__nothing_judged_and_no_end_known__said_never_0_percent(client: Client, viewer: User) -> None:
+    mesh("eu-west")
+    client.force_login(viewer)
+
+    answer = client.get("/")
+
+    assert "no namespace of a mesh was read" in text_of(answer)
+    assert "0 %" not in text_of(answer)
+    assert answer.context["first_end"] is None
+
+
+def made_plane(found: Mesh, name: str, version: str, revision: str) -> ControlPlane:
+    """Another control plane of a mesh."""
+    made: dict[str, Any] = {"cluster": found.cluster, "mesh": found, "content_hash": "", "read_at": clock.now()}
+    named = {"namespace": "istio-system", "name": name, "revision": revision, "version": version, "is_ready": True}
+    return ControlPlane.objects.create(**made, **named)
+
+
+@pytest.mark.parametrize(("version", "is_too_far"), [("1.30.4", False), ("1.31.0-beta.0", None), ("1.29.9", True)])
+def test_behind__another_revision__how_far_and_whose_proxies(version: str, *, is_too_far: bool | None) -> None:
+    found = mesh("eu-west")
+    plane = made_plane(found, "istiod-old", version, "old")
+    plane.tags = ["stable"]
+    lines = [ProxyLine("stable", (version,), 2, 5, 5, 5000), ProxyLine("default", ("1.31.0",), 1, 5, 5, 5000)]
+
+    told = behind([*ControlPlane.objects.exclude(pk=plane.pk), plane], lines)
+
+    assert [(each.plane.name, each.newest.name, each.workloads, each.pods, each.is_too_far) for each in told] == (
+        [] if is_too_far is None else [("istiod-old", "istio", 2, 5, is_too_far)]
+    )
+
+
+def test_behind__versions_that_are_none__nothing_is_said() -> None:
+    found = mesh("eu-west")
+    ControlPlane.objects.update(version="sha256:abc")
+    made_plane(found, "istiod-new", "1.31.0", "new")
+
+    assert behind(list(ControlPlane.objects.all()), []) == []
+
+
+def test_mesh_detail__older_revision__what_to_do(client: Client, viewer: User) -> None:
+    found = mesh("eu-west")
+    made_plane(found, "istiod-1-29", "1.29.2", "1-29")
+    made_namespace(found.cluster, "shop", "1-29")
+    made_workload(found.cluster, "shop", "web", pods=3, ready=3)
+    client.force_login(viewer)
+
+    page = text_of(client.get(f"/meshes/{found.pk}/"))
+
+    assert "istiod-1-29 runs 1.29.2, the newest is 1.31.0" in page
+    assert "1 workload (3 pods) gets its proxy from it" in page
+    assert "More than one minor version apart is not supported" in page
+
+
+def test_api__mesh__the_same_facts_as_its_page(
+    client: Client, viewer: User, eu_west: EmulatedCluster, added: Callable[..., Cluster]
+) -> None:
+    added(eu_west)
+    client.force_login(viewer)
+    found = Mesh.objects.get()
+
+    told = client.get(f"/api/v1/meshes/{found.pk}/").json()
+    page = client.get(f"/meshes/{found.pk}/").context["found"]
+
+    assert [(line["namespace"], line["mode"]) for line in told["mtls"]["lines"]] == [
+        (line.row.namespace, line.row.mode) for line in page.mtls.lines
+    ]
+    assert (told["mtls"]["total"], told["mtls"]["strict"]) == (2, 1)
+    assert told["mtls"]["lines"][0]["parts"][0]["origin"] == "PeerAuthentication shop/frontend"
+    assert told["mesh"]["trust_root"] == found.trust_root
+    assert told["mesh"]["root_ends_at"] is not None
+    assert [line["pods"] for line in told["proxies"]] == [line.pods for line in page.proxies]
+    assert told["behind"] == []
