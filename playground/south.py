@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 SYSTEM = "linkerd"
 GATEWAY, POLICY = "gateway.networking.k8s.io", "policy.linkerd.io"
 MADE_BY = {"linkerd.io/created-by": f"linkerd/cli {LINKERD_VERSION}"}
+INBOUND = "config.linkerd.io/default-inbound-policy"
 BETA = {"headers": [{"type": "Exact", "name": "x-user-group", "value": "beta"}]}
 
 
@@ -87,7 +88,7 @@ def linkerd() -> list[Json]:
 def workloads(*, replicas: int) -> list[Json]:
     """Return the shop in namespaces that Linkerd injects into, with a Service for each version that can be split."""
     inject = {"linkerd.io/inject": "enabled"}
-    strict = {**inject, "config.linkerd.io/default-inbound-policy": "all-authenticated"}
+    strict = {**inject, INBOUND: "all-authenticated"}
     found = {"shop": inject, "payments": strict}
     objects = [parts.namespace(name, {"team": parts.TEAMS[name]}, told) for name, told in found.items()]
     objects += parts.shop(replicas=replicas)
