@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from clusters.clients import ClusterError, ForbiddenError, NotSentError, OutcomeUnknownError
+from clusters.clients import ClusterError, ForbiddenError, NotSentError, ObjectGoneError, OutcomeUnknownError
 from meshes.adapters.registry import all_adapters
 from meshes.models import CONNECTION, SERVED, Route, Service, Workload
 from meshes.services import meshed, securing, values
@@ -123,13 +123,22 @@ class Reading:
             return moved
         try:
             refresh(self.lister, kind, moved, lambda slims: self.write_rows(resource, slims), self.hold.require)
-        except ForbiddenError as error:
-            self._fail(name, error, notes, is_whole=resource in self._policies())
+        except (ForbiddenError, ObjectGoneError) as error:
+            if isinstance(error, ObjectGoneError) and resource in self._policies():
+                self._note_unserved(name, resource, notes)  # its group has other kinds in that version
+            else:
+                self._fail(name, error, notes, is_whole=resource in self._policies())
         except ClusterError as error:
             self._fail(name, error, notes)
         else:
+            self.stock.unserved.discard(resource)
             notes.listed(name, count=len(kind.held) + len(kind.faults), version=kind.version or "")
         return moved
+
+    def _note_unserved(self, name: str, resource: Resource, notes: Notes) -> None:
+        """No object of it can be there."""
+        self.stock.unserved.add(resource)
+        notes.listed(name, count=0, version="")
 
     def _fail(self, name: str, error: ClusterError, notes: Notes, *, is_whole: bool = False) -> None:
         """Said of the kind; and of the whole reading, unless what it is about is whole without it."""

@@ -88,7 +88,7 @@ def _judged(stock: Stock, places: Collection[str] | None) -> Wanted:
 def _secured(
     stock: Stock, adapter: MeshAdapter, spaces: Mapping[str, Injection], bodies: Mapping[str, JsonObject], pods: _Pods
 ) -> Secured:
-    kinds = adapter.policy_kinds(stock.served or frozenset())
+    kinds = [k for k in adapter.policy_kinds(stock.served or frozenset()) if k not in stock.unserved]
     whole = [kind for kind in kinds if stock.is_listed(kind) and not stock.kinds[kind].faults]
     detected = (stock.detected or {}).get(adapter.kind)
     return Secured(

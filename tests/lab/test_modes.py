@@ -114,13 +114,11 @@ def linkerd_objects() -> list[dict[str, Any]]:
 
 
 def test_modes__linkerd__real_servers_and_authorizations(east: LabCluster, cluster: Cluster) -> None:
-    objects = linkerd_objects()
-    east.load(objects)
+    east.load(linkerd_objects())
 
     read(cluster)
     found = mode_of("till")
-    for body in reversed(objects):
-        east.delete(body["kind"], body["metadata"]["name"], body["metadata"].get("namespace", ""))
+    east.delete("Namespace", "till")  # and with it what stands there
 
     assert (found.mode, found.base) == ("mixed", "strict")
     assert [(part["where"], part["mode"], part["origin"]) for part in found.parts] == [

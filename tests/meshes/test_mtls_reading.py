@@ -162,6 +162,27 @@ def test_reading__no_right_to_read_policies__not_known_and_why_and_the_rest_is_f
     assert cluster.last_synced_at is not None
 
 
+def test_reading__a_kind_that_the_cluster_does_not_have__nothing_can_be_set_by_it(
+    ap_south: EmulatedCluster, added: Callable[..., Cluster]
+) -> None:
+    ap_south.delete("CustomResourceDefinition", "authorizationpolicies.policy.linkerd.io")
+    ap_south.load([serving_v1alpha1()])
+
+    added(ap_south)
+
+    assert modes() == {"shop": "permissive", "payments": "mixed"}
+    assert not Sync.objects.exclude(error="").exists()
+
+
+def serving_v1alpha1() -> dict[str, Any]:
+    """Another kind of Linkerd in the version that AuthorizationPolicies have."""
+    names = {"kind": "Other", "plural": "others", "singular": "other", "listKind": "OtherList"}
+    version = {"name": "v1alpha1", "served": True, "storage": True, "schema": {"openAPIV3Schema": {"type": "object"}}}
+    spec = {"group": "policy.linkerd.io", "scope": "Namespaced", "names": names, "versions": [version]}
+    api = {"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition"}
+    return {**api, "metadata": {"name": "others.policy.linkerd.io"}, "spec": spec}
+
+
 def test_reading__right_given_later__known(admin: User, eu_west: EmulatedCluster) -> None:
     eu_west.grant("reader", without("security.istio.io"))
     cluster = add(eu_west, admin, config=eu_west.kubeconfig("reader"))
