@@ -4,7 +4,7 @@ All of it lives in namespace media, one case for each service:
 
 - player: two versions and no route, so that a split can be started
 - encoder: an HTTPRoute whose parent is the Service, a Service for each version
-- thumbs: its VirtualService belongs to a Helm release
+- thumbs: its VirtualService belongs to a Helm release, and v1 is held to the proxy of Istio 1.30
 - captions: its VirtualService belongs to Flagger
 - live: the subset v2 has no pod that runs
 - archive: two VirtualServices claim its host; the older one wins
@@ -29,6 +29,7 @@ MEDIA = "media"
 NOWHERE = {"nodeSelector": {"example.com/gpu": "true"}}
 HELM = {"app.kubernetes.io/managed-by": "Helm", "helm.sh/chart": "thumbs-3.2.1"}
 RELEASE = {"meta.helm.sh/release-name": "thumbs", "meta.helm.sh/release-namespace": MEDIA}
+PINNED = {"sidecar.istio.io/proxyImage": "registry.istio.io/release/proxyv2:1.30.3"}
 CANARY_UID = "7f1f6f2e-5a0e-4f6e-9d0b-0d4a6c1d2b3c"
 LONG_AGO = "2026-01-15T08:30:00Z"
 
@@ -76,7 +77,9 @@ def _thumbs() -> list[Json]:
     ]
     for obj in owned:
         obj["metadata"] |= {"labels": {"app": "thumbs", **HELM}, "annotations": dict(RELEASE)}
-    return [*_versions("thumbs", "v1", "v2"), *owned]
+    found = _versions("thumbs", "v1", "v2")
+    found[1]["spec"]["template"]["metadata"]["annotations"] = dict(PINNED)
+    return [*found, *owned]
 
 
 def _captions() -> list[Json]:

@@ -153,6 +153,9 @@ class MeshAdapter(Protocol):
     def capabilities(self, version: Version) -> Capabilities:
         """What `version` can hold."""
 
+    def minor_of(self, version: Version) -> int | None:
+        """The minor release of `version`, by which it is counted how far apart two may be; None: not known."""
+
     def resources(self, served: frozenset[str]) -> tuple[Resource, ...]:
         """The kinds to list, routes first, in the versions that the cluster serves; empty: this mesh is not there."""
 

@@ -63,6 +63,10 @@ class IstioAdapter:
             is_known=KNOWN[0] <= found <= KNOWN[1], weight_step_bp=1, reports_acceptance=False, nearest=nearest
         )
 
+    def minor_of(self, version: Version) -> int | None:
+        """1.31.0 → 31."""
+        return version.minor if version.major == 1 else None
+
     def resources(self, served: frozenset[str]) -> tuple[Resource, ...]:
         """VirtualServices, routes of the Gateway API, DestinationRules, and the webhooks that say what tags mean."""
         return resources(served)

@@ -66,6 +66,10 @@ class LinkerdAdapter:
         nearest = self.known[0] if minor is not None and minor < KNOWN[0] else self.known[1]
         return Capabilities(is_known=is_known, weight_step_bp=1, reports_acceptance=True, nearest=nearest)
 
+    def minor_of(self, version: Version) -> int | None:
+        """2.20.1 and edge-26.6.3 → 20."""
+        return linkerd_detect.minor_of(version)
+
     def resources(self, served: frozenset[str]) -> tuple[Resource, ...]:
         """Routes of the Gateway API, Linkerd's own, ServiceProfiles; empty where nothing of Linkerd is served."""
         if not any(version.startswith(OWN_GROUPS) for version in served):

@@ -111,7 +111,8 @@ class MeshDetail:
     @property
     def behind(self) -> list[Behind]:
         """Revisions older than its newest, and whom they still give their proxies."""
-        return behind([plane.row for plane in self.planes if plane.row.gone_at is None], self.proxies)
+        planes = [plane.row for plane in self.planes if plane.row.gone_at is None]
+        return behind(self.mesh.kind, planes, self.proxies)
 
 
 def list_meshes(user: User) -> QuerySet[Mesh]:

@@ -61,6 +61,13 @@ MTLS: Final = {
     "disabled": _("Plaintext", "lock-open", "crit"),
     "unknown": _("Not known", "circle-question-mark"),
 }
+SKEW: Final = {
+    "same": _("As its control plane", "circle-check", "ok"),
+    "behind": _("Behind", "circle-arrow-up", "warn"),
+    "too_far": _("Too far behind", "triangle-alert", "crit"),
+    "ahead": _("Ahead of its control plane", "triangle-alert", "warn"),
+    "unknown": _("Not known", "circle-question-mark"),
+}
 DRIFT: Final = {
     "changed": _("Changed outside of MeshUI", "equal-not", "warn"),
     "gone": _("Deleted outside of MeshUI", "trash-2", "warn"),
@@ -140,6 +147,7 @@ TABLES: Final[Mapping[str, Mapping[str, Status]]] = MappingProxyType(
         "drift": DRIFT,
         "ability": ABILITY,
         "mtls": MTLS,
+        "skew": SKEW,
         "change": CHANGE,
         "step": STEP,
         "verification": VERIFICATION,

@@ -3,9 +3,11 @@
 from metrics.selectors.latest import cluster_signals, fleet_signals, get_signals, list_edges, list_readings
 from metrics.selectors.observing import observe_service
 from metrics.selectors.points import fleet_line, list_points
+from metrics.selectors.proxies import ProxyVersions, proxy_versions
 from metrics.selectors.sources import SourceFace, source_face
 
 __all__ = [
+    "ProxyVersions",
     "SourceFace",
     "cluster_signals",
     "fleet_line",
@@ -15,5 +17,6 @@ __all__ = [
     "list_points",
     "list_readings",
     "observe_service",
+    "proxy_versions",
     "source_face",
 ]

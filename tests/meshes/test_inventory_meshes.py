@@ -327,7 +327,7 @@ def test_mesh_detail__two_revisions__pods_of_each_with_share_and_version(client:
         for line in answer.context["proxies"]
     ] == [("default", ("1.31.0",), 2, 5, 6, 7500), ("canary", (), 1, 0, 2, 2500)]
     assert "none goes by that name" in text_of(answer)
-    assert "Which version the proxy of each pod runs is not read" in text_of(answer)
+    assert "after an upgrade old proxies stay until their pods start anew" in text_of(answer)
 
 
 def test_mesh_detail__reader_of_one_namespace__counts_no_other(client: Client) -> None:

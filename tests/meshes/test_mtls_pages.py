@@ -11,7 +11,7 @@ from zeal import zeal_ignore
 from meshes.models import ControlPlane, Mesh, MtlsMode
 from meshes.selectors.proxies import ProxyLine
 from meshes.selectors.security import ending_of, mtls_view
-from meshes.selectors.upgrades import behind
+from meshes.selectors.upgrades import behind, standing
 from meshes.services import stocks
 from meshui.lib import clock
 from tests.meshes.test_inventory_meshes import made_namespace, made_workload, mesh, text_of
@@ -180,11 +180,34 @@ def test_behind__another_revision__how_far_and_whose_proxies(version: str, *, is
     plane.tags = ["stable"]
     lines = [ProxyLine("stable", (version,), 2, 5, 5, 5000), ProxyLine("default", ("1.31.0",), 1, 5, 5, 5000)]
 
-    told = behind([*ControlPlane.objects.exclude(pk=plane.pk), plane], lines)
+    told = behind("istio", [*ControlPlane.objects.exclude(pk=plane.pk), plane], lines)
 
     assert [(each.plane.name, each.newest.name, each.workloads, each.pods, each.is_too_far) for each in told] == (
         [] if is_too_far is None else [("istiod-old", "istio", 2, 5, is_too_far)]
     )
+
+
+@pytest.mark.parametrize(
+    ("kind", "mine", "theirs", "expected"),
+    [
+        ("istio", "1.31.0", "1.31.0", "same"),
+        ("istio", "1.30.9", "1.31.0", "behind"),
+        ("istio", "1.29.9", "1.31.0", "too_far"),
+        ("istio", "1.31.1", "1.31.0", "ahead"),
+        ("istio", "1.31.0-distroless", "1.31.0", "same"),
+        ("istio", "latest", "1.31.0", "unknown"),
+        ("istio", "", "", "unknown"),
+        ("linkerd", "edge-26.1.1", "edge-26.6.3", "behind"),
+        ("linkerd", "edge-25.4.4", "edge-26.6.3", "unknown"),
+        ("linkerd", "edge-25.10.7", "2.20.0", "behind"),
+        ("linkerd", "2.18.0", "edge-26.6.3", "too_far"),
+        ("linkerd", "2.20.0", "edge-26.6.3", "unknown"),
+    ],
+)
+def test_standing__two_versions__by_number_or_by_minor_release(
+    kind: str, mine: str, theirs: str, expected: str
+) -> None:
+    assert standing(kind, mine, theirs) == expected
 
 
 def test_behind__versions_that_are_none__nothing_is_said() -> None:
@@ -192,7 +215,7 @@ def test_behind__versions_that_are_none__nothing_is_said() -> None:
     ControlPlane.objects.update(version="sha256:abc")
     made_plane(found, "istiod-new", "1.31.0", "new")
 
-    assert behind(list(ControlPlane.objects.all()), []) == []
+    assert behind("istio", list(ControlPlane.objects.all()), []) == []
 
 
 def test_mesh_detail__older_revision__what_to_do(client: Client, viewer: User) -> None:
