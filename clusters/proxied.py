@@ -44,6 +44,7 @@ class _Meta(msgspec.Struct, gc=False, rename="camel"):
 
 class _Container(msgspec.Struct, gc=False):
     name: str = ""
+    image: str = ""
 
 
 class _Spec(msgspec.Struct, gc=False, rename="camel"):
@@ -69,7 +70,10 @@ PODS: Final = msgspec.json.Decoder(_Pods)
 
 
 class Pod(msgspec.Struct, gc=False, frozen=True):
-    """A pod that runs: `owner` is its controller (a ReplicaSet …), `workload` what people deployed."""
+    """A pod that runs: `owner` is its controller (a ReplicaSet …), `workload` what people deployed.
+
+    `images`: of its containers, by their names.
+    """
 
     namespace: str
     name: str
@@ -77,6 +81,7 @@ class Pod(msgspec.Struct, gc=False, frozen=True):
     owner: str
     workload: str
     containers: frozenset[str]
+    images: tuple[tuple[str, str], ...] = ()
 
 
 class Proxied:
@@ -132,7 +137,8 @@ def _name(text: str) -> str:
 def _face(namespace: str, pod: _Pod) -> Pod:
     meta = pod.metadata
     owner = next((one for one in meta.owner_references or () if one.controller), _Owner())
-    containers = frozenset(one.name for one in (*(pod.spec.containers or ()), *(pod.spec.init_containers or ())))
+    images = tuple((one.name, one.image) for one in (*(pod.spec.containers or ()), *(pod.spec.init_containers or ())))
+    containers = frozenset(name for name, _ in images)
     hashed = f"-{(meta.labels or {}).get('pod-template-hash', '')}"
     workload = owner.name.removesuffix(hashed) if owner.kind == "ReplicaSet" and hashed != "-" else owner.name
-    return Pod(namespace, meta.name, meta.uid, owner.name, workload or meta.name, containers)
+    return Pod(namespace, meta.name, meta.uid, owner.name, workload or meta.name, containers, images)

@@ -67,6 +67,8 @@ class Need:
 
 ISTIO: Final = "networking.istio.io"
 GATEWAY: Final = "gateway.networking.k8s.io"
+LINKERD: Final = "policy.linkerd.io"
+MODES: Final = "Whether pods take plaintext is not known."
 WORKLOADS: Final = "Its pods are not counted: versions, readiness and some control planes are not shown."
 NEEDS: Final = (
     Need("", "namespaces", "Namespaces, and which mesh takes their pods", "No namespaces.", is_namespaced=False),
@@ -100,10 +102,17 @@ NEEDS: Final = (
     Need(
         "",
         "configmaps",
-        "The trust domain and roots of Istio",
-        "The trust domain of Istio is not known.",
+        "The trust domain, roots and policies' place of Istio",
+        "The trust domain of Istio is not known, nor where policies for the whole mesh stand.",
         names=("istio", "istio-ca-root-cert"),
         home="istio-system",
+        mesh="istio",
+    ),
+    Need(
+        "security.istio.io",
+        "peerauthentications",
+        "Which namespaces of Istio take plaintext",
+        MODES,
         mesh="istio",
     ),
     Need(
@@ -112,9 +121,7 @@ NEEDS: Final = (
     Need(
         GATEWAY, "grpcroutes", "gRPC routes of the Gateway API", "No gRPC routes of the Gateway API.", is_written=True
     ),
-    Need(
-        "policy.linkerd.io", "httproutes", "Routes of Linkerd", "No routes of Linkerd.", is_written=True, mesh="linkerd"
-    ),
+    Need(LINKERD, "httproutes", "Routes of Linkerd", "No routes of Linkerd.", is_written=True, mesh="linkerd"),
     Need(
         "linkerd.io",
         "serviceprofiles",
@@ -122,11 +129,15 @@ NEEDS: Final = (
         "A route that a ServiceProfile switches off looks as if it worked.",
         mesh="linkerd",
     ),
+    *(
+        Need(LINKERD, plural, "Which ports of Linkerd take plaintext", MODES, mesh="linkerd")
+        for plural in ("servers", "authorizationpolicies", "serverauthorizations")
+    ),
     Need(
         "",
         "configmaps",
-        "The trust domain and roots of Linkerd",
-        "The trust domain of Linkerd is not known.",
+        "The trust domain, roots and inbound policy of Linkerd",
+        "The trust domain of Linkerd is not known, nor what its proxies let in.",
         names=("linkerd-config", "linkerd-identity-trust-roots"),
         home="linkerd",
         mesh="linkerd",

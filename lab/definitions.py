@@ -11,13 +11,15 @@ _FILES = (
     "linkerd-*/httproute.yaml",
     "linkerd-*/serviceprofile.yaml",
     "linkerd-*/server.yaml",
+    "linkerd-*/authorization-policy.yaml",
+    "linkerd-*/server-authorization.yaml",
 )
 
 
 def crd_files() -> list[Path]:
-    """The definitions of the Gateway API's standard channel and of Linkerd's routes; none where nothing is named.
+    """The definitions of the Gateway API's standard channel and of Linkerd's routes and Servers.
 
-    The folder is laid out as <project>-<version>/.
+    None where nothing is named. The folder is laid out as <project>-<version>/.
     """
     folder = os.environ.get(VARIABLE)
     return sorted(file for pattern in _FILES for file in Path(folder).glob(pattern)) if folder else []

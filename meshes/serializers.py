@@ -22,7 +22,10 @@ class ProblemOfReadingSerializer(Face):
 
 
 class MeshSerializer(Face):
-    """One installation. `status`: ready, not_ready (some control plane), headless (none runs), gone."""
+    """One installation. `status`: ready, not_ready (some control plane), headless (none runs), gone.
+
+    `trust_root`: SHA-256 of its root certificates, of which the first ends at `root_ends_at`; empty and null: not read.
+    """
 
     id = serializers.UUIDField(source="mesh.pk")
     cluster = serializers.CharField(source="mesh.cluster.slug")
@@ -30,43 +33,14 @@ class MeshSerializer(Face):
     kind = serializers.CharField(source="mesh.kind")
     label = serializers.CharField()  # type: ignore[assignment]  # DRF takes it out of the class
     trust_domain = serializers.CharField(source="mesh.trust_domain")
+    trust_root = serializers.CharField(source="mesh.trust_root")
+    root_ends_at = serializers.DateTimeField(source="mesh.root_ends_at", allow_null=True)
     versions = serializers.ListField(child=serializers.CharField())
     revisions = serializers.ListField(child=serializers.CharField())
     status = serializers.CharField()
     problem_count = serializers.IntegerField()
     read_at = serializers.DateTimeField(source="mesh.read_at")
     gone_at = serializers.DateTimeField(source="mesh.gone_at", allow_null=True)
-
-
-class ControlPlaneSerializer(Face):
-    """One control plane: a revision in a namespace, and the other names it goes by."""
-
-    namespace = serializers.CharField(source="row.namespace")
-    name = serializers.CharField(source="row.name")
-    revision = serializers.CharField(source="row.revision")
-    tags = serializers.ListField(child=serializers.CharField(), source="row.tags")
-    version = serializers.CharField(source="row.version")
-    is_ready = serializers.BooleanField(source="row.is_ready")
-    gone_at = serializers.DateTimeField(source="row.gone_at", allow_null=True)
-
-
-class InjectedSerializer(Face):
-    """How many namespaces give their new pods to a revision; `is_here` false: no control plane goes by that name."""
-
-    revision = serializers.CharField()
-    injection = serializers.CharField()
-    count = serializers.IntegerField()
-    is_here = serializers.BooleanField()
-
-
-class MeshDetailSerializer(Face):
-    """One installation, whole. `sync`: running, failed, never, stale or in_sync."""
-
-    mesh = MeshSerializer(source="row")
-    sync = serializers.CharField()
-    control_planes = ControlPlaneSerializer(source="planes", many=True)
-    injected = InjectedSerializer(many=True)
-    problems = ProblemOfReadingSerializer(many=True)
 
 
 class ShareSerializer(Face):

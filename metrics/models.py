@@ -55,6 +55,7 @@ class Collector(LeasedRow):
 
     `minute_at`: when the services that nobody looks at are due. `source`: who answered last, in words; `problem`: why
     there is less than there should be. `found_again_at`: until then a Prometheus in the cluster is not tried again.
+    `proxies`: ProxyCounts of `proxies_at`, as lists; of services that are measured, where their pods were listed.
     """
 
     SCOPE: ClassVar[ScopeColumns] = ScopeColumns(environment="cluster__environment", cluster="cluster__slug")
@@ -68,6 +69,8 @@ class Collector(LeasedRow):
     problem = models.CharField(max_length=1000, blank=True, default="")
     succeeded_at = models.DateTimeField(null=True, blank=True)
     found_again_at = models.DateTimeField(null=True, blank=True)
+    proxies = models.JSONField(default=list, blank=True)
+    proxies_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         indexes = [models.Index(fields=["next_at"], name="collector_due")]

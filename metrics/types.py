@@ -75,17 +75,29 @@ class Name(NamedTuple):
     part: str = ""
 
 
+class ProxyCount(NamedTuple):
+    """How many pods of a workload have a proxy of one version. `version`: the tag of its image."""
+
+    mesh: str
+    namespace: str
+    workload: str
+    version: str
+    pods: int
+
+
 @dataclass(frozen=True, slots=True)
 class Measurement:
     """What one round of one cluster found. `shares`: of a sampled service, which fraction of its proxies was asked.
 
-    `source`: in words, who was asked. `problems`: what could not be read, in words, each once.
+    `source`: in words, who was asked. `problems`: what could not be read, in words, each once. `proxies`: of all pods
+    that were listed on the way; none where nobody had to list pods.
     """
 
     found: Mapping[Name, Golden]
     source: str
     shares: Mapping[tuple[str, str], float] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
+    proxies: tuple[ProxyCount, ...] = ()
 
 
 State = Literal["live", "stale", "none"]

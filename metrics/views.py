@@ -1,4 +1,4 @@
-"""/clusters/<slug>/metrics/: where the numbers of a cluster come from, how that goes, and how to set it."""
+"""Where the numbers of a cluster come from, how that goes, and how to set it; what the proxies of a mesh run."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from meshui.lib import rights
 from meshui.ui.htmx import go_to
 from meshui.ui.views import ActionView, PageView
 from metrics.forms import SourceForm, initial_of, settings_of
-from metrics.selectors import cluster_signals, source_face
+from metrics.selectors import cluster_signals, proxy_versions, source_face
 from metrics.services import set_source
 
 if TYPE_CHECKING:
@@ -58,3 +58,15 @@ class SourceSetView(ClusterMetricsView, ActionView):
         set_source(actor=actor_of(self.request), cluster_id=cluster.pk, wanted=settings_of(data))
         url = reverse("metrics:cluster-metrics", args=[cluster.slug])
         return go_to(self.request, url, said=gettext("Set. The next measurement is within a minute."))
+
+
+class MeshProxiesView(PageView):
+    """/meshes/<pk>/proxies/: which version proxies run; fetched by the page of the mesh once it stands."""
+
+    needs = READ
+    page_template = "metrics/mesh_proxies_page.html"
+    partial = "proxies"
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        """Raises MissingError for a mesh out of scope."""
+        return super().get_context_data(told=proxy_versions(signed_in(self.request), kwargs["pk"]), **kwargs)

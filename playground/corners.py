@@ -4,10 +4,12 @@ All of it lives in namespace media, one case for each service:
 
 - player: two versions and no route, so that a split can be started
 - encoder: an HTTPRoute whose parent is the Service, a Service for each version
-- thumbs: its VirtualService belongs to a Helm release
+- thumbs: its VirtualService belongs to a Helm release, and v1 is held to the proxy of Istio 1.30
 - captions: its VirtualService belongs to Flagger
 - live: the subset v2 has no pod that runs
 - archive: two VirtualServices claim its host; the older one wins
+
+eu-west's media takes plaintext beside mutual TLS, us-east's too, and of live plaintext alone.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from playground import parts
 from playground.istio_plane import INJECTED, istio, root, tag
 from playground.south import http_route
 from playground.south import split as split_services
-from playground.worlds import destination_rule, split, virtual_service
+from playground.worlds import destination_rule, peer_authentication, split, virtual_service
 
 if TYPE_CHECKING:
     from playground.apiserver.jsontypes import Json
@@ -27,20 +29,23 @@ MEDIA = "media"
 NOWHERE = {"nodeSelector": {"example.com/gpu": "true"}}
 HELM = {"app.kubernetes.io/managed-by": "Helm", "helm.sh/chart": "thumbs-3.2.1"}
 RELEASE = {"meta.helm.sh/release-name": "thumbs", "meta.helm.sh/release-namespace": MEDIA}
+PINNED = {"sidecar.istio.io/proxyImage": "registry.istio.io/release/proxyv2:1.30.3"}
 CANARY_UID = "7f1f6f2e-5a0e-4f6e-9d0b-0d4a6c1d2b3c"
 LONG_AGO = "2026-01-15T08:30:00Z"
 
 
 def eu_corners() -> list[Json]:
     """Return what is added to eu-west: namespace media, injected by the default revision."""
-    return [parts.namespace(MEDIA, {**INJECTED, "team": MEDIA}), root(MEDIA), *_media()]
+    permissive = peer_authentication(MEDIA, "while-we-move", "PERMISSIVE")
+    return [parts.namespace(MEDIA, {**INJECTED, "team": MEDIA}), root(MEDIA), permissive, *_media()]
 
 
 def us_corners() -> list[Json]:
     """Return what is added to us-east: a second, older revision with a tag, and namespace media on that tag."""
     labels = {"istio.io/rev": "stable", "team": MEDIA}
     second = [*istio("us-east", "network-us", "1-30"), tag("stable", "1-30")]
-    return [*second, parts.namespace(MEDIA, labels), root(MEDIA), *_media()]
+    plain = peer_authentication(MEDIA, "live", "DISABLE", app="live")
+    return [*second, parts.namespace(MEDIA, labels), root(MEDIA), plain, *_media()]
 
 
 def _media() -> list[Json]:
@@ -72,7 +77,9 @@ def _thumbs() -> list[Json]:
     ]
     for obj in owned:
         obj["metadata"] |= {"labels": {"app": "thumbs", **HELM}, "annotations": dict(RELEASE)}
-    return [*_versions("thumbs", "v1", "v2"), *owned]
+    found = _versions("thumbs", "v1", "v2")
+    found[1]["spec"]["template"]["metadata"]["annotations"] = dict(PINNED)
+    return [*found, *owned]
 
 
 def _captions() -> list[Json]:

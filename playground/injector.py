@@ -62,7 +62,8 @@ def _istio_patch(pod: Json, revision: str) -> list[Json]:
     metadata = pod["metadata"]
     labels = metadata.get("labels") or {}
     name = labels.get("app", metadata["name"])
-    image = f"registry.istio.io/release/proxyv2:{REVISIONS[revision]}"
+    asked = (metadata.get("annotations") or {}).get("sidecar.istio.io/proxyImage")
+    image = asked or f"registry.istio.io/release/proxyv2:{REVISIONS[revision]}"
     proxy = {
         "name": "istio-proxy",
         "image": image,

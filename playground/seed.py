@@ -55,12 +55,23 @@ class World:
         emulated = begun.enter_context(EmulatedCluster(self.name, istio=is_istio, linkerd=not is_istio))
         emulated.load(self.objects())
         rights = list(yaml.safe_load_all(rbac_manifest(Wish(writes=True, meshes=(self.mesh,), metrics=True))))
+        _name_revisions(rights, emulated)
         made = {each["metadata"]["name"] for each in rights if each["kind"] == "Namespace"}
         there = made | {each["metadata"]["name"] for each in emulated.list("Namespace")}
         # As kubectl does: what belongs into a namespace that is not there is left out, the rest is applied.
         emulated.load(each for each in rights if each["metadata"].get("namespace", "") in there | {""})
         emulated.settle()
         return emulated
+
+
+def _name_revisions(rights: list[Json], emulated: EmulatedCluster) -> None:
+    """As the manifest says itself: ConfigMaps of other revisions of istiod are added to the names."""
+    found = [each["metadata"]["name"] for each in emulated.list("ConfigMap", "istio-system") if "mesh" in each["data"]]
+    for role in rights:
+        for rule in role.get("rules") or ():
+            names = rule.get("resourceNames") or []
+            if "istio" in names:
+                names.extend(name for name in found if name not in names)
 
 
 WORLDS = (

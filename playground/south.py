@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 SYSTEM = "linkerd"
 GATEWAY, POLICY = "gateway.networking.k8s.io", "policy.linkerd.io"
 MADE_BY = {"linkerd.io/created-by": f"linkerd/cli {LINKERD_VERSION}"}
+INBOUND = "config.linkerd.io/default-inbound-policy"
 BETA = {"headers": [{"type": "Exact", "name": "x-user-group", "value": "beta"}]}
 
 
@@ -26,7 +27,8 @@ def ap_south() -> list[Json]:
     """Return the objects of cluster ap-south.
 
     checkout splits 90/10, recommendations 60/30/10; search has a route of Linkerd's older kind; payments has a route
-    that a ServiceProfile puts out of work; catalog, cart and frontend have none.
+    that a ServiceProfile puts out of work; catalog, cart and frontend have none. payments takes mutual TLS alone, but
+    for the port of ledger.
     """
     return [*linkerd(), *workloads(replicas=1), *routes()]
 
@@ -86,8 +88,9 @@ def linkerd() -> list[Json]:
 def workloads(*, replicas: int) -> list[Json]:
     """Return the shop in namespaces that Linkerd injects into, with a Service for each version that can be split."""
     inject = {"linkerd.io/inject": "enabled"}
-    names = ("shop", "payments")
-    objects = [parts.namespace(name, {"team": parts.TEAMS[name]}, inject) for name in names]
+    strict = {**inject, INBOUND: "all-authenticated"}
+    found = {"shop": inject, "payments": strict}
+    objects = [parts.namespace(name, {"team": parts.TEAMS[name]}, told) for name, told in found.items()]
     objects += parts.shop(replicas=replicas)
     for (where, app), versions in parts.VERSIONS.items():
         if len(versions) > 1:

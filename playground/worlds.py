@@ -20,12 +20,12 @@ ISTIO = "networking.istio.io/v1"
 
 def eu_west() -> list[Json]:
     """Return the objects of cluster eu-west: short host names, weights out of 100."""
-    return [*istio("eu-west", "network-eu"), *_workloads(replicas=2), *_eu_routes()]
+    return [*istio("eu-west", "network-eu"), *_workloads(replicas=2), *_eu_routes(), *_eu_modes()]
 
 
 def us_east() -> list[Json]:
     """Return the objects of cluster us-east: full host names, small weights, a match or a mirror more."""
-    return [*istio("us-east", "network-us"), *_workloads(replicas=1), *_us_routes()]
+    return [*istio("us-east", "network-us"), *_workloads(replicas=1), *_us_routes(), *_us_modes()]
 
 
 def many_services(n: int, *, namespace: str = "bulk") -> list[Json]:
@@ -55,6 +55,15 @@ def destination_rule(namespace: str, name: str, host: str, subsets: Sequence[str
     spec = {"host": host, "subsets": found} | ({"trafficPolicy": policy} if policy else {})
     metadata = {"name": name, "namespace": namespace}
     return {"apiVersion": ISTIO, "kind": "DestinationRule", "metadata": metadata, "spec": spec}
+
+
+def peer_authentication(namespace: str, name: str, mode: str = "", app: str = "", **ports: str) -> Json:
+    """Return a PeerAuthentication: of one app or of all, with a mode for all ports and for some, such as p8080."""
+    spec: Json = {"selector": {"matchLabels": {"app": app}}} if app else {}
+    spec |= {"mtls": {"mode": mode}} if mode else {}
+    if ports:
+        spec["portLevelMtls"] = {port.removeprefix("p"): {"mode": told} for port, told in ports.items()}
+    return {**parts.thing("security.istio.io/v1", "PeerAuthentication", namespace, name), "spec": spec}
 
 
 def split(host: str, weights: dict[str, int], **more: object) -> Json:
@@ -99,6 +108,19 @@ def _eu_routes() -> list[Json]:
         destination_rule("payments", "payments", "payments", ("v1", "v2"), tls={"mode": "ISTIO_MUTUAL"}),
         virtual_service("payments", "payments", ["payments"], [split("payments", {"v1": 50, "v2": 50})]),
     ]
+
+
+def _eu_modes() -> list[Json]:
+    """Strict everywhere, but for one port that visitors from outside the mesh call."""
+    return [
+        peer_authentication("istio-system", "default", "STRICT"),
+        peer_authentication("shop", "frontend", app="frontend", p8080="PERMISSIVE"),
+    ]
+
+
+def _us_modes() -> list[Json]:
+    """Istio's default, but where money is."""
+    return [peer_authentication("payments", "default", "STRICT")]
 
 
 def _full(namespace: str, name: str) -> str:

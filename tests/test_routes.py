@@ -108,6 +108,7 @@ def ids_of(**given: Any) -> dict[str, Any]:
         "mesh": [
             "meshes:mesh-detail/pk",
             "meshes:mesh-capabilities/pk",
+            "metrics:mesh-proxies/pk",
             "traffic:mesh-history/pk",
             "api:mesh-detail/pk",
         ],

@@ -5,12 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from django.db.models import CharField, Count, Exists, OuterRef, Q, Subquery, Value
+from django.db.models import CharField, Count, Exists, OuterRef, Q, Subquery, Value, Window
 from django.urls import reverse
 from django.utils.translation import gettext, ngettext
 
 from accounts.models import User
+from meshes.adapters.mtls import STRICT, UNKNOWN
+from meshes.selectors import ending_of
 from meshes.selectors.fleet import MANAGED, NONE, ROUTES, SERVICES, sum_of
+from meshes.types import FULL
 from meshui.ui.parts import Step
 from traffic.models import Vote
 from traffic.selectors import OPEN
@@ -21,7 +24,8 @@ if TYPE_CHECKING:
 
     from django.db.models import QuerySet
 
-    from meshes.selectors import Counts
+    from meshes.models import Mesh
+    from meshes.selectors import Counts, Ending
     from traffic.models import Change
     from traffic.sight import Sight
 
@@ -30,7 +34,10 @@ ANSWERS: Final = ("healthy", "degraded")
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """What is there within sight. `services`: a row per cluster."""
+    """What is there within sight. `services`: a row per cluster.
+
+    `judged`: namespaces whose pods a mesh takes; `strict` of them take mutual TLS alone, of `unknown` it is not known.
+    """
 
     clusters: int = 0
     reached: int = 0
@@ -43,11 +50,19 @@ class Overview:
     drifted: int = 0
     open: int = 0
     in_review: int = 0
+    judged: int = 0
+    strict: int = 0
+    unknown: int = 0
 
     @property
     def in_sync(self) -> int:
         """Routes that are as MeshUI left them."""
         return self.managed - self.drifted
+
+    @property
+    def strict_bp(self) -> int:
+        """The share of namespaces that take mutual TLS alone; what is not known does not count as such."""
+        return self.strict * FULL // self.judged if self.judged else 0
 
     @property
     def is_bare(self) -> bool:
@@ -61,6 +76,7 @@ def overview_of(sight: Sight, counts: Counts | None = None) -> Overview:
     found = _tally(sight.clusters(), "clusters", answers, was_read).union(
         _tally(sight.meshes(), "meshes"),
         _tally(sight.changes().filter(state__in=OPEN), "open", Q(state=State.IN_REVIEW)),
+        _tally(sight.modes(), "modes", Q(mode=STRICT), Q(mode=UNKNOWN)),
         all=True,
     )
     sums = {kind: (n, one, other) for kind, n, one, other in found}
@@ -69,6 +85,7 @@ def overview_of(sight: Sight, counts: Counts | None = None) -> Overview:
     routes, split, _ = sum_of(inside, ROUTES)
     managed, drifted, _ = sum_of(inside, MANAGED)
     opened, in_review, _ = sums.get("open", NONE)
+    judged, strict, unknown = sums.get("modes", NONE)
     return Overview(
         clusters=clusters,
         reached=reached,
@@ -81,7 +98,29 @@ def overview_of(sight: Sight, counts: Counts | None = None) -> Overview:
         drifted=drifted,
         open=opened,
         in_review=in_review,
+        judged=judged,
+        strict=strict,
+        unknown=unknown,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class FirstEnd:
+    """The root certificate of a mesh that ends before all others; `of`: how many meshes tell theirs."""
+
+    end: Ending
+    mesh: Mesh
+    of: int
+
+
+def first_end(sight: Sight) -> FirstEnd | None:
+    """None: no mesh tells when its root ends. One query."""
+    rows = sight.meshes().exclude(root_ends_at=None).select_related("cluster").order_by("root_ends_at", "cluster__slug")
+    found = rows.annotate(told=Window(Count("pk")))[:1]
+    for mesh in found:
+        end = ending_of(mesh.root_ends_at)
+        return FirstEnd(end, mesh, mesh.told) if end else None
+    return None
 
 
 def _tally(rows: QuerySet[Any], kind: str, one: Q | None = None, other: Q | None = None) -> QuerySet[Any]:

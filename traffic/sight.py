@@ -9,7 +9,7 @@ from django.db.models import Model
 
 from accounts.types import READ
 from clusters.models import Cluster
-from meshes.models import Mesh, Route, Service
+from meshes.models import Mesh, MtlsMode, Route, Service
 from meshes.selectors import Counts, counts_in, kept
 from metrics.models import Series
 from traffic.models import Change
@@ -39,6 +39,10 @@ class Sight:
     def meshes(self) -> QuerySet[Mesh]:
         """Meshes that are there."""
         return self._there(Mesh.objects.filter(gone_at=None))
+
+    def modes(self) -> QuerySet[MtlsMode]:
+        """Who takes plaintext: a row for each namespace whose pods a mesh takes."""
+        return self._there(MtlsMode.objects.filter(gone_at=None))
 
     def services(self) -> QuerySet[Service]:
         """Services that are there, a row per cluster."""

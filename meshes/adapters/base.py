@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, ClassVar, Final, Protocol
 from meshui.lib.errors import InvalidError
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Mapping, Sequence
 
     from clusters.clients import ObjectRef, Reader, Resource
+    from meshes.adapters.mtls import FoundMtls, Secured
     from meshes.types import Around, LiveRoute, Projection, ProxyPage, Rendered, Route, Signal, SignalSpec, Version
     from meshui.lib.jsontypes import JsonObject
 
@@ -35,13 +37,19 @@ class Capabilities:
 
 @dataclass(frozen=True, slots=True)
 class FoundControlPlane:
-    """One control plane: a revision of a product in a namespace. `is_ready`: it has an available replica."""
+    """One control plane: a revision of a product in a namespace. `is_ready`: it has an available replica.
+
+    What it is configured to do where no policy says otherwise, empty where that could not be read or it has no such
+    thing: `policy_namespace`, where policies for the whole mesh stand, and `inbound`, what its proxies let in.
+    """
 
     namespace: str
     name: str
     revision: str
     version: Version
     is_ready: bool
+    policy_namespace: str = ""
+    inbound: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +57,14 @@ class FoundMesh:
     """One installation as one cluster shows it. `trust_domain` empty: it could not be read.
 
     `trust_root`: SHA-256 of its root certificates, hex: clusters with the same one trust each other. Empty: not read.
+    `root_ends_at`: when the first of them ends; None: not known.
     """
 
     kind: str
     trust_domain: str
     control_planes: tuple[FoundControlPlane, ...]
     trust_root: str = ""
+    root_ends_at: dt.datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +153,9 @@ class MeshAdapter(Protocol):
     def capabilities(self, version: Version) -> Capabilities:
         """What `version` can hold."""
 
+    def minor_of(self, version: Version) -> int | None:
+        """The minor release of `version`, by which it is counted how far apart two may be; None: not known."""
+
     def resources(self, served: frozenset[str]) -> tuple[Resource, ...]:
         """The kinds to list, routes first, in the versions that the cluster serves; empty: this mesh is not there."""
 
@@ -160,6 +173,12 @@ class MeshAdapter(Protocol):
 
         `only`: uids of the route objects to translate (all else is still looked at, for companions and rivals).
         """
+
+    def policy_kinds(self, served: frozenset[str]) -> tuple[Resource, ...]:
+        """The kinds that say whose connections pods take; listed beside the routes. Empty: none are served."""
+
+    def mtls(self, seen: Secured) -> Mapping[str, FoundMtls]:
+        """Whether the pods of each of `seen.spaces` take plaintext, and which object says so. Never a guess."""
 
     def live(self, body: JsonObject) -> LiveRoute:
         """One native route object as it is. Raises UnreadableRouteError if its routing cannot be said in the model."""

@@ -18,6 +18,7 @@ from meshes.adapters import (
     istio_around,
     istio_delegates,
     istio_detect,
+    istio_mtls,
     istio_read,
     istio_reading,
     istio_start,
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
     from clusters.clients import Reader, Resource
     from meshes.adapters.base import Detected, Read
+    from meshes.adapters.mtls import FoundMtls, Secured
     from meshes.types import Around, NativeWrite, Projection, ProxyPage, Route, Signal, SignalSpec, Version
     from meshui.lib.jsontypes import JsonObject
 
@@ -61,6 +63,10 @@ class IstioAdapter:
             is_known=KNOWN[0] <= found <= KNOWN[1], weight_step_bp=1, reports_acceptance=False, nearest=nearest
         )
 
+    def minor_of(self, version: Version) -> int | None:
+        """1.31.0 → 31."""
+        return version.minor if version.major == 1 else None
+
     def resources(self, served: frozenset[str]) -> tuple[Resource, ...]:
         """VirtualServices, routes of the Gateway API, DestinationRules, and the webhooks that say what tags mean."""
         return resources(served)
@@ -78,6 +84,14 @@ class IstioAdapter:
     ) -> Read:
         """Every VirtualService and every route that Istio reads, with subsets, delegates and rivals."""
         return istio_reading.read(objects, namespaces, only)
+
+    def policy_kinds(self, served: frozenset[str]) -> tuple[Resource, ...]:
+        """PeerAuthentications."""
+        return istio_mtls.policy_kinds(served)
+
+    def mtls(self, seen: Secured) -> Mapping[str, FoundMtls]:
+        """By PeerAuthentications: of workloads, of the namespace, of the root namespace; else permissive."""
+        return istio_mtls.modes(seen)
 
     def live(self, body: JsonObject) -> LiveRoute:
         """One object as it is; labels of subsets are not looked up, delegates not followed."""

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, cast
 
 from clusters.clients import ClusterError, ObjectRef, Resource
 from meshes.adapters.base import Detected, FoundControlPlane, FoundMesh, Injection, Problem
-from meshes.adapters.natives import image_version, labels_of, name_of, namespace_of, trust_root_of
+from meshes.adapters.natives import first_end_of, image_version, labels_of, name_of, namespace_of, trust_root_of
 from meshes.adapters.shapes import Deployment, sound
 from meshes.types import Version
 from meshui.lib.plain_yaml import PlainYamlError, parse_plain
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Iterable, Mapping, Sequence
 
     from clusters.clients import Reader
@@ -26,6 +28,8 @@ WEBHOOKS = Resource(
     namespaced=False,
 )
 DEFAULT_TRUST_DOMAIN = "cluster.local"
+DEFAULT_ROOT = "istio-system"
+"""Where policies for the whole mesh stand unless its configuration says otherwise."""
 DEFAULT = "default"
 REVISION = "istio.io/rev"
 TAG = "istio.io/tag"
@@ -35,20 +39,35 @@ VERSION_LABELS = ("app.kubernetes.io/version", "operator.istio.io/version")
 READY = ("availableReplicas", "readyReplicas", "numberAvailable")
 
 
+@dataclass
+class _Told:
+    """What the ConfigMaps beside a control plane say; empty where one cannot be read: never guessed."""
+
+    domain: str = ""
+    policy_namespace: str = ""
+    root: str = ""
+    root_ends_at: dt.datetime | None = None
+    problems: list[Problem] = field(default_factory=list)
+
+
 def detect(reader: Reader, workloads: Sequence[JsonObject]) -> Detected:
     """Control planes are workloads labelled app=istiod; their trust stands in ConfigMaps beside them."""
     good, problems = sound(workloads, Deployment)
     domains: dict[str, list[FoundControlPlane]] = {}
-    roots: dict[str, str] = {}
+    roots: dict[str, _Told] = {}
     for plane in [control_plane(body) for body in good if labels_of(body).get("app") == "istiod"]:
-        domain, root, found = _trust(reader, plane)
-        domains.setdefault(domain, []).append(plane)
-        problems += found
-        if root and roots.setdefault(domain, root) != root:
-            text = f"It has another root certificate than the other control planes of trust domain {domain}."
+        told = _told(reader, plane)
+        domains.setdefault(told.domain, []).append(replace(plane, policy_namespace=told.policy_namespace))
+        problems += told.problems
+        if told.root and roots.setdefault(told.domain, told).root != told.root:
+            text = f"It has another root certificate than the other control planes of trust domain {told.domain}."
             problems.append(Problem(f"{plane.namespace}/{plane.name}", text))
-    meshes = tuple(FoundMesh("istio", name, tuple(found), roots.get(name, "")) for name, found in domains.items())
+    meshes = tuple(_mesh(name, planes, roots.get(name) or _Told()) for name, planes in domains.items())
     return Detected(meshes, tuple(problems))
+
+
+def _mesh(domain: str, planes: Sequence[FoundControlPlane], told: _Told) -> FoundMesh:
+    return FoundMesh("istio", domain, tuple(planes), told.root, told.root_ends_at)
 
 
 def control_plane(body: JsonObject) -> FoundControlPlane:
@@ -71,25 +90,35 @@ def control_plane(body: JsonObject) -> FoundControlPlane:
     )
 
 
-def _trust(reader: Reader, plane: FoundControlPlane) -> tuple[str, str, list[Problem]]:
-    """The trust domain and root of a control plane; empty, with a problem, where one cannot be read: never guessed."""
+def _told(reader: Reader, plane: FoundControlPlane) -> _Told:
+    """A problem for each of the two that cannot be read."""
+    found = _Told()
     name = "istio" if plane.revision == DEFAULT else f"istio-{plane.revision}"
-    domain, problems = "", []
     try:
         text = _key(reader, plane.namespace, name, "mesh")
-        domain = str(parse_plain(text).get("trustDomain") or DEFAULT_TRUST_DOMAIN)[:253] if text is not None else ""
         if text is None:
-            problems.append(
-                Problem(_words(plane, name), "It holds no mesh configuration: the trust domain is not known.")
-            )
+            words = "It holds no mesh configuration: the trust domain is not known."
+            found.problems.append(Problem(_words(plane, name), words))
+        else:
+            _learn(found, parse_plain(text), _words(plane, name))
     except (ClusterError, PlainYamlError) as error:
-        problems.append(Problem(_words(plane, name), f"{error} The trust domain is not known."))
-    root = ""
+        found.problems.append(Problem(_words(plane, name), f"{error} The trust domain is not known."))
     try:
-        root = trust_root_of(_key(reader, plane.namespace, "istio-ca-root-cert", "root-cert.pem") or "")
+        pem = _key(reader, plane.namespace, "istio-ca-root-cert", "root-cert.pem") or ""
+        found.root, found.root_ends_at = trust_root_of(pem), first_end_of(pem)
     except ClusterError as error:
-        problems.append(Problem(_words(plane, "istio-ca-root-cert"), f"{error} The root of trust is not known."))
-    return domain, root, problems
+        text = f"{error} The root of trust is not known."
+        found.problems.append(Problem(_words(plane, "istio-ca-root-cert"), text))
+    return found
+
+
+def _learn(found: _Told, mesh: Mapping[str, Any], where: str) -> None:
+    """What a MeshConfig says of trust."""
+    found.domain = str(mesh.get("trustDomain") or DEFAULT_TRUST_DOMAIN)[:253]
+    found.policy_namespace = str(mesh.get("rootNamespace") or DEFAULT_ROOT)[:253]
+    if mesh.get("enableAutoMtls") == "false":  # plain YAML: all is text
+        text = "enableAutoMtls is off: clients send plaintext unless a DestinationRule asks for mutual TLS."
+        found.problems.append(Problem(where, text))
 
 
 def _words(plane: FoundControlPlane, name: str) -> str:

@@ -17,6 +17,7 @@ from meshes.adapters import (
     gateway_status,
     gateway_write,
     linkerd_detect,
+    linkerd_mtls,
     linkerd_shadows,
     nearby,
 )
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
     from clusters.clients import Reader
     from meshes.adapters.base import Detected, Verification
+    from meshes.adapters.mtls import FoundMtls, Secured
     from meshes.types import Loss, Projection, ProxyPage, Route, Signal, SignalSpec, Version
     from meshui.lib.jsontypes import JsonObject
 
@@ -63,6 +65,10 @@ class LinkerdAdapter:
         is_known = minor is not None and KNOWN[0] <= minor <= KNOWN[1]
         nearest = self.known[0] if minor is not None and minor < KNOWN[0] else self.known[1]
         return Capabilities(is_known=is_known, weight_step_bp=1, reports_acceptance=True, nearest=nearest)
+
+    def minor_of(self, version: Version) -> int | None:
+        """2.20.1 and edge-26.6.3 → 20."""
+        return linkerd_detect.minor_of(version)
 
     def resources(self, served: frozenset[str]) -> tuple[Resource, ...]:
         """Routes of the Gateway API, Linkerd's own, ServiceProfiles; empty where nothing of Linkerd is served."""
@@ -96,6 +102,14 @@ class LinkerdAdapter:
                 routes.append(gateway_rivals.read_one(body, LINKERD, [*merged, *_shadowed(body, profiles)]))
         injections = {name_of(body): linkerd_detect.injection(body) for body in namespaces}
         return Read(tuple(routes), injections, (*problems, *found.problems))
+
+    def policy_kinds(self, served: frozenset[str]) -> tuple[Resource, ...]:
+        """Servers and what authorizes their clients."""
+        return linkerd_mtls.policy_kinds(served)
+
+    def mtls(self, seen: Secured) -> Mapping[str, FoundMtls]:
+        """By inbound policies: of ports, of pods, of the namespace, of the control plane."""
+        return linkerd_mtls.modes(seen)
 
     def live(self, body: JsonObject) -> LiveRoute:
         """One route as it is."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
 from clusters.clients import ClusterError, ObjectRef, Resource
 from meshes.adapters.base import Detected, FoundControlPlane, FoundMesh, Injection, Problem
 from meshes.adapters.natives import (
     annotations_of,
+    first_end_of,
     image_version,
     labels_of,
     name_of,
@@ -19,7 +21,8 @@ from meshes.types import Version
 from meshui.lib.plain_yaml import PlainYamlError, parse_plain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    import datetime as dt
+    from collections.abc import Iterator, Mapping, Sequence
 
     from clusters.clients import Reader
     from meshui.lib.jsontypes import JsonObject
@@ -30,9 +33,23 @@ INJECT = "linkerd.io/inject"
 NEEDED = ("destination", "identity", "proxy-injector")
 """What a control plane is made of; without one of them it is half removed."""
 DEFAULT_TRUST_DOMAIN = "cluster.local"
+DEFAULT_INBOUND = "all-unauthenticated"
+"""What proxies let in where nobody says otherwise: plaintext, too."""
 READY = ("availableReplicas", "readyReplicas", "numberAvailable")
 EDGES = (((26, 6), 20), ((25, 10), 19), ((25, 4), 18))
 """The first edge release of a minor version 2.x: open releases carry a date alone."""
+
+
+@dataclass
+class _Told:
+    """What the ConfigMaps of a control plane say; empty where one cannot be read: never guessed."""
+
+    domain: str = ""
+    version: str = ""
+    inbound: str = ""
+    root: str = ""
+    root_ends_at: dt.datetime | None = None
+    problems: list[Problem] = field(default_factory=list)
 
 
 def detect(reader: Reader, workloads: Sequence[JsonObject]) -> Detected:
@@ -43,16 +60,20 @@ def detect(reader: Reader, workloads: Sequence[JsonObject]) -> Detected:
         if component := labels_of(body).get(COMPONENT):
             found.setdefault(namespace_of(body), {})[component] = body
     domains: dict[str, list[FoundControlPlane]] = {}
-    roots: dict[str, str] = {}
+    roots: dict[str, _Told] = {}
     for namespace, parts in found.items():
         if not set(parts) & set(NEEDED):
             continue  # an extension
-        domain, told, root, faults = _trust(reader, namespace)
-        problems += [*faults, *_half(namespace, parts)]
-        domains.setdefault(domain, []).append(_plane(namespace, parts, told))
-        roots.setdefault(domain, root)
-    meshes = tuple(FoundMesh("linkerd", name, tuple(planes), roots[name]) for name, planes in domains.items())
+        told = _told(reader, namespace)
+        problems += [*told.problems, *_half(namespace, parts)]
+        domains.setdefault(told.domain, []).append(_plane(namespace, parts, told))
+        roots.setdefault(told.domain, told)
+    meshes = tuple(_mesh(name, planes, roots[name]) for name, planes in domains.items())
     return Detected(meshes, tuple(problems))
+
+
+def _mesh(domain: str, planes: Sequence[FoundControlPlane], told: _Told) -> FoundMesh:
+    return FoundMesh("linkerd", domain, tuple(planes), told.root, told.root_ends_at)
 
 
 def _half(namespace: str, parts: dict[str, JsonObject]) -> Iterator[Problem]:
@@ -61,12 +82,12 @@ def _half(namespace: str, parts: dict[str, JsonObject]) -> Iterator[Problem]:
         yield Problem(f"Linkerd in {namespace}", text)
 
 
-def _plane(namespace: str, parts: dict[str, JsonObject], told: str) -> FoundControlPlane:
+def _plane(namespace: str, parts: dict[str, JsonObject], told: _Told) -> FoundControlPlane:
     """Ready where every needed part has an available replica."""
     first = next(parts[name] for name in NEEDED if name in parts)
     ready = [name in parts and _is_ready(parts[name]) for name in NEEDED]
-    version = Version.parse(told) if told else _version(first)
-    return FoundControlPlane(namespace, name_of(first), "", version, all(ready))
+    version = Version.parse(told.version) if told.version else _version(first)
+    return FoundControlPlane(namespace, name_of(first), "", version, all(ready), inbound=told.inbound)
 
 
 def _is_ready(body: JsonObject) -> bool:
@@ -87,27 +108,34 @@ def _version(body: JsonObject) -> Version:
     return known or next(iter(found), Version(0, 0, 0, ""))
 
 
-def _trust(reader: Reader, namespace: str) -> tuple[str, str, str, list[Problem]]:
-    """(trust domain, version, trust root, problems); empty where it cannot be read: never guessed."""
-    domain = told = root = ""
-    problems: list[Problem] = []
+def _told(reader: Reader, namespace: str) -> _Told:
+    """A problem for each of the two that cannot be read."""
+    found = _Told()
     ref = ObjectRef(CONFIG_MAPS, namespace, "linkerd-config")
     try:
         text = _key(reader, ref, "values")
         if text is None:
-            problems.append(Problem(str(ref), "It holds no values: the trust domain is not known."))
+            found.problems.append(Problem(str(ref), "It holds no values: the trust domain is not known."))
         else:
-            values = parse_plain(text)
-            domain = str(values.get("identityTrustDomain") or values.get("clusterDomain") or DEFAULT_TRUST_DOMAIN)[:253]
-            told = str(values.get("linkerdVersion") or "")
+            _learn(found, parse_plain(text))
     except (ClusterError, PlainYamlError) as error:
-        problems.append(Problem(str(ref), f"{error} The trust domain is not known."))
+        found.problems.append(Problem(str(ref), f"{error} The trust domain is not known."))
     ref = ObjectRef(CONFIG_MAPS, namespace, "linkerd-identity-trust-roots")
     try:
-        root = trust_root_of(_key(reader, ref, "ca-bundle.crt") or "")
+        pem = _key(reader, ref, "ca-bundle.crt") or ""
+        found.root, found.root_ends_at = trust_root_of(pem), first_end_of(pem)
     except ClusterError as error:
-        problems.append(Problem(str(ref), f"{error} The root of trust is not known."))
-    return domain, told, root, problems
+        found.problems.append(Problem(str(ref), f"{error} The root of trust is not known."))
+    return found
+
+
+def _learn(found: _Told, values: Mapping[str, Any]) -> None:
+    """What the values of an installation say of trust."""
+    domain = values.get("identityTrustDomain") or values.get("clusterDomain") or DEFAULT_TRUST_DOMAIN
+    proxy = values.get("proxy")
+    inbound = proxy.get("defaultInboundPolicy") if isinstance(proxy, dict) else None
+    found.domain, found.version = str(domain)[:253], str(values.get("linkerdVersion") or "")
+    found.inbound = str(inbound or DEFAULT_INBOUND)[:63]
 
 
 def _key(reader: Reader, ref: ObjectRef, key: str) -> str | None:

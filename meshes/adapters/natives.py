@@ -8,11 +8,14 @@ import hashlib
 import re
 from typing import TYPE_CHECKING, Any, cast
 
+from cryptography import x509
+
 from meshes.adapters.base import MANAGED_BY
 from meshes.types import Version
 from meshui.lib.canonical import without_nulls
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Mapping
 
 DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
@@ -101,3 +104,12 @@ def trust_root_of(pem: str) -> str:
     except binascii.Error:
         return ""
     return hashlib.sha256(b"".join(sorted(found))).hexdigest() if found else ""
+
+
+def first_end_of(pem: str) -> dt.datetime | None:
+    """When the first certificate of a bundle ends; None: there is none, or one that cannot be read."""
+    blocks = [found.group().encode() for found in CERTIFICATE.finditer(pem)]
+    try:
+        return min((x509.load_pem_x509_certificate(block).not_valid_after_utc for block in blocks), default=None)
+    except ValueError:
+        return None

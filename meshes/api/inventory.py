@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 from accounts.selectors import signed_in
 from accounts.types import READ
 from meshes import selectors
+from meshes.api.mesh_faces import MeshDetailSerializer
 from meshes.filters import MeshFilter, ServiceFilter
 from meshes.models import Mesh, Service
 from meshes.serializers import (
     CapabilitiesSerializer,
-    MeshDetailSerializer,
     MeshSerializer,
     ServiceDetailSerializer,
     ServiceSerializer,
@@ -46,7 +46,7 @@ class MeshListView(ApiListView[Mesh]):
 
 
 class MeshDetailView(ApiDetailView):
-    """/api/v1/meshes/<id>/: One installation: control planes, who gets its proxies, what is odd."""
+    """/api/v1/meshes/<id>/: One installation: control planes, proxies, who takes plaintext, trust, what is odd."""
 
     needs = READ
     tag = "meshes"

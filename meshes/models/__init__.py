@@ -18,6 +18,7 @@ from meshes.models.inventory import (
     backends_of,
 )
 from meshes.models.managed import Drift, ManagedRoute
+from meshes.models.security import MtlsMode
 
 __all__ = [
     "CONNECTION",
@@ -28,6 +29,7 @@ __all__ = [
     "Drift",
     "ManagedRoute",
     "Mesh",
+    "MtlsMode",
     "Namespace",
     "ReadRow",
     "Route",

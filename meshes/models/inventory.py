@@ -38,7 +38,10 @@ class ReadRow(models.Model):
 
 
 class Mesh(ReadRow):
-    """One installation as one cluster shows it. `trust_root`: SHA-256 of its root certificates, hex; else empty."""
+    """One installation as one cluster shows it. `trust_root`: SHA-256 of its root certificates, hex; else empty.
+
+    `root_ends_at`: when the first of these certificates ends; None: not known.
+    """
 
     SCOPE: ClassVar[ScopeColumns] = ScopeColumns(
         environment="cluster__environment", cluster="cluster__slug", mesh="kind"
@@ -48,6 +51,7 @@ class Mesh(ReadRow):
     kind = models.CharField(max_length=20)
     trust_domain = models.CharField(max_length=253)
     trust_root = models.CharField(max_length=64, blank=True, default="")
+    root_ends_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["cluster", "kind", "trust_domain"], name="mesh_of_cluster")]

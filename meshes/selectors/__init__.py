@@ -33,11 +33,11 @@ from meshes.selectors.meshes import (
     list_meshes,
     mesh_detail,
     mesh_head,
-    mesh_proxies,
     mesh_rows,
     odd_clusters,
 )
 from meshes.selectors.routes import get_live, get_route, routes_for_service
+from meshes.selectors.security import Ending, MtlsView, ending_of
 from meshes.selectors.served import served_by
 from meshes.selectors.services import ServiceLine, in_cluster, in_environment, service_lines, services_list, split_now
 from meshes.selectors.serviceview import ServiceView, service_view
@@ -49,6 +49,7 @@ __all__ = [
     "ClusterInventory",
     "Column",
     "Counts",
+    "Ending",
     "FeatureRow",
     "FleetRow",
     "KindLine",
@@ -56,6 +57,7 @@ __all__ = [
     "Members",
     "MeshDetail",
     "MeshLine",
+    "MtlsView",
     "ReadCluster",
     "Rows",
     "ServiceLine",
@@ -68,6 +70,7 @@ __all__ = [
     "count_managed",
     "counts_in",
     "drift_watch",
+    "ending_of",
     "feature_rows",
     "fleet_clusters",
     "fleet_groups",
@@ -90,7 +93,6 @@ __all__ = [
     "members_of",
     "mesh_detail",
     "mesh_head",
-    "mesh_proxies",
     "mesh_rows",
     "odd_clusters",
     "of_kinds",

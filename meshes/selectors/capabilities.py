@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from meshes.models import Mesh
 
 MAX_FOUND = 500
+ANSWERS = ("can", "loses", "cannot")
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +101,13 @@ def feature_rows(columns: Sequence[Column], *, text: str = "") -> list[FeatureRo
 
 def ability_counts(kind: str) -> dict[str, int]:
     """How many features a mesh can hold, loses something of, cannot hold. No query."""
-    return {"can": 0, "loses": 0, "cannot": 0} | Counter(ability.answer for ability in _abilities(kind))
+    return dict.fromkeys(ANSWERS, 0) | Counter(ability.answer for ability in _abilities(kind))
+
+
+def abilities_by_answer(kind: str) -> dict[str, tuple[Ability, ...]]:
+    """The features that a mesh can hold, loses something of, cannot hold. No query."""
+    found = _abilities(kind)
+    return {answer: tuple(each for each in found if each.answer == answer) for answer in ANSWERS}
 
 
 def _found(planes: QuerySet[ControlPlane]) -> dict[str, dict[str, tuple[str, ...]]]:

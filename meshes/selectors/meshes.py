@@ -11,11 +11,13 @@ from django.utils.translation import gettext
 from accounts.types import READ
 from meshes.adapters.registry import adapter_for
 from meshes.models import ControlPlane, Mesh, Namespace, Sync
-from meshes.selectors.capabilities import ability_counts
+from meshes.selectors.capabilities import abilities_by_answer, ability_counts
 from meshes.selectors.clusters import PlaneLine
 from meshes.selectors.freshness import sync_word
 from meshes.selectors.kinds import MESHES
 from meshes.selectors.proxies import proxy_lines
+from meshes.selectors.security import ending_of, mtls_view
+from meshes.selectors.upgrades import behind
 from meshes.types import Version
 from meshui.lib.errors import MissingError
 from meshui.lib.rights import in_scope
@@ -28,7 +30,10 @@ if TYPE_CHECKING:
 
     from accounts.models import User
     from clusters.models import Cluster
+    from meshes.abilities import Ability
     from meshes.selectors.proxies import ProxyLine
+    from meshes.selectors.security import Ending, MtlsView
+    from meshes.selectors.upgrades import Behind
 
 MAX_ODD = 20
 
@@ -77,6 +82,8 @@ class MeshDetail:
     injected: tuple[Injected, ...]
     spaces: tuple[Namespace, ...]
     abilities: Mapping[str, int]
+    proxies: tuple[ProxyLine, ...]
+    mtls: MtlsView
     problems: tuple[dict[str, str], ...]
     errors: tuple[Sync, ...]
     peers: tuple[Mesh, ...]
@@ -90,6 +97,22 @@ class MeshDetail:
     def cluster(self) -> Cluster:
         """Where it is."""
         return self.row.mesh.cluster
+
+    @property
+    def root_end(self) -> Ending | None:
+        """When the first of its root certificates ends."""
+        return ending_of(self.mesh.root_ends_at)
+
+    @property
+    def features(self) -> Mapping[str, tuple[Ability, ...]]:
+        """What it can hold, loses something of, cannot hold."""
+        return abilities_by_answer(self.mesh.kind)
+
+    @property
+    def behind(self) -> list[Behind]:
+        """Revisions older than its newest, and whom they still give their proxies."""
+        planes = [plane.row for plane in self.planes if plane.row.gone_at is None]
+        return behind(self.mesh.kind, planes, self.proxies)
 
 
 def list_meshes(user: User) -> QuerySet[Mesh]:
@@ -132,16 +155,12 @@ def mesh_detail(user: User, pk: UUID) -> MeshDetail:
         injected=tuple(_injected(spaces, {plane.revision for plane in live})),
         spaces=tuple(spaces),
         abilities=ability_counts(mesh.kind),
+        proxies=tuple(proxy_lines(user, mesh, live, {space.name: space.revision for space in spaces})),
+        mtls=mtls_view(user, mesh),
         problems=problems,
         errors=errors,
         peers=tuple(_peers(user, mesh)),
     )
-
-
-def mesh_proxies(user: User, found: MeshDetail) -> list[ProxyLine]:
-    """The pods that each revision gives a proxy. One query."""
-    planes = [plane.row for plane in found.planes if plane.row.gone_at is None]
-    return proxy_lines(user, found.mesh, planes, {space.name: space.revision for space in found.spaces})
 
 
 def mesh_head(user: User, pk: UUID) -> MeshRow:

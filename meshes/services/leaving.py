@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 from django.db.models import F
 
 from clusters.models import Cluster
-from meshes.models import ControlPlane, Mesh, Namespace, Route, Service, Workload
+from meshes.models import ControlPlane, Mesh, MtlsMode, Namespace, Route, Service, Workload
 from meshes.services.rows import note_unwatched
 from meshui.lib.clock import read_db_now
 
 if TYPE_CHECKING:
     from typing import Any
 
-READ_MODELS: tuple[Any, ...] = (Mesh, ControlPlane, Namespace, Service, Workload, Route)
+READ_MODELS: tuple[Any, ...] = (Mesh, ControlPlane, MtlsMode, Namespace, Service, Workload, Route)
 
 
 def end_holds(cluster: Cluster) -> None:

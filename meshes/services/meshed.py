@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from meshes.adapters.base import Detected, FoundMesh, Problem
@@ -12,6 +13,7 @@ from meshes.services.kinds import DEPLOYMENTS, WORKLOADS
 from meshes.services.rows import MESHES
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Iterator, Mapping
 
     from clusters.clients import Lister, Resource
@@ -33,12 +35,32 @@ def keep(rows: Rows, stock: Stock, lister: Lister, moves: Mapping[Resource, Move
         return False
     bodies = list(_candidates(stock, moves))
     found = {adapter.kind: adapter.detect(lister, bodies) for adapter in all_adapters()}
+    found = {kind: _remembering(detected, (stock.detected or {}).get(kind)) for kind, detected in found.items()}
     has_moved = found != stock.detected
     if has_moved:
         stock.detected = found
         store(rows, stock)
     stock.mesh_problems = tuple(_problems(stock, found))
     return has_moved
+
+
+def _remembering(found: Detected, before: Detected | None) -> Detected:
+    """What a control plane is configured to do, as it was where that cannot be read now."""
+    known = {(p.namespace, p.name): p for mesh in (before.meshes if before else ()) for p in mesh.control_planes}
+    if not known:
+        return found
+    meshes = [
+        replace(mesh, control_planes=tuple(_filled(p, known.get((p.namespace, p.name))) for p in mesh.control_planes))
+        for mesh in found.meshes
+    ]
+    return replace(found, meshes=tuple(meshes))
+
+
+def _filled(plane: FoundControlPlane, before: FoundControlPlane | None) -> FoundControlPlane:
+    if before is None:
+        return plane
+    place, inbound = plane.policy_namespace or before.policy_namespace, plane.inbound or before.inbound
+    return replace(plane, policy_namespace=place, inbound=inbound)
 
 
 def _is_touched(stock: Stock, lister: Lister, moves: Mapping[Resource, Moved]) -> bool:
@@ -87,11 +109,12 @@ def store(rows: Rows, stock: Stock) -> None:
     planes = ControlPlane.objects.filter(cluster=rows.cluster, gone_at=None).select_related("mesh")
     before = {(plane.namespace, plane.name): plane.mesh for plane in planes}
     placed: dict[tuple[str, str], tuple[tuple[str, str], FoundControlPlane]] = {}
-    meshes: dict[tuple[str, str], dict[str, str]] = {}
+    meshes: dict[tuple[str, str], values.Values] = {}
     for kind, detected in found.items():
         for mesh in detected.meshes:
-            domain, root = _trust(kind, mesh, before)
-            meshes[kind, domain] = {"kind": kind, "trust_domain": domain, "trust_root": root}
+            domain, root, ends_at = _trust(kind, mesh, before)
+            trust = {"trust_domain": domain, "trust_root": root, "root_ends_at": ends_at}
+            meshes[kind, domain] = {"kind": kind, **trust}
             for plane in mesh.control_planes:
                 placed.setdefault((plane.namespace, plane.name), ((kind, domain), plane))
     is_whole_known = all(stock.is_listed(resource) for resource in WORKLOADS)
@@ -103,13 +126,15 @@ def store(rows: Rows, stock: Stock) -> None:
     write(MESHES, ControlPlane, wanted, key=("namespace", "name"))
 
 
-def _trust(kind: str, mesh: FoundMesh, before: Mapping[tuple[str, str], Mesh]) -> tuple[str, str]:
-    """Trust domain and root; what cannot be read now is as it was."""
+def _trust(kind: str, mesh: FoundMesh, before: Mapping[tuple[str, str], Mesh]) -> tuple[str, str, dt.datetime | None]:
+    """Trust domain, root and its end; what cannot be read now is as it was."""
     known = [before[p.namespace, p.name] for p in mesh.control_planes if (p.namespace, p.name) in before]
     last = next((row for row in known if row.kind == kind), None)
     domain = mesh.trust_domain or (last.trust_domain if last else "")
     is_same = last is not None and last.trust_domain == domain
-    return domain, mesh.trust_root or (last.trust_root if last and is_same else "")
+    if mesh.trust_root or last is None or not is_same:
+        return domain, mesh.trust_root, mesh.root_ends_at
+    return domain, last.trust_root, last.root_ends_at
 
 
 def _problems(stock: Stock, found: Mapping[str, Detected]) -> Iterator[Problem]:

@@ -8,10 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from clusters.clients import ClusterError, NotSentError, OutcomeUnknownError
+from clusters.clients import ClusterError, ForbiddenError, NotSentError, ObjectGoneError, OutcomeUnknownError
 from meshes.adapters.registry import all_adapters
 from meshes.models import CONNECTION, SERVED, Route, Service, Workload
-from meshes.services import meshed, values
+from meshes.services import meshed, securing, values
 from meshes.services.fetching import Moved, refresh
 from meshes.services.injecting import conflicts
 from meshes.services.keeping import Rows
@@ -77,6 +77,7 @@ class Reading:
         concerned = {r: m for r, m in moves.items() if r not in (SERVICES, *WORKLOADS) or r in self._asked()}
         tags = dict(self.stock.tags)
         Translator(self.rows, self.stock, concerned).keep(is_all=moved_meshes)
+        securing.keep(self.rows, self.stock, moves, is_all=moved_meshes)
         if self.stock.tags != tags and self.stock.detected is not None:
             meshed.store(self.rows, self.stock)
 
@@ -95,7 +96,13 @@ class Reading:
 
     def _asked(self) -> list[Resource]:
         served = self.stock.served
-        return [r for a in all_adapters() for r in a.resources(served)] if served is not None else []
+        routes = [r for a in all_adapters() for r in a.resources(served)] if served is not None else []
+        return [*routes, *self._policies()]
+
+    def _policies(self) -> list[Resource]:
+        """Without them the inventory is whole: only who takes plaintext is not known."""
+        served = self.stock.served
+        return [r for a in all_adapters() for r in a.policy_kinds(served)] if served is not None else []
 
     def _read_served(self, notes: Notes) -> None:
         """The API groups that the cluster serves; where they cannot be read now, those known last."""
@@ -116,14 +123,27 @@ class Reading:
             return moved
         try:
             refresh(self.lister, kind, moved, lambda slims: self.write_rows(resource, slims), self.hold.require)
+        except (ForbiddenError, ObjectGoneError) as error:
+            if isinstance(error, ObjectGoneError) and resource in self._policies():
+                self._note_unserved(name, resource, notes)  # its group has other kinds in that version
+            else:
+                self._fail(name, error, notes, is_whole=resource in self._policies())
         except ClusterError as error:
             self._fail(name, error, notes)
         else:
+            self.stock.unserved.discard(resource)
             notes.listed(name, count=len(kind.held) + len(kind.faults), version=kind.version or "")
         return moved
 
-    def _fail(self, name: str, error: ClusterError, notes: Notes) -> None:
-        self.failures.append(error)
+    def _note_unserved(self, name: str, resource: Resource, notes: Notes) -> None:
+        """No object of it can be there."""
+        self.stock.unserved.add(resource)
+        notes.listed(name, count=0, version="")
+
+    def _fail(self, name: str, error: ClusterError, notes: Notes, *, is_whole: bool = False) -> None:
+        """Said of the kind; and of the whole reading, unless what it is about is whole without it."""
+        if not is_whole:
+            self.failures.append(error)
         notes.failed(name, error.message)
 
     def _end_rows(self, resource: Resource, moved: Moved) -> None:

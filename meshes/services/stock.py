@@ -201,6 +201,8 @@ class Stock:
     """One cluster. `fence` of the lease under which it was last made whole: whoever reads next may build on it.
 
     `detected`, `routes`, `injections` and `tags` are what adapters, by kind, made of it last, with the problems.
+    `asked_pods`: namespaces whose mTLS mode was told by looking at their pods, too. `unserved`: policies that the
+    cluster does not have, though it has others in their group and version.
     """
 
     kinds: dict[Resource, KindStock] = field(default_factory=dict)
@@ -212,6 +214,8 @@ class Stock:
     mesh_problems: tuple[Problem, ...] = ()
     route_problems: dict[Resource, tuple[Problem, ...]] = field(default_factory=dict)
     namespace_hashes: dict[str, str] = field(default_factory=dict)
+    asked_pods: set[str] = field(default_factory=set)
+    unserved: set[Resource] = field(default_factory=set)
     fence: int = 0
 
     def kind(self, resource: Resource, *, keeps: bool) -> KindStock:

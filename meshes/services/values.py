@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from clusters.clients import Head, Resource, Slim
     from meshes.adapters.base import FoundControlPlane, Injection, MeshAdapter, ReadRoute
+    from meshes.adapters.mtls import FoundMtls
     from meshes.models import Mesh
     from meshes.services.kinds import Container, WorkloadBody
     from meshui.lib.jsontypes import JsonObject
@@ -24,6 +25,7 @@ INJECTS = ("sidecar.istio.io/inject", "linkerd.io/inject")
 SWITCH = {"true": "injected", "enabled": "injected", "false": "none", "disabled": "none"}
 SHORT_DIGEST = len("sha256:") + 12
 MOST_REPLICAS = 2**31 - 1
+MOST_TOLD = 50
 
 
 def uid_of(body: JsonObject) -> str:
@@ -121,6 +123,24 @@ def of_plane(plane: FoundControlPlane, mesh: Mesh, tags: Mapping[str, str]) -> V
         "tags": sorted(tag for tag, revision in tags.items() if revision == plane.revision),
         "version": plane.version.text[:100],
         "is_ready": plane.is_ready,
+    }
+
+
+def of_mtls(kind: str, namespace: str, found: FoundMtls) -> Values:
+    """What the pods of a namespace take; at most 50 parts, and of each at most 50 workloads."""
+    parts = [
+        {"where": p.where[:600], "mode": p.mode, "origin": p.origin[:600], "workloads": list(p.workloads[:MOST_TOLD])}
+        for p in found.parts[:MOST_TOLD]
+    ]
+    return {
+        "mesh_kind": kind,
+        "namespace": namespace,
+        "mode": found.mode,
+        "base": found.base,
+        "scope": found.scope,
+        "origin": found.origin[:600],
+        "note": found.note[:400],
+        "parts": parts,
     }
 
 

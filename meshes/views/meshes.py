@@ -37,7 +37,7 @@ class MeshListView(ObjectListView[Mesh]):
 
 
 class MeshDetailView(PageView):
-    """/meshes/<pk>/: control planes and revisions, who gets its proxies, whom it trusts, what is odd."""
+    """/meshes/<pk>/: control planes and revisions, who gets its proxies, who takes plaintext, whom it trusts."""
 
     needs = READ
     page_template = "meshes/mesh_detail.html"
@@ -45,6 +45,5 @@ class MeshDetailView(PageView):
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         """The installation."""
-        user = signed_in(self.request)
-        found = selectors.mesh_detail(user, kwargs["pk"])
-        return super().get_context_data(found=found, proxies=selectors.mesh_proxies(user, found), **kwargs)
+        found = selectors.mesh_detail(signed_in(self.request), kwargs["pk"])
+        return super().get_context_data(found=found, proxies=found.proxies, behind=found.behind, **kwargs)

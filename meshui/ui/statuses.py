@@ -54,6 +54,20 @@ ABILITY: Final = {
     "loses": _("Loses", "triangle-alert", "warn"),
     "cannot": _("Cannot", "ban", "crit"),
 }
+MTLS: Final = {
+    "strict": _("Strict", "lock", "ok"),
+    "mixed": _("Mixed", "triangle-alert", "warn"),
+    "permissive": _("Permissive", "lock-open", "warn"),
+    "disabled": _("Plaintext", "lock-open", "crit"),
+    "unknown": _("Not known", "circle-question-mark"),
+}
+SKEW: Final = {
+    "same": _("As its control plane", "circle-check", "ok"),
+    "behind": _("Behind", "circle-arrow-up", "warn"),
+    "too_far": _("Too far behind", "triangle-alert", "crit"),
+    "ahead": _("Ahead of its control plane", "triangle-alert", "warn"),
+    "unknown": _("Not known", "circle-question-mark"),
+}
 DRIFT: Final = {
     "changed": _("Changed outside of MeshUI", "equal-not", "warn"),
     "gone": _("Deleted outside of MeshUI", "trash-2", "warn"),
@@ -132,6 +146,8 @@ TABLES: Final[Mapping[str, Mapping[str, Status]]] = MappingProxyType(
         "sync": SYNC,
         "drift": DRIFT,
         "ability": ABILITY,
+        "mtls": MTLS,
+        "skew": SKEW,
         "change": CHANGE,
         "step": STEP,
         "verification": VERIFICATION,

@@ -13,11 +13,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from clusters.clients import ClusterError, ForbiddenError
+from meshes.adapters.natives import image_version
 from meshui.lib.clock import now
 from metrics.providers.scrapes import Kept
 from metrics.samples import BadSamplesError, SampledRates, Target, parse_samples
 from metrics.signals import measure
-from metrics.types import Measurement
+from metrics.types import Measurement, ProxyCount
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -75,7 +76,18 @@ class ProxiesProvider:
         found, usable = self._evaluate(kept, seen, places, window)
         shares = {key: share for key, pods in seen.pods.items() if (share := _share(pods, usable)) is not None}
         source = f"{len(usable)} of {len(_meshed(seen.pods.values()))} proxies"
-        return Measurement(found, source, shares, tuple(dict.fromkeys(seen.problems)))
+        return Measurement(found, source, shares, tuple(dict.fromkeys(seen.problems)), self._versions(seen))
+
+    def _versions(self, seen: _Round) -> tuple[ProxyCount, ...]:
+        """The versions of the proxies of all pods that were listed, asked or not."""
+        every = {pod.uid: pod for pods in seen.pods.values() for pod in pods}
+        counted: Counter[tuple[str, str, str, str]] = Counter()
+        for pod in every.values():
+            adapter = self._adapter(pod)
+            image = next((i for name, i in pod.images if adapter and name in adapter.proxy_page.containers), "")
+            if adapter is not None and image:
+                counted[adapter.kind, pod.namespace, pod.workload, image_version(image).text] += 1
+        return tuple(ProxyCount(*key, pods=pods) for key, pods in sorted(counted.items()))
 
     def _choose(self, places: Sequence[Place], seen: _Round, pods_each: int) -> None:
         """List the pods of each place, and choose of each ReplicaSet some, as long as there is budget."""

@@ -4,11 +4,13 @@ from metrics.selectors.failing import TOLERATED, Failing, list_failing
 from metrics.selectors.latest import cluster_signals, fleet_signals, get_signals, list_edges, list_readings
 from metrics.selectors.observing import observe_service
 from metrics.selectors.points import fleet_line, list_points
+from metrics.selectors.proxies import ProxyVersions, proxy_versions
 from metrics.selectors.sources import SourceFace, source_face
 
 __all__ = [
     "TOLERATED",
     "Failing",
+    "ProxyVersions",
     "SourceFace",
     "cluster_signals",
     "fleet_line",
@@ -19,5 +21,6 @@ __all__ = [
     "list_points",
     "list_readings",
     "observe_service",
+    "proxy_versions",
     "source_face",
 ]

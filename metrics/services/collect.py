@@ -27,12 +27,15 @@ if TYPE_CHECKING:
 
     from django.db.models import QuerySet
 
+    from metrics.types import ProxyCount
+
 LEASE_SECONDS: Final = 180.0
 """Longer than one round may take."""
 AGAIN: Final = dt.timedelta(minutes=5)
 """How long a Prometheus in the cluster that was of no use is left alone."""
 MOST_RUNG: Final = 200
 MOST_PROBLEM: Final = 1000
+MOST_COUNTS: Final = 1000
 
 
 def due_collectors() -> QuerySet[Collector]:
@@ -86,6 +89,7 @@ def _round(collector: Collector) -> dict[str, Any]:
         told.measure(routed_names(cluster) - watched, step=LONG, rasters=(LONG,))
     values: dict[str, Any] = told.values(moment)
     if is_minute:
+        values |= told.proxy_values(moment)
         values["minute_at"] = next_on_raster(moment, LONG, cluster.pk)
     is_watched = watched or Watched.objects.filter(cluster=cluster, until__gt=db_now()).exists()
     values["next_at"] = next_on_raster(read_db_now(), SHORT if is_watched else LONG, cluster.pk)
@@ -100,6 +104,7 @@ class Told:
     tries_found: bool
     sources: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    proxies: set[ProxyCount] = field(default_factory=set)
     has_measured: bool = False
     found_failed: bool = False
 
@@ -117,6 +122,7 @@ class Told:
         self.tries_found &= not asked.found_failed
         self.sources.append(asked.measured.source)
         self.problems += asked.measured.problems
+        self.proxies.update(asked.measured.proxies)
         self.has_measured |= bool(keep(self.cluster, asked.measured, at=read_db_now(), step=step, rasters=rasters))
 
     def values(self, moment: dt.datetime) -> dict[str, Any]:
@@ -129,6 +135,13 @@ class Told:
         if self.found_failed:
             values["found_again_at"] = moment + AGAIN
         return values
+
+    def proxy_values(self, moment: dt.datetime) -> dict[str, Any]:
+        """What the proxies of this round run; where no pod was listed, what was known last stays with its age."""
+        if not self.proxies:
+            return {}
+        kept = [[text[:253] for text in count[:-1]] + [count.pods] for count in sorted(self.proxies)]
+        return {"proxies": kept[:MOST_COUNTS], "proxies_at": moment}
 
 
 def prune() -> int:

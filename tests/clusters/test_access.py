@@ -135,7 +135,7 @@ def test_access__slow_and_nothing_denied__degraded_not_unreachable(
     cluster = checked(register("eu-west", text=eu_west.admin_kubeconfig()))
 
     assert cluster.health == Health.DEGRADED
-    assert cluster.health_reason == "It answers so slowly that 11 of its rights are not known."
+    assert cluster.health_reason == "It answers so slowly that 12 of its rights are not known."
     assert cluster.failures == 0
 
 

@@ -14,12 +14,14 @@ if TYPE_CHECKING:
     from tests.contract.api import Api
 
 FOLDER = Path(__file__).parent / "verdicts"
-ISTIO = "networking.istio.io"
+ISTIO, ISTIO_SECURITY = "networking.istio.io", "security.istio.io"
 GATEWAY = "gateway.networking.k8s.io"
 POLICY, LINKERD = "policy.linkerd.io", "linkerd.io"
 VERSIONS = {
     (POLICY, "HTTPRoute"): f"{POLICY}/v1beta3",
     (POLICY, "Server"): f"{POLICY}/v1beta3",
+    (POLICY, "AuthorizationPolicy"): f"{POLICY}/v1alpha1",
+    (POLICY, "ServerAuthorization"): f"{POLICY}/v1beta1",
     (LINKERD, "ServiceProfile"): f"{LINKERD}/v1alpha2",
 }
 ROUTES = ((GATEWAY, "HTTPRoute"), (GATEWAY, "GRPCRoute"), (POLICY, "HTTPRoute"))
@@ -37,7 +39,8 @@ def _cases(file: str) -> list[Any]:
 
 def _verdict(api: Api, place: str, group: str, kind: str, spec: dict[str, Any]) -> tuple[int, Any]:
     api_version = VERSIONS.get((group, kind), f"{group}/v1")
-    path = f"/apis/{api_version}/namespaces/{place}/{kind.lower()}s"
+    plural = f"{kind.lower().removesuffix('y')}{'ies' if kind.endswith('y') else 's'}"
+    path = f"/apis/{api_version}/namespaces/{place}/{plural}"
     obj = {"apiVersion": api_version, "kind": kind, "metadata": {"name": "one"}, "spec": spec}
     answer = api.create(f"{path}?dryRun=All&fieldValidation=Strict", obj)
     return answer.status, answer.body
@@ -99,6 +102,29 @@ def test_service_profile__spec__verdict(api: Api, room: str, verdict: str, spec:
 @pytest.mark.parametrize(("verdict", "spec"), _cases("server"))
 def test_server__spec__verdict(api: Api, room: str, verdict: str, spec: dict[str, Any]) -> None:
     status, body = _verdict(api, room, POLICY, "Server", spec)
+
+    assert status == CODES[verdict], body
+
+
+@pytest.mark.parametrize(("verdict", "spec"), _cases("peerauthentication"))
+def test_peer_authentication__spec__verdict(api: Api, room: str, verdict: str, spec: dict[str, Any]) -> None:
+    status, body = _verdict(api, room, ISTIO_SECURITY, "PeerAuthentication", spec)
+
+    assert status == CODES[verdict], body
+
+
+@pytest.mark.usefixtures("other_kinds")
+@pytest.mark.parametrize(("verdict", "spec"), _cases("authorizationpolicy"))
+def test_authorization_policy__spec__verdict(api: Api, room: str, verdict: str, spec: dict[str, Any]) -> None:
+    status, body = _verdict(api, room, POLICY, "AuthorizationPolicy", spec)
+
+    assert status == CODES[verdict], body
+
+
+@pytest.mark.usefixtures("other_kinds")
+@pytest.mark.parametrize(("verdict", "spec"), _cases("serverauthorization"))
+def test_server_authorization__spec__verdict(api: Api, room: str, verdict: str, spec: dict[str, Any]) -> None:
+    status, body = _verdict(api, room, POLICY, "ServerAuthorization", spec)
 
     assert status == CODES[verdict], body
 

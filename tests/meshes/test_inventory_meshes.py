@@ -327,7 +327,7 @@ def test_mesh_detail__two_revisions__pods_of_each_with_share_and_version(client:
         for line in answer.context["proxies"]
     ] == [("default", ("1.31.0",), 2, 5, 6, 7500), ("canary", (), 1, 0, 2, 2500)]
     assert "none goes by that name" in text_of(answer)
-    assert "Which version the proxy of each pod runs is not read" in text_of(answer)
+    assert "after an upgrade old proxies stay until their pods start anew" in text_of(answer)
 
 
 def test_mesh_detail__reader_of_one_namespace__counts_no_other(client: Client) -> None:
@@ -353,7 +353,8 @@ def test_mesh_detail__nothing_injected__says_so_and_what_is_not_read(client: Cli
     text = text_of(client.get(f"{LIST}{found.pk}/"))
 
     assert "No workload gets its proxy from it" in text
-    assert "mTLS mode by namespace" in text
+    assert "Nobody within your scope is in this mesh" in text
+    assert "When issuers' and proxies' certificates end" in text
 
 
 def test_mesh_detail__its_abilities__as_many_as_the_table_has(client: Client, viewer: User) -> None:

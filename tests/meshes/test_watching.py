@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from clusters.models import Cluster
-from meshes.models import Namespace, Route, Service, Sync, Workload
+from meshes.models import MtlsMode, Namespace, Route, Service, Sync, Workload
 from meshes.selectors import cluster_inventory
 from meshes.services import due_syncs, request_sync, sync_cluster, watching
 from meshui.lib import clock
+from playground import worlds
 from tests.meshes.conftest import add, read
 from tests.meshes.watching import (
     ROUTES,
@@ -59,6 +60,22 @@ def test_watch__edited_by_another_hand__on_the_page_within_two_seconds(
     assert time.monotonic() - began < 2
     inventory = cluster_inventory(viewer, cluster.slug)
     assert inventory.sync == "in_sync"
+
+
+def test_watch__policies_come_and_go__who_takes_plaintext_is_known_at_once(
+    eu_west: EmulatedCluster, added: Callable[..., Cluster], watch: Callable[[], Watchers]
+) -> None:
+    watch()
+    watched(added(eu_west))
+    modes = MtlsMode.objects.filter(namespace="payments").values_list("mode", flat=True)
+    before = modes.get()
+
+    eu_west.load([worlds.peer_authentication("payments", "own", "DISABLE")])
+    wait_until(lambda: modes.get() == "disabled", seconds=10, what="the policy of the namespace")
+    eu_west.delete("PeerAuthentication", "own", "payments")
+    wait_until(lambda: modes.get() == "strict", seconds=10, what="the policy of the mesh")
+
+    assert before == "strict"
 
 
 def test_watch__made_deleted_and_made_anew__each_is_followed(

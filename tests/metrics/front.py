@@ -39,9 +39,15 @@ class Front:
         return kubeconfig(server=self.url, cluster={"certificate-authority-data": b64(self.ca_pem.encode())})
 
     def add_pod(
-        self, name: str, *, workload: str, containers: tuple[str, ...] = ("app", "istio-proxy"), **labels: str
+        self,
+        name: str,
+        *,
+        workload: str,
+        containers: tuple[str, ...] = ("app", "istio-proxy"),
+        tag: str = "1.31.0",
+        **labels: str,
     ) -> None:
-        """A running pod of a ReplicaSet of `workload`, in namespace shop."""
+        """A running pod of a ReplicaSet of `workload`, in namespace shop; `tag`: of the images of its containers."""
         self.pods.append(
             {
                 "metadata": {
@@ -51,7 +57,9 @@ class Front:
                     "labels": {**labels, "pod-template-hash": "abc"},
                     "ownerReferences": [{"kind": "ReplicaSet", "name": f"{workload}-abc", "controller": True}],
                 },
-                "spec": {"containers": [{"name": one} for one in containers]},
+                "spec": {
+                    "containers": [{"name": one, "image": f"registry.example:5000/{one}:{tag}"} for one in containers]
+                },
                 "status": {"phase": "Running"},
             }
         )

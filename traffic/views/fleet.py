@@ -22,7 +22,7 @@ from meshui.ui.views import ActionView, PageView
 from metrics.selectors import cluster_signals, fleet_line, fleet_signals
 from traffic import inbox, selectors
 from traffic.attention import needs_of, without_snoozed
-from traffic.overview import begun_by, first_steps, overview_of
+from traffic.overview import begun_by, first_end, first_steps, overview_of
 from traffic.services.snooze import snooze_need, wake_need
 from traffic.sight import Sight
 from traffic.timeline import moments
@@ -76,7 +76,8 @@ class FleetView(PageView):
         there = overview_of(self.sight, self.counts)
         begun = begun_by(signed_in(self.request), self.sight)
         can_register = "cluster.manage" in self.sight.held.verbs
-        return {"there": there, "first": first_steps(self.sight, there, begun), "can_register": can_register}
+        first = first_steps(self.sight, there, begun)
+        return {"there": there, "first": first, "first_end": first_end(self.sight), "can_register": can_register}
 
     def read_attention(self) -> dict[str, Any]:
         """What needs somebody, worst first; all of it, or what they let rest, where the URL asks so."""
