@@ -1,6 +1,7 @@
 """What pages and changes ask of metrics. They take clusters that the caller has narrowed to what may be seen."""
 
 from metrics.selectors.latest import cluster_signals, fleet_signals, get_signals, list_edges, list_readings
+from metrics.selectors.listed import row_signals
 from metrics.selectors.observing import observe_service
 from metrics.selectors.points import fleet_line, list_points
 from metrics.selectors.sources import SourceFace, source_face
@@ -15,5 +16,6 @@ __all__ = [
     "list_points",
     "list_readings",
     "observe_service",
+    "row_signals",
     "source_face",
 ]

@@ -6,12 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 from django import template
 from django.utils.html import format_html
-from django.utils.translation import gettext
+from django.utils.translation import gettext, ngettext
 
 from meshui.ui import charts, wording
+from meshui.ui.templatetags.pictures import sparkline
+from meshui.ui.templatetags.ui import ago
 
 if TYPE_CHECKING:
     from django.utils.safestring import SafeString
+
+    from metrics.types import RowSignals
 
 register = template.Library()
 
@@ -47,6 +51,27 @@ def fleet_cells(measured: Any, key: Any) -> dict[str, Any]:
         "success": _percent_or_dash(found.success) if found else "",
         "p99": _ms(found.worst_p99_ms if found else None),
     }
+
+
+@register.simple_tag
+def row_rate(signals: RowSignals) -> SafeString:
+    """Requests/s of a row over its clusters, with its last hour; else since when, or why, there is no number."""
+    if signals.state == "live":
+        part = ngettext("%(live)s of %(n)s cluster", "%(live)s of %(n)s clusters", signals.places)
+        said = part % {"live": signals.live, "n": signals.places} if signals.live < signals.places else ""
+        below = format_html('<span class="sub">{}</span>', said) if said else ""
+        return format_html("{}<b>{}</b>{}", sparkline(signals.line), charts.rate_text(signals.rate), below)
+    if signals.state == "stale":
+        return format_html('<span class="mut">{} {}</span>', gettext("No data since"), ago(signals.at))
+    words = gettext("no source") if signals.state == "off" else gettext("not measured")
+    return format_html('<span class="mut">{}</span>', words)
+
+
+@register.simple_tag
+def row_value(signals: RowSignals, field: str) -> str:
+    """`success` or `p99_ms` of a row; a dash where it is not known."""
+    value = getattr(signals, field)
+    return _percent_or_dash(value) if field == "success" else _ms(value)
 
 
 @register.filter
