@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from django.conf import settings
 from django.urls import reverse
 
-from meshes.selectors import aligned
+from meshes.selectors import aligned, members_of
 from meshes.types import FULL
 from meshui.lib.clock import now
 from meshui.lib.errors import MissingError
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from accounts.models import User
-    from meshes.selectors import AlignedCluster
+    from meshes.selectors import AlignedCluster, Member
     from meshes.types import Rule
     from meshui.ui.charts import Unit
     from metrics.types import Line, Reading, ServiceSignals
@@ -92,6 +92,71 @@ class Measures:
     shares: tuple[ShareRow, ...]
     minutes: int
     rule_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class BackendNow:
+    """One backend of a split form: its latest values, its last hour, its share of the requests of the last window.
+
+    `reading` None: it was never measured. `share_bp` None: that of none of them is known now.
+    """
+
+    reading: Reading | None
+    line: tuple[float | None, ...]
+    share_bp: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class SplitNow:
+    """What is measured of a service in the cluster that its split form is about; `rates`: requests/s by cluster."""
+
+    slug: str
+    whole: Reading
+    why: str
+    backends: tuple[BackendNow, ...]
+    rates: Mapping[str, float]
+
+    @property
+    def shares(self) -> list[tuple[str, int]]:
+        """For the bar, in the order of the form; empty: nothing is measured now."""
+        found = [("", each.share_bp) for each in self.backends if each.share_bp is not None]
+        return found if sum(share for _, share in found) else []
+
+
+def split_now(user: User, scope: str, service: tuple[str, str], at: str, keys: Sequence[str]) -> SplitNow:
+    """What is measured of the backends `keys` in the cluster `at` of (namespace, name) in `scope`. Ten queries.
+
+    Raises MissingError for a service that is not there or not within sight.
+    """
+    members = members_of(user, *service, scope=scope)
+    here = next((each for each in (*members.here, *members.beyond) if each.cluster.slug == at), None)
+    if here is None:
+        raise MissingError("There is no such service.", mend="Open the list of services.")
+    signals = get_signals(here.cluster, here.namespace, here.name)
+    lines = {each.name.part: each for each in list_points(here.cluster, here.namespace, here.name, step=60, minutes=60)}
+    rates = {key: each.golden.rate for key, each in signals.backends.items() if each.is_live and each.golden}
+    total = sum(rates.values())
+    return SplitNow(
+        slug=here.cluster.slug,
+        whole=signals.service,
+        why=signals.why,
+        backends=tuple(
+            BackendNow(
+                signals.backends.get(key),
+                lines[key].rate if key in lines else (),
+                round(rates.get(key, 0.0) / total * FULL) if total else None,
+            )
+            for key in keys
+        ),
+        rates=_rates_of([*members.here, *members.beyond]),
+    )
+
+
+def _rates_of(members: Sequence[Member]) -> dict[str, float]:
+    """Requests/s of now by cluster; where it is not measured it is not in it. One query."""
+    readings = list_readings([each.cluster for each in members], {(each.namespace, each.name) for each in members})
+    found = {each.cluster.slug: readings.get((each.cluster.pk, each.namespace, each.name)) for each in members}
+    return {slug: each.golden.rate for slug, each in found.items() if each and each.is_live and each.golden}
 
 
 def measures_of(sight: Sight, user: User, scope: str, service: tuple[str, str], *, at: str, minutes: int) -> Measures:

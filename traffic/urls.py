@@ -38,6 +38,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("services/signals/", listed.ServiceListSignalsView.as_view(), name="services-signals"),
     path(SPLIT, split.SplitView.as_view(), name="split"),
     path(f"{SPLIT}preview/", split.SplitPreviewView.as_view(), name="split-preview"),
+    path(f"{SPLIT}signals/", signals.SplitSignalsView.as_view(), name="split-signals"),
     path("topology/", topology.TopologyView.as_view(), name="topology"),
     path(f"{SERVICE}topology/", topology.ServiceTopologyView.as_view(), name="service-topology"),
     path(f"{SERVICE}signals/", signals.ServiceSignalsView.as_view(), name="service-signals"),

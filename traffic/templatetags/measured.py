@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 from django import template
 from django.utils.html import format_html
 from django.utils.translation import gettext, ngettext
 
 from meshui.ui import charts, wording
+from meshui.ui.parts import series_class
 from meshui.ui.templatetags.pictures import sparkline
 from meshui.ui.templatetags.ui import ago
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from django.utils.safestring import SafeString
 
     from metrics.types import RowSignals
+    from traffic.forms import RuleFields
+    from traffic.measures import BackendNow
 
 register = template.Library()
 
@@ -72,6 +79,32 @@ def row_value(signals: RowSignals, field: str) -> str:
     """`success` or `p99_ms` of a row; a dash where it is not known."""
     value = getattr(signals, field)
     return _percent_or_dash(value) if field == "success" else _ms(value)
+
+
+@register.inclusion_tag("traffic/backend_now.html")
+def backend_now(each: BackendNow, number: int) -> dict[str, Any]:
+    """Sparkline, requests/s, success and p99 of the backend at place `number`; else since when there is no data."""
+    golden = each.reading.golden if each.reading and each.reading.is_live else None
+    return {
+        "each": each,
+        "css": series_class(number),
+        "golden": golden,
+        "rate": charts.amount(golden.rate if golden else None, "rate"),
+        "success": _percent_or_dash(golden.success if golden else None),
+        "p99": _ms(golden.p99_ms if golden else None),
+    }
+
+
+@register.filter
+def as_json(value: Mapping[str, float]) -> str:
+    """For a data attribute that a script reads; never localised."""
+    return json.dumps(dict(value))
+
+
+@register.filter
+def seen_url(rule: RuleFields, base: str) -> str:
+    """Where it is told what is measured of the backends of a rule."""
+    return f"{base}&{urlencode({'prefix': rule.prefix, 'key': rule.keys}, doseq=True)}"
 
 
 @register.filter

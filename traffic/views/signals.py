@@ -21,12 +21,13 @@ from meshui.ui.views import ActionView, PageView
 from metrics.services.watching import watch_all, watch_service
 from traffic import selectors
 from traffic.effects import MOST, effects_of
-from traffic.measures import RANGES, USUAL, measures_of
+from traffic.measures import RANGES, USUAL, measures_of, split_now
 from traffic.sight import Sight
 
 if TYPE_CHECKING:
     from django.utils.functional import _StrPromise
 
+MOST_KEYS: Final = 100
 SPANS: Final[dict[int, str | _StrPromise]] = {
     15: gettext_lazy("15 min"),
     60: gettext_lazy("1 h"),
@@ -64,6 +65,31 @@ class ServiceSignalsView(PageView):
         service = (kwargs["namespace"], kwargs["name"])
         found = measures_of(sight, user, kwargs["scope"], service, **self.asked)
         return super().get_context_data(found=found, spans=SPANS, **kwargs)
+
+
+class KeysForm(forms.Form):
+    """The backends of the form that asks, and what the ids of its rows begin with."""
+
+    at = forms.CharField(required=False, max_length=253)
+    prefix = forms.RegexField(r"^r\d{1,3}-$", required=False)
+
+
+class SplitSignalsView(PageView):
+    """…/split/signals/?at=&prefix=&key=…: for htmx the measured parts of the split form, else a page of its own."""
+
+    needs = READ
+    page_template = "traffic/split_signals.html"
+    partial = "signals"
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        """What is measured of the backends `key`, in their order. Raises MissingError."""
+        form = KeysForm(self.request.GET)
+        form.is_valid()
+        service = (kwargs["namespace"], kwargs["name"])
+        keys = self.request.GET.getlist("key")[:MOST_KEYS]
+        found = split_now(signed_in(self.request), kwargs["scope"], service, form.cleaned_data.get("at", ""), keys)
+        prefix = form.cleaned_data.get("prefix", "")
+        return super().get_context_data(found=found, prefix=prefix, asked=self.request.GET.urlencode(), **kwargs)
 
 
 class ChangeSignalsView(PageView):

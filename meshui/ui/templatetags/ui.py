@@ -226,17 +226,29 @@ def _bar(shares: Sequence[tuple[str, int]], css: str) -> SafeString:
 
 
 @register.simple_tag
-def split_bar(live: Sequence[tuple[str, int]], proposed: Sequence[tuple[str, int]] | None = None) -> SafeString:
-    """The shares as a bar: live alone, or thin above what is proposed. Hidden from readers: say the same beside it."""
+def split_bar(
+    live: Sequence[tuple[str, int]], proposed: Sequence[tuple[str, int]] | None = None, seen: str = ""
+) -> SafeString:
+    """The shares as a bar: live alone, or thin above what is proposed. Hidden from readers: say the same beside it.
+
+    `seen`: the id of the place above both where the measured shares are put once they are known.
+    """
     if proposed is None:
         return _bar(live, "")
     return format_html(
-        '<div class="sb"><span>{}</span>{}<span>{}</span>{}</div>',
+        '<div class="sb">{}<span>{}</span>{}<span>{}</span>{}</div>',
+        format_html('<div id="{}"></div>', seen) if seen else "",
         gettext("Live now"),
         _bar(live, "thin"),
         gettext("Proposed"),
         _bar(proposed, "full"),
     )
+
+
+@register.simple_tag
+def thin_bar(shares: Sequence[tuple[str, int]]) -> SafeString:
+    """One more bar above those of `split_bar`. Hidden from readers."""
+    return _bar(shares, "thin")
 
 
 @register.simple_tag
@@ -251,8 +263,11 @@ def split_legend(shares: Sequence[tuple[str, int]]) -> SafeString:
 
 
 @register.inclusion_tag("parts/split_editor.html")
-def split_editor(rows: Sequence[parts.SplitRow], prefix: str = "") -> dict[str, Any]:
-    """The rows of a split form; their fields are called `<prefix>weight-<n>` and hold percent text."""
+def split_editor(rows: Sequence[parts.SplitRow], prefix: str = "", seen_url: str = "") -> dict[str, Any]:
+    """The rows of a split form; their fields are called `<prefix>weight-<n>` and hold percent text.
+
+    `seen_url` answers what is measured of them: it fills `#<prefix>seen`, and `#seen-<field>` of each row.
+    """
     placed = parts.numbered(rows, prefix)
     return {
         "rows": placed,
@@ -260,6 +275,8 @@ def split_editor(rows: Sequence[parts.SplitRow], prefix: str = "") -> dict[str, 
         "live": [(row.name, row.live_bp) for row in placed],
         "proposed": [(row.name, row.shown_bp) for row in placed],
         "presets": parts.PRESETS,
+        "prefix": prefix,
+        "seen_url": seen_url,
     }
 
 
