@@ -140,8 +140,9 @@ def test_effect__just_written__too_short_to_tell(eu: Cluster, author: User) -> N
 
     found = effect(change)
 
-    assert found.word == "not_supported"
-    assert "too short" in found.seen.reason
+    assert found.word == "observing"
+    assert found.progress.missing == ("30\u202fs until rates tell of the time after the write", "30 more requests")
+    assert found.reason == ""
 
 
 def test_effect__restored_since__window_ends_there(eu: Cluster, author: User) -> None:

@@ -14,7 +14,6 @@ from metrics.selectors import row_signals
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from uuid import UUID
 
     from django.http import HttpRequest
 
