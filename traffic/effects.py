@@ -21,15 +21,14 @@ from meshui.ui.parts import series_class
 from meshui.ui.wording import span
 from metrics.observed import COVERED, FEWEST, Coverage, Observation, observe_split
 from metrics.selectors import list_points, observe_service
-from metrics.types import Golden
-from traffic.guardrails import Subject, guardrails_of
+from traffic.guardrails import Subject, guardrails_of, mean_of
 from traffic.types import StepState
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from clusters.models import Cluster
-    from metrics.types import Line
+    from metrics.types import Golden, Line
     from traffic.guardrails import Guardrail
     from traffic.models import Change, TargetStep
 
@@ -275,25 +274,8 @@ def _has_data(lines: Sequence[Line]) -> bool:
 
 def _means(lines: Mapping[str, Line], keys: Collection[str], begin: dt.datetime, end: dt.datetime) -> dict[str, Golden]:
     """Means over the points of each backend between two moments; one without a point is not in it."""
-    found = {}
-    for key in keys:
-        line = lines.get(key)
-        if line is None:
-            continue
-        at = [n for n, time in enumerate(line.times) if begin.timestamp() <= time <= end.timestamp()]
-        rates = [rate for n in at if (rate := line.rate[n]) is not None]
-        if rates:
-            latency = {field: _weighted(line, field, at) for field in ("p50_ms", "p95_ms", "p99_ms")}
-            found[key] = Golden(sum(rates) / len(rates), _weighted(line, "success", at), **latency)
-    return found
-
-
-def _weighted(line: Line, field: str, at: Sequence[int]) -> float | None:
-    """The mean, each point counted by its requests."""
-    values = getattr(line, field)
-    known = [(value, line.rate[n] or 0.0) for n in at if (value := values[n]) is not None]
-    weight = sum(rate for _, rate in known)
-    return sum(value * rate for value, rate in known) / weight if weight else None
+    found = {key: mean_of(lines[key], begin, end) for key in keys if key in lines}
+    return {key: golden for key, golden in found.items() if golden is not None}
 
 
 def _rows(

@@ -13,11 +13,13 @@ from django.utils.translation import gettext
 
 from meshui.ui import charts, wording
 from metrics.observed import FEWEST
+from metrics.types import Golden
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Sequence
 
-    from metrics.types import Golden
+    from metrics.types import Line
 
 Verdict = Literal["pass", "fail", "inconclusive", "error"]
 MOST: Final = 4
@@ -57,6 +59,23 @@ def guardrails_of(
         for subject in subjects[:MOST]
         for rail in (_success(subject, none), _p99(subject, usual_p99_ms, none), _enough(subject, none))
     )
+
+
+def mean_of(line: Line, begin: dt.datetime, end: dt.datetime) -> Golden | None:
+    """Means over the points of `line` between two moments, each counted by its requests; None: there is no point."""
+    at = [n for n, time in enumerate(line.times) if begin.timestamp() <= time <= end.timestamp()]
+    rates = [rate for n in at if (rate := line.rate[n]) is not None]
+    if not rates:
+        return None
+    latency = {field: _weighted(line, field, at) for field in ("p50_ms", "p95_ms", "p99_ms")}
+    return Golden(sum(rates) / len(rates), _weighted(line, "success", at), **latency)
+
+
+def _weighted(line: Line, field: str, at: Sequence[int]) -> float | None:
+    values = getattr(line, field)
+    known = [(value, line.rate[n] or 0.0) for n in at if (value := values[n]) is not None]
+    weight = sum(rate for _, rate in known)
+    return sum(value * rate for value, rate in known) / weight if weight else None
 
 
 def _verdict(subject: Subject, is_good: bool | None, none: Verdict) -> Verdict:  # noqa: FBT001 - an answer, not a mode

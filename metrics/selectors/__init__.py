@@ -1,12 +1,13 @@
 """What pages and changes ask of metrics. They take clusters that the caller has narrowed to what may be seen."""
 
-from metrics.selectors.latest import cluster_signals, fleet_signals, get_signals, list_edges, list_readings
+from metrics.selectors.latest import NOBODY, cluster_signals, fleet_signals, get_signals, list_edges, list_readings
 from metrics.selectors.listed import row_signals
 from metrics.selectors.observing import observe_service
 from metrics.selectors.points import fleet_line, list_points
 from metrics.selectors.sources import SourceFace, source_face
 
 __all__ = [
+    "NOBODY",
     "SourceFace",
     "cluster_signals",
     "fleet_line",

@@ -141,7 +141,9 @@ def test_effect__just_written__too_short_to_tell(eu: Cluster, author: User) -> N
     found = effect(change)
 
     assert found.word == "observing"
-    assert found.progress.missing == ("30\u202fs until rates tell of the time after the write", "30 more requests")
+    settling, requests = found.progress.missing
+    assert settling.endswith("until rates tell of the time after the write")
+    assert requests == "30 more requests"
     assert found.reason == ""
 
 

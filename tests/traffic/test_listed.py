@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import time_machine
@@ -22,8 +22,8 @@ from tests.traffic.measuring import draw, measure
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from uuid import UUID
 
-    from django.http import HttpResponse
     from django.test import Client
 
     from accounts.models import User
@@ -57,7 +57,7 @@ def us(eu: Cluster) -> Cluster:
     return cluster
 
 
-def key(cluster: Cluster, name: str = "checkout") -> tuple[object, str, str]:
+def key(cluster: Cluster, name: str = "checkout") -> tuple[UUID, str, str]:
     return cluster.pk, "shop", name
 
 
@@ -218,7 +218,7 @@ def test_cells__nothing_moved__204_until_something_does(client: Client, eu: Clus
     client.force_login(viewer)
     seen = stamp(client)
 
-    def again() -> HttpResponse:
+    def again() -> Any:
         return client.get(f"{URL}?seen={seen}", headers=HTMX)
 
     assert (again().status_code, again().content) == (204, b"")

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.django_db
 FORM = "/services/eu-west/shop/checkout/split/"
-URL = f"{FORM}signals/?{urlencode({'at': 'eu-west', 'prefix': 'r0-', 'key': [V1, V2]}, doseq=True)}"
+URL = f"{FORM}signals/?{urlencode({'at': 'eu-west', 'rows': 'r0-', 'key': [V1, V2]}, doseq=True)}"
 HTMX = {"HX-Request": "true", "HX-Request-Type": "partial"}
 
 
@@ -134,7 +134,7 @@ def test_cells__measured__bar_and_as_of_when(client: Client, eu: Cluster, viewer
     assert 'data-topic="metric-eu-west"' in page
 
 
-@pytest.mark.parametrize("query", ["", "?at=eu-west", "?at=eu-west&prefix=%22%3E&key=x", "?at=eu-west&key=%00"])
+@pytest.mark.parametrize("query", ["", "?at=eu-west", "?at=eu-west&rows=%22%3E&key=x", "?at=eu-west&key=%00"])
 def test_cells__query_is_nonsense__answered_all_the_same(client: Client, eu: Cluster, viewer: User, query: str) -> None:
     client.force_login(viewer)
 

@@ -104,7 +104,7 @@ def as_json(value: Mapping[str, float]) -> str:
 @register.filter
 def seen_url(rule: RuleFields, base: str) -> str:
     """Where it is told what is measured of the backends of a rule."""
-    return f"{base}&{urlencode({'prefix': rule.prefix, 'key': rule.keys}, doseq=True)}"
+    return f"{base}&{urlencode({'rows': rule.prefix, 'key': rule.keys}, doseq=True)}"
 
 
 @register.filter

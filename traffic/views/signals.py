@@ -22,10 +22,15 @@ from metrics.services.watching import watch_all, watch_service
 from traffic import selectors
 from traffic.effects import MOST, effects_of
 from traffic.measures import RANGES, USUAL, measures_of, split_now
+from traffic.outlook import outlooks_of
 from traffic.sight import Sight
+from traffic.types import TERMINAL
 
 if TYPE_CHECKING:
     from django.utils.functional import _StrPromise
+
+    from traffic.models import Change
+    from traffic.outlook import Outlook
 
 MOST_KEYS: Final = 100
 SPANS: Final[dict[int, str | _StrPromise]] = {
@@ -71,7 +76,7 @@ class KeysForm(forms.Form):
     """The backends of the form that asks, and what the ids of its rows begin with."""
 
     at = forms.CharField(required=False, max_length=253)
-    prefix = forms.RegexField(r"^r\d{1,3}-$", required=False)
+    rows = forms.RegexField(r"^r\d{1,3}-$", required=False)
 
 
 class SplitSignalsView(PageView):
@@ -88,7 +93,7 @@ class SplitSignalsView(PageView):
         service = (kwargs["namespace"], kwargs["name"])
         keys = self.request.GET.getlist("key")[:MOST_KEYS]
         found = split_now(signed_in(self.request), kwargs["scope"], service, form.cleaned_data.get("at", ""), keys)
-        prefix = form.cleaned_data.get("prefix", "")
+        prefix = form.cleaned_data.get("rows", "")
         return super().get_context_data(found=found, prefix=prefix, asked=self.request.GET.urlencode(), **kwargs)
 
 
@@ -103,8 +108,14 @@ class ChangeSignalsView(PageView):
         """Each service of each cluster before and after. Raises MissingError."""
         change = selectors.get_change(signed_in(self.request), kwargs["number"])
         effects, total = effects_of(change, list(selectors.list_steps(change)))
-        topics = " ".join(sorted({f"metric-{effect.cluster}" for effect in effects}))
-        return super().get_context_data(change=change, effects=effects, total=total, topics=topics, **kwargs)
+        outlooks = [] if effects or change.state in TERMINAL else self.outlooks(change)
+        topics = " ".join(sorted({f"metric-{each.cluster}" for each in (*effects, *outlooks)}))
+        found = {"effects": effects, "total": total, "outlooks": outlooks, "topics": topics}
+        return super().get_context_data(change=change, **found, **kwargs)
+
+    def outlooks(self, change: Change) -> list[Outlook]:
+        """What it would move, before it is written."""
+        return outlooks_of(selectors.list_plan_targets(change.current_plan)) if change.current_plan else []
 
 
 class ChangeWatchView(ActionView):

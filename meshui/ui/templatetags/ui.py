@@ -235,14 +235,20 @@ def split_bar(
     """
     if proposed is None:
         return _bar(live, "")
-    return format_html(
-        '<div class="sb">{}<span>{}</span>{}<span>{}</span>{}</div>',
-        format_html('<div id="{}"></div>', seen) if seen else "",
-        gettext("Live now"),
-        _bar(live, "thin"),
-        gettext("Proposed"),
-        _bar(proposed, "full"),
-    )
+    place = format_html('<div id="{}"></div>', seen) if seen else ""
+    return _bars([(gettext("Live now"), live), (gettext("Proposed"), proposed)], place)
+
+
+@register.simple_tag
+def split_bars(levels: Sequence[tuple[str, Sequence[tuple[str, int]]]]) -> SafeString:
+    """A bar for each (label, shares), the last one large. Hidden from readers: say the same beside them."""
+    return _bars(levels)
+
+
+def _bars(levels: Sequence[tuple[str, Sequence[tuple[str, int]]]], first: str = "") -> SafeString:
+    sizes = ["thin"] * (len(levels) - 1) + ["full"]
+    bars = [(label, _bar(shares, size)) for (label, shares), size in zip(levels, sizes, strict=True)]
+    return format_html('<div class="sb">{}{}</div>', first, format_html_join("", "<span>{}</span>{}", bars))
 
 
 @register.simple_tag
