@@ -154,10 +154,10 @@ class SplitNow:
 def split_now(user: User, scope: str, service: tuple[str, str], at: str, keys: Sequence[str]) -> SplitNow:
     """What is measured of the backends `keys` in the cluster `at` of (namespace, name) in `scope`. Ten queries.
 
-    Raises MissingError for a service that is not there or not within sight.
+    `at` empty: in the first cluster. Raises MissingError for a service that is not there or not within sight.
     """
     members = members_of(user, *service, scope=scope)
-    here = next((each for each in (*members.here, *members.beyond) if each.cluster.slug == at), None)
+    here = next((each for each in (*members.here, *members.beyond) if at in ("", each.cluster.slug)), None)
     if here is None:
         raise MissingError("There is no such service.", mend="Open the list of services.")
     signals = get_signals(here.cluster, here.namespace, here.name)

@@ -16,6 +16,7 @@ from traffic.guardrails import Subject, guardrails_of, mean_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from uuid import UUID
 
     from metrics.types import Golden, Line, Reading
     from traffic.guardrails import Guardrail
@@ -27,7 +28,7 @@ MOST: Final = 6
 
 @dataclass(frozen=True, slots=True)
 class Outlook:
-    """One service in one cluster. `reading` None: it was never measured there. `rises`: (class, name, before, after)."""
+    """One service in one cluster. `reading` None: it was never measured there. `rises`: class, name, before, after."""
 
     cluster: str
     service: str
@@ -59,7 +60,7 @@ def _routes(targets: Iterable[PlanTarget]) -> list[tuple[PlanTarget, Route | Non
 
 
 def _outlook(
-    target: PlanTarget, live: Route | None, desired: Route, readings: Mapping[tuple[object, str, str], Reading]
+    target: PlanTarget, live: Route | None, desired: Route, readings: Mapping[tuple[UUID, str, str], Reading]
 ) -> Outlook:
     root, cluster = desired.root, target.cluster
     was = {item.backend.key: item.weight_bp for item in live.rules[-1].backends} if live and live.rules else {}

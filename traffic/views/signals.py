@@ -109,7 +109,8 @@ class ChangeSignalsView(PageView):
         change = selectors.get_change(signed_in(self.request), kwargs["number"])
         effects, total = effects_of(change, list(selectors.list_steps(change)))
         outlooks = [] if effects or change.state in TERMINAL else self.outlooks(change)
-        topics = " ".join(sorted({f"metric-{each.cluster}" for each in (*effects, *outlooks)}))
+        clusters = {each.cluster for each in effects} | {each.cluster for each in outlooks}
+        topics = " ".join(f"metric-{slug}" for slug in sorted(clusters))
         found = {"effects": effects, "total": total, "outlooks": outlooks, "topics": topics}
         return super().get_context_data(change=change, **found, **kwargs)
 

@@ -12,7 +12,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext, ngettext
 
 from meshui.lib import clock
-from meshui.ui import diffs, parts, wording
+from meshui.ui import bars, diffs, parts, wording
 from meshui.ui.context import env_of
 from meshui.ui.statuses import status_of
 from meshui.ui.views import default_query
@@ -196,33 +196,10 @@ def slider_track(live_bp: int, shown_bp: int) -> SafeString:
         '<svg aria-hidden="true"><rect class="bg" x="0" y="14" width="100%" height="6" rx="3"/>'
         '<rect class="tr" x="0" y="14" width="{}%" height="6" rx="3"/>'
         '<line class="tick" x1="{}%" x2="{}%" y1="5" y2="29"/></svg>',
-        _share(shown_bp),
-        _share(live_bp),
-        _share(live_bp),
+        bars.percentage(shown_bp),
+        bars.percentage(live_bp),
+        bars.percentage(live_bp),
     )
-
-
-def _share(basis_points: int) -> str:
-    """An SVG percentage; never localised."""
-    return f"{basis_points / 100:.2f}"
-
-
-def _bar(shares: Sequence[tuple[str, int]], css: str) -> SafeString:
-    """A bar in a list is narrow: only wide segments hold their share, and its legend has them all."""
-    segments, start = [], 0
-    least = {"thin": 10_001, "full": 600}.get(css, 1500)
-    for number, (_, share) in enumerate(parts.gathered(shares, gettext("others"))):
-        text = wording.percent(share) if share >= least else ""
-        segments.append(
-            (parts.series_class(number), _share(start), _share(share), _share(start + share // 2), text),
-        )
-        start += share
-    drawn = format_html_join(
-        "",
-        '<g class="{}"><rect x="{}%" y="0" width="{}%" height="100%"/><text x="{}%" y="50%">{}</text></g>',
-        segments,
-    )
-    return format_html('<svg class="sbar {}" aria-hidden="true">{}</svg>', css, drawn)
 
 
 @register.simple_tag
@@ -234,27 +211,21 @@ def split_bar(
     `seen`: the id of the place above both where the measured shares are put once they are known.
     """
     if proposed is None:
-        return _bar(live, "")
+        return bars.bar(live)
     place = format_html('<div id="{}"></div>', seen) if seen else ""
-    return _bars([(gettext("Live now"), live), (gettext("Proposed"), proposed)], place)
+    return bars.stacked([(gettext("Live now"), live), (gettext("Proposed"), proposed)], place)
 
 
 @register.simple_tag
 def split_bars(levels: Sequence[tuple[str, Sequence[tuple[str, int]]]]) -> SafeString:
     """A bar for each (label, shares), the last one large. Hidden from readers: say the same beside them."""
-    return _bars(levels)
-
-
-def _bars(levels: Sequence[tuple[str, Sequence[tuple[str, int]]]], first: str = "") -> SafeString:
-    sizes = ["thin"] * (len(levels) - 1) + ["full"]
-    bars = [(label, _bar(shares, size)) for (label, shares), size in zip(levels, sizes, strict=True)]
-    return format_html('<div class="sb">{}{}</div>', first, format_html_join("", "<span>{}</span>{}", bars))
+    return bars.stacked(levels)
 
 
 @register.simple_tag
 def thin_bar(shares: Sequence[tuple[str, int]]) -> SafeString:
     """One more bar above those of `split_bar`. Hidden from readers."""
-    return _bar(shares, "thin")
+    return bars.bar(shares, "thin")
 
 
 @register.simple_tag
