@@ -37,12 +37,25 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class Guardrail:
-    """One limit, in words: what is judged, the value, the limit, and the verdict (a status of that kind)."""
+    """One limit, in words: what is judged, the value, the limit, and the verdict (a status of that kind).
+
+    `is_condition`: it says only whether the others can tell anything.
+    """
 
     title: str
     value: str
     limit: str
     verdict: Verdict
+    is_condition: bool = False
+
+
+RANK: Final[dict[Verdict, int]] = {"fail": 0, "error": 1, "inconclusive": 2, "pass": 3}
+
+
+def worst_first(rails: Sequence[Guardrail]) -> tuple[Guardrail, ...]:
+    """Without those that say only that there were enough requests."""
+    told = [rail for rail in rails if not (rail.is_condition and rail.verdict == "pass")]
+    return tuple(sorted(told, key=lambda rail: RANK[rail.verdict]))
 
 
 def guardrails_of(
@@ -50,7 +63,7 @@ def guardrails_of(
 ) -> tuple[Guardrail, ...]:
     """Success, p99 and enough requests of each subject, of at most four.
 
-    `usual_p99_ms`: what p99 is held against: of the service before a change, or of the backend that gets the most.
+    `usual_p99_ms`: what p99 is held against: of the whole service, before a change where there is one.
     `trouble`: why nothing could be read; then a verdict without a value is an error.
     """
     none: Verdict = "error" if trouble else "inconclusive"
@@ -119,6 +132,7 @@ def _enough(subject: Subject, none: Verdict) -> Guardrail:
         wording.number(subject.requests) if subject.golden else "\u2013",
         gettext("min %(limit)s") % {"limit": FEWEST},
         _verdict(subject, True if is_enough else None, none),
+        is_condition=True,
     )
 
 

@@ -21,7 +21,7 @@ from meshui.ui.charts import Chart, Marker, Series
 from meshui.ui.parts import series_class
 from metrics.observed import FEWEST, tolerance
 from metrics.selectors import NOBODY, get_signals, list_points, list_readings
-from traffic.guardrails import Subject, guardrails_of, mean_of
+from traffic.guardrails import Subject, guardrails_of, mean_of, worst_first
 from traffic.types import TERMINAL, State
 
 if TYPE_CHECKING:
@@ -253,22 +253,18 @@ def _changes(sight: Sight, slug: str, service: tuple[str, str]) -> list[Change]:
 
 
 def _guardrails(shares: Sequence[ShareRow], signals: ServiceSignals, lines: Sequence[Line]) -> tuple[Guardrail, ...]:
-    """Of the backends that get less than the most, held against the one that gets the most; none without a split."""
+    """Of the backends that share the requests, each held against the whole service; none without a split."""
     split = [row for row in shares if row.weight_bp is not None or row.proposed_bp]
     if len(split) < 2:
         return ()
-    by_part = {line.name.part: line for line in lines}
-    end = now()
-    means = {row.key: mean_of(by_part[row.key], end - JUDGED, end) for row in split if row.key in by_part}
-    most = max(split, key=lambda row: row.weight_bp or 0)
+    by_part, end = {line.name.part: line for line in lines}, now()
+    means = {part: mean_of(line, end - JUDGED, end) for part, line in by_part.items()}
     subjects = [
-        Subject(row.name, means.get(row.key), _requests(by_part.get(row.key), signals.service.share))
-        for row in split
-        if row != most
+        Subject(row.name, means.get(row.key), _requests(by_part.get(row.key), signals.service.share)) for row in split
     ]
-    usual = means.get(most.key)
+    usual = means.get("")
     trouble = "" if signals.why == NOBODY else signals.why
-    return guardrails_of(subjects, usual_p99_ms=usual.p99_ms if usual else None, trouble=trouble)
+    return worst_first(guardrails_of(subjects, usual_p99_ms=usual.p99_ms if usual else None, trouble=trouble))
 
 
 def _requests(line: Line | None, share: float) -> float:

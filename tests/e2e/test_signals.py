@@ -151,7 +151,7 @@ def test_service__change_open__proposed_below_configured_below_measured(
     page.goto("/services/all/shop/checkout/")
 
     expect(page.locator("#signals .sb > span")).to_have_text(["Measured", "Configured", "Proposed"])
-    expect(page.locator("#signals .rails li")).to_have_count(3)
+    expect(page.locator("#signals .rails li")).to_have_count(4)
     screenshot(page, "service-proposed")
 
 

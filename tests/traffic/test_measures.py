@@ -203,19 +203,32 @@ def test_measures__change_of_another_cluster__not_told_here(eu: Cluster, viewer:
     assert (found(viewer, at="eu-west").proposed, found(viewer, at="eu-west").changes) == (None, ())
 
 
-def test_measures__split__smaller_backends_held_against_the_largest(eu: Cluster, viewer: User) -> None:
+def test_measures__split__every_backend_held_against_the_service_worst_first(eu: Cluster, viewer: User) -> None:
     draw(measure(eu, 10.0), [10.0] * 20)
     draw(measure(eu, 9.0, V1), [9.0] * 20)
     draw(measure(eu, 1.0, V2), [1.0] * 20)
     Point.objects.filter(series__part=V2).update(p99_ms=100.0)
+    Point.objects.filter(series__part=V1).update(success=0.7)
 
     rails = found(viewer).guardrails
 
     assert [(rail.title, rail.value, rail.limit, rail.verdict) for rail in rails] == [
-        ("Success rate of v2", "100.00\u202f%", "min 99\u202f%", "pass"),
+        ("Success rate of v1", "70.00\u202f%", "min 99\u202f%", "fail"),
         ("p99 of v2", "100\u202fms", "max 90\u202fms", "fail"),
-        ("Enough requests to v2", "900", "min 30", "pass"),
+        ("p99 of v1", "60\u202fms", "max 90\u202fms", "pass"),
+        ("Success rate of v2", "100.00\u202f%", "min 99\u202f%", "pass"),
     ]
+
+
+def test_measures__few_requests__says_that_there_are_too_few(eu: Cluster, viewer: User) -> None:
+    draw(measure(eu, 1.0), [1.0] * 20)
+    draw(measure(eu, 1.0, V1), [1.0] * 20)
+    draw(measure(eu, 0.01, V2), [0.01] * 20)
+
+    rails = {rail.title: rail.verdict for rail in found(viewer).guardrails}
+
+    assert rails["Enough requests to v2"] == "inconclusive"
+    assert "Enough requests to v1" not in rails
 
 
 def test_measures__not_split__no_guardrails(viewer: User) -> None:
