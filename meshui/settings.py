@@ -274,6 +274,8 @@ CONFLICT_RETRIES = int(env.number("CONFLICT_RETRIES", 5))
 UNREACHABLE_WINDOW = env.number("UNREACHABLE_WINDOW", 300)
 SYNC_SECONDS = env.number("SYNC_SECONDS", 60)
 METRICS_WINDOW_SECONDS = int(env.number("METRICS_WINDOW_SECONDS", 60))  # of rates: at least two scrapes of Prometheus
+GUARDRAIL_SUCCESS = env.number("GUARDRAIL_SUCCESS", 99) / 100  # percent of requests
+GUARDRAIL_P99_FACTOR = env.number("GUARDRAIL_P99_FACTOR", 1.5)
 WATCH = env.flag("WATCH", default=True)
 WATCHERS = "meshes.services.watchers.Watchers"  # meshui lies below meshes, so it starts them by name
 APPLY_PARALLEL = LANES["traffic.tasks.apply_step"]

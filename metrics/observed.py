@@ -20,6 +20,9 @@ DEVIATIONS: Final = 3.0
 FEWEST: Final = 30
 """Requests below which nothing is said: with 20, one request is five points."""
 
+COVERED: Final = 0.6
+"""Which part of the window must have been measured."""
+
 Answer = Literal["observed", "mismatch", "cannot be observed"]
 
 
@@ -44,13 +47,36 @@ class ShareSeen:
 
 
 @dataclass(frozen=True, slots=True)
+class Coverage:
+    """What of a window was measured: `measured` of `due` moments, each `step_s` seconds after the one before.
+
+    `back_s`: the beginning of the window that is left out, as rates look back. `counts`: requests by backend key.
+    """
+
+    step_s: int
+    back_s: int
+    due: int
+    measured: int
+    counts: Mapping[str, float]
+
+    @property
+    def is_enough(self) -> bool:
+        """Whether shares of it say something of the whole window."""
+        return self.due >= 1 and self.measured >= COVERED * self.due
+
+
+@dataclass(frozen=True, slots=True)
 class Observation:
-    """What metrics say of a split. `reason` in words: what is missing, or which backend is off and by how much."""
+    """What metrics say of a split. `reason` in words: what is missing, or which backend is off and by how much.
+
+    `coverage` None: it was not looked for.
+    """
 
     answer: Answer
     reason: str
     requests: int = 0
     shares: tuple[ShareSeen, ...] = ()
+    coverage: Coverage | None = None
 
 
 def observe_split(approved: Mapping[str, int], counted: Mapping[str, float] | None, *, why: str = "") -> Observation:

@@ -164,3 +164,25 @@ class FleetSignals:
     known: int
     oldest_at: dt.datetime | None = None
     worst_p99_ms: float | None = None
+
+
+RowState = Literal["live", "stale", "none", "off"]
+
+
+@dataclass(frozen=True, slots=True)
+class RowSignals:
+    """One service over clusters, for a row of a list: sums over the `live` of its `places` that have data of now.
+
+    `state`: live; stale (nothing came for a while: `at` says since when); none (never measured in any place); off (no
+    place of it has a source). `at`: of the oldest value that is counted. `p99_ms`: of the slowest place, as quantiles
+    cannot be added. `line`: requests/s together, by the minute; None is a gap.
+    """
+
+    state: RowState
+    places: int
+    live: int = 0
+    rate: float | None = None
+    success: float | None = None
+    p99_ms: float | None = None
+    at: dt.datetime | None = None
+    line: tuple[float | None, ...] = ()

@@ -148,7 +148,20 @@
   function sayMoves(form) {
     const moved = all("[data-split] .bk", form).filter((row) => valueOf(row) !== liveOf(row)).map((row) => `${row.dataset.name} ${"new" in row.dataset ? "–" : asPercent(liveOf(row))} → ${asPercent(valueOf(row))}`);
     all("[data-split-sum]", form).forEach((place) => { place.textContent = moved.join(", ") || (place.dataset.nothing ?? ""); });
+    all("[data-split-moved]", form).forEach((place) => { place.textContent = movedWords(form, place.dataset); });
     all("[data-picked]", form).forEach((place) => { place.textContent = all("input[name=route]:checked", form).length; });
+  }
+  /* how many of the requests that are measured now would go elsewhere: of one rule for all requests, where clusters share alike */
+  function movedWords(form, words) {
+    const seen = one("[data-rates]", form), editors = all("[data-split]", form);
+    if (!seen || editors.length !== 1) return "";
+    const share = rowsOf(editors[0]).reduce((sum, row) => sum + Math.max(0, valueOf(row) - liveOf(row)), 0) / FULL;
+    const rates = JSON.parse(seen.dataset.rates), chosen = all("input[name=route]:checked", form);
+    const known = chosen.filter((box) => "alike" in box.dataset && box.dataset.cluster in rates);
+    if (!share || !known.length) return "";
+    const moved = share * known.reduce((sum, box) => sum + rates[box.dataset.cluster], 0);
+    const text = moved.toLocaleString(document.documentElement.lang || "en", { maximumFractionDigits: moved < 10 ? 2 : 0 });
+    return (known.length < chosen.length ? words.some : words.all).replace("%n", text).replace("%k", known.length).replace("%c", chosen.length);
   }
   function startEditors(root = document) { all("[data-split]", root).forEach(paint); }
 

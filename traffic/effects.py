@@ -6,26 +6,30 @@ Level L3 of verification rests on it: approved shares against those of the reque
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from django.conf import settings
 from django.urls import reverse
+from django.utils.translation import gettext
 
 from meshes.types import FULL, Route
 from meshui.lib.clock import now
 from meshui.ui.charts import Chart, Marker, Series
 from meshui.ui.parts import series_class
-from metrics.observed import Observation, observe_split
+from meshui.ui.wording import span
+from metrics.observed import COVERED, FEWEST, Coverage, Observation, observe_split
 from metrics.selectors import list_points, observe_service
-from metrics.types import Golden
+from traffic.guardrails import Subject, guardrails_of, mean_of
 from traffic.types import StepState
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from clusters.models import Cluster
-    from metrics.types import Line
+    from metrics.types import Golden, Line
+    from traffic.guardrails import Guardrail
     from traffic.models import Change, TargetStep
 
 SPAN: Final = dt.timedelta(minutes=10)
@@ -51,6 +55,40 @@ class EffectRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Progress:
+    """How far the observation of one write is, from its stored time and stored points alone.
+
+    `elapsed_s` of `total_s` seconds are over; of `total` moments `due` are over and `measured` were measured. `counts`:
+    backend and its requests so far. `missing`: what is needed yet to tell, in words; empty: nothing.
+    """
+
+    elapsed_s: int
+    total_s: int
+    measured: int
+    due: int
+    total: int
+    requests: int
+    counts: tuple[tuple[str, int], ...]
+    missing: tuple[str, ...]
+    is_running: bool
+
+    @property
+    def can_still(self) -> bool:
+        """Whether enough of the whole can still be measured."""
+        return self.is_running and self.measured + self.total - self.due >= COVERED * self.total
+
+    @property
+    def left(self) -> str:
+        """“3 min”: what of it is to come."""
+        return span(self.total_s - self.elapsed_s)
+
+    @property
+    def words(self) -> str:
+        """How much of it is over, in words."""
+        return gettext("%(elapsed)s of %(total)s") % {"elapsed": span(self.elapsed_s), "total": span(self.total_s)}
+
+
+@dataclass(frozen=True, slots=True)
 class Effect:
     """One service in one cluster. `word` is a status of kind verification; `is_over`: what was kept of it is gone."""
 
@@ -62,13 +100,26 @@ class Effect:
     seen: Observation
     rows: tuple[EffectRow, ...]
     chart: Chart | None
+    progress: Progress
+    guardrails: tuple[Guardrail, ...]
     is_restored: bool
     is_over: bool
 
     @property
     def word(self) -> str:
-        """verified, mismatch or not_supported."""
-        return WORDS[self.seen.answer]
+        """verified, mismatch or not_supported; observing where the last is only that there is not enough yet."""
+        return "observing" if self.is_observing else WORDS[self.seen.answer]
+
+    @property
+    def is_observing(self) -> bool:
+        """Whether more requests or more time may still tell."""
+        can_still = self.seen.answer == "cannot be observed" and self.progress.can_still
+        return can_still and bool(self.progress.missing)
+
+    @property
+    def reason(self) -> str:
+        """Why it says so; empty while it is only too early."""
+        return "" if self.is_observing and (self.progress.measured or not self.progress.due) else self.seen.reason
 
 
 def effects_of(change: Change, steps: Collection[TargetStep]) -> tuple[list[Effect], int]:
@@ -86,8 +137,22 @@ class _Write:
 
     cluster: Cluster
     route: Route
+    before: Route | None
     written_at: dt.datetime
     restored_at: dt.datetime | None = None
+
+    @property
+    def approved(self) -> dict[str, int]:
+        """Basis points by backend key, of the rule for all requests."""
+        return {item.backend.key: item.weight_bp for item in self.route.rules[-1].backends}
+
+    @property
+    def raised(self) -> list[str]:
+        """Keys of the backends that get more than before; without a way to tell, of all that get something."""
+        rule = self.before.rules[-1] if self.before and self.before.rules else None
+        was = {item.backend.key: item.weight_bp for item in rule.backends} if rule else {}
+        more = [key for key, weight in self.approved.items() if weight > was.get(key, 0)]
+        return more or [key for key, weight in self.approved.items() if weight]
 
 
 def _writes(steps: Collection[TargetStep]) -> dict[tuple[str, str, str], _Write]:
@@ -100,7 +165,8 @@ def _writes(steps: Collection[TargetStep]) -> dict[tuple[str, str, str], _Write]
         route = Route.from_json(desired)
         key = (step.cluster.slug, route.root.namespace, route.root.service)
         if step.direction == "apply":
-            found[key] = _Write(step.cluster, route, step.state_changed_at)
+            live = step.plan_target.live_route
+            found[key] = _Write(step.cluster, route, Route.from_json(live) if live else None, step.state_changed_at)
         elif key in found:
             found[key].restored_at = step.state_changed_at
     return found
@@ -109,42 +175,97 @@ def _writes(steps: Collection[TargetStep]) -> dict[tuple[str, str, str], _Write]
 def _effect(change: Change, write: _Write) -> Effect:
     root, moment = write.route.root, now()
     until = min(moment, write.restored_at or moment, write.written_at + SPAN)
-    approved = {item.backend.key: item.weight_bp for item in write.route.rules[-1].backends}
-    age = moment - write.written_at
-    lines: list[Line] = []
-    if age < LONG_KEPT:
-        step = 15 if age < SHORT_KEPT else 60
-        minutes = int((age + SPAN).total_seconds() // 60) + 1
-        lines = list_points(write.cluster, root.namespace, root.service, step=step, minutes=minutes)
-        if step == 15 and not _has_data(lines):
-            lines = list_points(write.cluster, root.namespace, root.service, step=60, minutes=minutes)
+    approved, age = write.approved, moment - write.written_at
+    lines = _lines(write, age)
     names = {item.backend.key: item.backend.name for item in write.route.rules[-1].backends}
     by_key = {line.name.part: line for line in lines}
     before = _means(by_key, approved, write.written_at - SPAN, write.written_at)
     settled = write.written_at + dt.timedelta(seconds=settings.METRICS_WINDOW_SECONDS)  # rates look back over so much
     after = _means(by_key, approved, settled, until)
+    seen = _observed(write, approved, until)
     return Effect(
         cluster=write.cluster.slug,
         service=f"{root.namespace}/{root.service}",
         url=reverse("meshes:service-detail", args=[write.cluster.slug, root.namespace, root.service]),
         written_at=write.written_at,
         until=until,
-        seen=_observed(write, approved, until),
+        seen=seen,
         rows=tuple(_rows(approved, names, before, after)),
         chart=_chart(change, write, by_key, names) if _has_data(lines) else None,
+        progress=_progress(write, seen, names, until),
+        guardrails=_guardrails(write, seen, names, (before, after)),
         is_restored=write.restored_at is not None,
         is_over=age >= LONG_KEPT,
     )
 
 
+def _lines(write: _Write, age: dt.timedelta) -> list[Line]:
+    """What was kept around the write: by 15 s while that is there, else by the minute."""
+    if age >= LONG_KEPT:
+        return []
+    root, minutes = write.route.root, int((age + SPAN).total_seconds() // 60) + 1
+    for step in (15, 60) if age < SHORT_KEPT else (60,):
+        lines = list_points(write.cluster, root.namespace, root.service, step=step, minutes=minutes)
+        if _has_data(lines):
+            return lines
+    return []
+
+
+def _progress(write: _Write, seen: Observation, names: Mapping[str, str], until: dt.datetime) -> Progress:
+    """Nothing of it depends on when the page was opened."""
+    found = seen.coverage or Coverage(15, settings.METRICS_WINDOW_SECONDS, 0, 0, {})
+    elapsed, whole = (until - write.written_at).total_seconds(), SPAN.total_seconds()
+    is_running = write.restored_at is None and elapsed < whole
+    total = int((whole - found.back_s) // found.step_s) if write.restored_at is None else found.due
+    requests = sum(found.counts.values())
+    return Progress(
+        elapsed_s=int(elapsed),
+        total_s=int(whole),
+        measured=found.measured,
+        due=found.due,
+        total=max(total, found.due),
+        requests=int(requests),
+        counts=tuple((name, int(found.counts.get(key, 0.0))) for key, name in names.items()),
+        missing=_missing(found, requests, found.back_s - elapsed) if is_running else (),
+        is_running=is_running,
+    )
+
+
+def _missing(found: Coverage, requests: float, settling_s: float) -> tuple[str, ...]:
+    """What is needed yet, in words."""
+    said = []
+    if settling_s > 0:
+        said.append(gettext("%(span)s until rates tell of the time after the write") % {"span": span(settling_s)})
+    elif not found.is_enough:
+        said.append(
+            gettext("more samples: %(percent)d %% of those that are due are needed") % {"percent": COVERED * 100}
+        )
+    if requests < FEWEST:
+        said.append(gettext("%(n)d more requests") % {"n": math.ceil(FEWEST - requests)})
+    return tuple(said)
+
+
+def _guardrails(
+    write: _Write, seen: Observation, names: Mapping[str, str], means: tuple[Mapping[str, Golden], Mapping[str, Golden]]
+) -> tuple[Guardrail, ...]:
+    """Of the backends that get more than before, held against the service as it was before the write."""
+    before, after = means
+    counts = seen.coverage.counts if seen.coverage else {}
+    known = [(golden.p99_ms, golden.rate) for golden in before.values() if golden.p99_ms is not None]
+    weight = sum(rate for _, rate in known)
+    usual = sum(p99 * rate for p99, rate in known) / weight if weight else None
+    subjects = [Subject(names[key], after.get(key), counts.get(key, 0.0)) for key in write.raised]
+    return guardrails_of(subjects, usual_p99_ms=usual)
+
+
 def _observed(write: _Write, approved: Mapping[str, int], until: dt.datetime) -> Observation:
     """The answer for the rule for all requests; where other rules send some elsewhere, shares cannot tell."""
-    if len(write.route.rules) > 1:
-        text = f"The route has {len(write.route.rules)} rules: requests that others send elsewhere are counted, too."
-        return observe_split(approved, None, why=text)
-    root = write.route.root
-    window = (write.written_at, until)
-    return observe_service(write.cluster, root.namespace, root.service, approved=approved, window=window)
+    root, window = write.route.root, (write.written_at, until)
+    seen = observe_service(write.cluster, root.namespace, root.service, approved=approved, window=window)
+    if len(write.route.rules) == 1:
+        return seen
+    text = f"The route has {len(write.route.rules)} rules: requests that others send elsewhere are counted, too."
+    return replace(observe_split(approved, None, why=text), coverage=seen.coverage)
 
 
 def _has_data(lines: Sequence[Line]) -> bool:
@@ -153,25 +274,8 @@ def _has_data(lines: Sequence[Line]) -> bool:
 
 def _means(lines: Mapping[str, Line], keys: Collection[str], begin: dt.datetime, end: dt.datetime) -> dict[str, Golden]:
     """Means over the points of each backend between two moments; one without a point is not in it."""
-    found = {}
-    for key in keys:
-        line = lines.get(key)
-        if line is None:
-            continue
-        at = [n for n, time in enumerate(line.times) if begin.timestamp() <= time <= end.timestamp()]
-        rates = [rate for n in at if (rate := line.rate[n]) is not None]
-        if rates:
-            latency = {field: _weighted(line, field, at) for field in ("p50_ms", "p95_ms", "p99_ms")}
-            found[key] = Golden(sum(rates) / len(rates), _weighted(line, "success", at), **latency)
-    return found
-
-
-def _weighted(line: Line, field: str, at: Sequence[int]) -> float | None:
-    """The mean, each point counted by its requests."""
-    values = getattr(line, field)
-    known = [(value, line.rate[n] or 0.0) for n in at if (value := values[n]) is not None]
-    weight = sum(rate for _, rate in known)
-    return sum(value * rate for value, rate in known) / weight if weight else None
+    found = {key: mean_of(lines[key], begin, end) for key in keys if key in lines}
+    return {key: golden for key, golden in found.items() if golden is not None}
 
 
 def _rows(

@@ -65,6 +65,12 @@ class Spot:
         return " · ".join(shares) or gettext("not split")
 
     @property
+    def shares(self) -> tuple[int, ...]:
+        """The weights of its only rule, in basis points; empty where there are several rules or none."""
+        rules = self.live.rules if self.live else ()
+        return tuple(item.weight_bp for item in rules[0].backends) if len(rules) == 1 else ()
+
+    @property
     def extras(self) -> Mapping[str, Backend]:
         """The backends it could have besides, by version."""
         return self.side.extras if self.side else {}
@@ -72,11 +78,12 @@ class Spot:
 
 @dataclass(frozen=True, slots=True)
 class Chip:
-    """A place in the form; `why_not` says why it cannot be chosen."""
+    """A place in the form; `why_not` says why it cannot be chosen. `is_alike`: it shares now as the main place does."""
 
     spot: Spot
     is_checked: bool
     why_not: str = ""
+    is_alike: bool = False
 
     @property
     def value(self) -> str:
@@ -126,7 +133,11 @@ class Workbench:
 
     def chips(self, checked: Collection[str], desired: Route | None, action: Action = "set") -> list[Chip]:
         """Every place, the chosen ones ticked, each with what stands against `desired` there."""
-        return [Chip(spot, spot.value in checked, self.why_not(spot, desired, action)) for spot in self.spots]
+        own = self.main.shares
+        return [
+            Chip(spot, spot.value in checked, self.why_not(spot, desired, action), bool(own) and spot.shares == own)
+            for spot in self.spots
+        ]
 
     def why_not(self, spot: Spot, desired: Route | None, action: Action = "set") -> str:
         """Why `spot` cannot be chosen for `desired`; empty: it can."""

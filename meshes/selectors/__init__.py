@@ -39,7 +39,15 @@ from meshes.selectors.meshes import (
 from meshes.selectors.routes import get_live, get_route, routes_for_service
 from meshes.selectors.security import Ending, MtlsView, ending_of
 from meshes.selectors.served import served_by
-from meshes.selectors.services import ServiceLine, in_cluster, in_environment, service_lines, services_list, split_now
+from meshes.selectors.services import (
+    ServiceLine,
+    in_cluster,
+    in_environment,
+    list_members,
+    service_lines,
+    services_list,
+    split_now,
+)
 from meshes.selectors.serviceview import ServiceView, service_view
 
 __all__ = [
@@ -84,6 +92,7 @@ __all__ = [
     "kind_lines",
     "list_drifts",
     "list_managed",
+    "list_members",
     "list_meshes",
     "list_namespaces",
     "list_routes",

@@ -35,8 +35,12 @@ class SplitLine:
 
 @dataclass(frozen=True, slots=True)
 class ServiceLine:
-    """One service in a list. `splits`: one for each way it is split; more than one: its clusters differ."""
+    """One service in a list. `splits`: one for each way it is split; more than one: its clusters differ.
 
+    `pk`: of the first service of the row, by which parts of the page name it.
+    """
+
+    pk: UUID
     namespace: str
     name: str
     ports: tuple[int, ...]
@@ -75,15 +79,7 @@ def service_lines(seen: Rows, rows: Sequence[Service]) -> list[ServiceLine]:
     """What a list shows of each of `rows`, in their order. Five queries."""
     if not rows:
         return []
-    names = {(row.namespace, row.name) for row in rows}
-    # Links are not narrowed to what may be seen: they move only services that are.
-    links = list(
-        ServiceLink.objects.filter(named(names, "namespace", "name") | named(names, "to_namespace", "to_name"))
-    )
-    names |= {(link.namespace, link.name) for link in links}
-    names |= {(link.to_namespace, link.to_name) for link in links if not link.is_apart}
-    services = list(seen.services.filter(named(names, "namespace", "name")).select_related("cluster"))
-    keys = row_keys(services, links)
+    names, services, keys = _grouping(seen, rows)
     grouped: dict[RowKey, list[Service]] = defaultdict(list)
     for row in sorted(services, key=lambda service: service.cluster.slug):
         grouped[keys[row.pk]].append(row)
@@ -97,6 +93,30 @@ def service_lines(seen: Rows, rows: Sequence[Service]) -> list[ServiceLine]:
     return [_line(row, grouped[keys[row.pk]], routes[keys[row.pk]], shares) for row in rows if row.pk in keys]
 
 
+def list_members(seen: Rows, rows: Sequence[Service]) -> dict[UUID, list[Service]]:
+    """Of each of `rows` (by its primary key) the services that are one with it, itself among them. Two queries."""
+    if not rows:
+        return {}
+    _, services, keys = _grouping(seen, rows)
+    grouped: dict[RowKey, list[Service]] = defaultdict(list)
+    for service in services:
+        grouped[keys[service.pk]].append(service)
+    return {row.pk: grouped[keys[row.pk]] for row in rows if row.pk in keys}
+
+
+def _grouping(seen: Rows, rows: Sequence[Service]) -> tuple[set[Name], list[Service], dict[UUID, RowKey]]:
+    """The names that stand in these rows, every service of them that is seen, and the row of each. Two queries."""
+    names = {(row.namespace, row.name) for row in rows}
+    # Links are not narrowed to what may be seen: they move only services that are.
+    links = list(
+        ServiceLink.objects.filter(named(names, "namespace", "name") | named(names, "to_namespace", "to_name"))
+    )
+    names |= {(link.namespace, link.name) for link in links}
+    names |= {(link.to_namespace, link.to_name) for link in links if not link.is_apart}
+    services = list(seen.services.filter(named(names, "namespace", "name")).select_related("cluster"))
+    return names, services, row_keys(services, links)
+
+
 def _routes(seen: Rows, names: Collection[Name]) -> list[Route]:
     found = seen.routes.filter(named(names, "root_namespace", "root_service")).defer("body")
     return list(found.select_related("cluster").order_by("cluster__slug", "name"))
@@ -108,6 +128,7 @@ def _line(row: Service, services: list[Service], routes: list[Route], shares: Ma
         if route.pk in shares:
             ways[shares[route.pk]].append(route.cluster.slug)
     return ServiceLine(
+        pk=row.pk,
         namespace=row.namespace,
         name=row.name,
         ports=tuple(sorted({int(port["port"]) for service in services for port in service.ports})),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -58,7 +59,13 @@ class ServiceListView(ObjectListView[Service]):
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         """The rows of the page, with what a list shows of them."""
         context = super().get_context_data(**kwargs)
-        return context | {"lines": selectors.service_lines(self.seen, context["rows"].items)}
+        asked = self.request.GET.urlencode()
+        lines = self.lines_of(context["rows"].items)
+        return context | {"lines": lines, "asked": asked, "mark": hashlib.sha256(asked.encode()).hexdigest()[:8]}
+
+    def lines_of(self, rows: list[Service]) -> list[Any]:
+        """What is shown of `rows`, in their order."""
+        return list(selectors.service_lines(self.seen, rows))
 
 
 class ServiceDetailView(PageView):

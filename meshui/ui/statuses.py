@@ -110,6 +110,7 @@ STEP: Final = {
     "reverted": _("Reverted", "undo-2", "warn"),
 }
 VERIFICATION: Final = {
+    "observing": _("Observing", "clock", "info"),
     "verified": _("Verified", "circle-check", "ok"),
     "mismatch": _("Mismatch", "equal-not", "crit"),
     "not_supported": _("Cannot be observed", "eye-off"),
@@ -127,6 +128,12 @@ CHECK: Final = {
     "warn": _("Warning", "triangle-alert", "warn"),
     "block": _("Blocks", "circle-x", "crit"),
     "not_run": _("Not run", "circle-dashed"),
+}
+VERDICT: Final = {
+    "pass": _("Pass", "circle-check", "ok"),
+    "fail": _("Fail", "circle-x", "crit"),
+    "inconclusive": _("Inconclusive", "circle-question-mark"),
+    "error": _("Error", "triangle-alert", "warn"),
 }
 OUTCOME: Final = {
     "success": _("Done", "circle-check", "ok"),
@@ -153,6 +160,7 @@ TABLES: Final[Mapping[str, Mapping[str, Status]]] = MappingProxyType(
         "verification": VERIFICATION,
         "vote": VOTE,
         "check": CHECK,
+        "verdict": VERDICT,
         "outcome": OUTCOME,
         "flag": FLAG,
     }

@@ -143,5 +143,11 @@ def live() -> Q:
 
 def _reading(row: Series, moment: dt.datetime) -> Reading:
     age = max(0.0, (moment - row.at).total_seconds())
-    is_live = row.at >= moment - LATE.get(row.step, max(LATE.values()))
-    return Reading(row.name, row.golden, "live" if is_live else "stale", row.at, age, row.source, row.share)
+    return Reading(
+        row.name, row.golden, "stale" if is_late(row, moment) else "live", row.at, age, row.source, row.share
+    )
+
+
+def is_late(row: Series, moment: dt.datetime) -> bool:
+    """Whether its latest value is too old to be told as of now."""
+    return row.at < moment - LATE.get(row.step, max(LATE.values()))

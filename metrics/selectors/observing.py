@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import defaultdict
-from typing import TYPE_CHECKING, Final
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from django.conf import settings
 
 from meshes.types import Grain
 from metrics.models import Point
-from metrics.observed import Observation, observe_split
+from metrics.observed import Coverage, Observation, observe_split
 from metrics.selectors.latest import NOBODY, why_missing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from clusters.models import Cluster
-
-COVERED: Final = 0.6
-"""Which part of the window must have been measured."""
 
 
 def observe_service(
@@ -35,15 +33,26 @@ def observe_service(
     A rate looks back over its own window, so the first minute still tells of what was before and is left out. At most
     three queries.
     """
+    looked = _coverage(cluster, (namespace, service), window)
+    enough = next((each for each in looked if each.is_enough), None)
+    if enough is not None:
+        return replace(observe_split(approved, enough.counts), coverage=enough)
+    best = max(looked, key=lambda each: each.measured * each.step_s)
+    return replace(observe_split(approved, None, why=_why(cluster, *window)), coverage=best)
+
+
+def _coverage(cluster: Cluster, service: tuple[str, str], window: tuple[dt.datetime, dt.datetime]) -> list[Coverage]:
+    """By 15 s, and by the minute if that is not enough."""
     since, until = window
+    found: list[Coverage] = []
     for step, back in ((15, settings.METRICS_WINDOW_SECONDS), (60, max(settings.METRICS_WINDOW_SECONDS, 150))):
         start = since + dt.timedelta(seconds=back)
-        slots = int((until - start).total_seconds() // step)
-        points = _points(cluster, namespace, service, step, start, until)
-        measured = {point.at for point in points}
-        if slots >= 1 and len(measured) >= COVERED * slots:
-            return observe_split(approved, _counts(points, step))
-    return observe_split(approved, None, why=_why(cluster, since, until))
+        due = max(0, int((until - start).total_seconds() // step))
+        points = _points(cluster, *service, step, start, until)
+        found.append(Coverage(step, back, due, min(due, len({point.at for point in points})), _counts(points, step)))
+        if found[-1].is_enough:
+            break
+    return found
 
 
 def _points(

@@ -6,12 +6,13 @@ import datetime as dt
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import time_machine
 from zeal import zeal_ignore
 
 from meshui.lib.clock import now
-from metrics.models import Watched
+from metrics.models import Collector, Point, Watched
 from tests.people import make_person
-from tests.traffic.factories import checkout_route, in_review, in_state, make_cluster, make_route
+from tests.traffic.factories import checkout_route, in_review, in_state, make_change, make_cluster, make_route
 from tests.traffic.measuring import V1, V2, draw, measure
 from traffic.effects import effects_of
 from traffic.models import Change, Rollout, TargetStep
@@ -140,8 +141,11 @@ def test_effect__just_written__too_short_to_tell(eu: Cluster, author: User) -> N
 
     found = effect(change)
 
-    assert found.word == "not_supported"
-    assert "too short" in found.seen.reason
+    assert found.word == "observing"
+    settling, requests = found.progress.missing
+    assert settling.endswith("until rates tell of the time after the write")
+    assert requests == "30 more requests"
+    assert found.reason == ""
 
 
 def test_effect__restored_since__window_ends_there(eu: Cluster, author: User) -> None:
@@ -189,7 +193,7 @@ def test_page__written__table_and_status(client: Client, eu: Cluster, author: Us
 
 
 def test_page__nothing_written__says_what_comes(client: Client, eu: Cluster, author: User, viewer: User) -> None:
-    change = in_review(author, [eu.routes.get()])
+    change = make_change(author, [eu.routes.get()])
     client.force_login(viewer)
 
     assert "Nothing is written yet" in client.get(f"/changes/{change.number}/signals/").content.decode()
@@ -220,3 +224,129 @@ def test_watch__out_of_scope__missing(client: Client, eu: Cluster, author: User)
 
     assert client.post(f"/changes/{change.number}/signals/watch/").status_code == 404
     assert not Watched.objects.exists()
+
+
+# --- how far the observation is -------------------------------------------------------------------------------------
+
+
+def test_progress__half_over__samples_and_requests_of_each_backend_from_stored_points(
+    eu: Cluster, author: User
+) -> None:
+    change = written(author, eu)
+    shift(eu, (90.0, 10.0), (75.0, 25.0))
+
+    at = effect(change).progress
+
+    assert (at.total_s, at.is_running) == (600, True)
+    assert at.elapsed_s == pytest.approx(MINUTES * 60, abs=5)
+    assert (at.due, at.total) == (5, 7)
+    assert at.measured == at.due
+    points = at.requests // (100 * 60)
+    assert points in (at.due, at.due + 1)  # both ends of the window may lie on the raster
+    assert at.counts == (("v1", 75 * 60 * points), ("v2", 25 * 60 * points))
+
+
+def test_progress__page_is_opened_again__the_same_however_often(eu: Cluster, author: User, client: Client) -> None:
+    change = written(author, eu)
+    shift(eu, (90.0, 10.0), (75.0, 25.0))
+    client.force_login(author)
+    with time_machine.travel(now() + dt.timedelta(seconds=20), tick=False):
+        first = client.get(f"/changes/{change.number}/signals/").context["effects"][0].progress
+        again = client.get(f"/changes/{change.number}/signals/").context["effects"][0].progress
+
+    assert first == again
+
+
+def test_progress__few_requests__observing_says_how_many_more(eu: Cluster, author: User) -> None:
+    change = written(author, eu, minutes=5)
+    for part, rate in (("", 0.1), (V1, 0.075), (V2, 0.025)):
+        draw(measure(eu, rate, part), [rate] * 5)
+
+    found = effect(change)
+
+    assert (found.word, found.seen.answer) == ("observing", "cannot be observed")
+    assert found.progress.missing == (f"{30 - found.progress.requests} more requests",)
+    assert found.reason == ""
+
+
+def test_progress__half_of_it_cannot_be_measured_any_more__is_given_up(eu: Cluster, author: User) -> None:
+    change = written(author, eu, minutes=9)
+    measure(eu, 1.0)
+
+    found = effect(change)
+
+    assert not found.progress.can_still
+    assert found.word == "not_supported"
+    assert "not measured" in found.reason
+
+
+def test_progress__nothing_came_so_far__still_observing_and_says_why(eu: Cluster, author: User) -> None:
+    change = written(author, eu, minutes=2)
+    Collector.objects.create(cluster=eu, next_at=now(), minute_at=now(), problem="Pods may not be listed.")
+
+    found = effect(change)
+
+    assert found.word == "observing"
+    assert "Pods may not be listed." in found.reason
+
+
+def test_progress__restored_since__ends_there(eu: Cluster, author: User) -> None:
+    change = written(author, eu)
+    step(change, change.rollout, "restore", StepState.REVERTED, 2)
+
+    at = effect(change).progress
+
+    assert not at.is_running
+    assert at.elapsed_s == pytest.approx((MINUTES - 2) * 60, abs=5)
+    assert (at.missing, at.total) == ((), at.due)
+
+
+def test_progress__ten_minutes_later__whole_and_never_more(eu: Cluster, author: User) -> None:
+    change = written(author, eu, minutes=30)
+
+    at = effect(change).progress
+
+    assert (at.is_running, at.elapsed_s, at.total_s) == (False, 600, 600)
+    assert at.due == at.total
+
+
+def test_guardrails__raised_backend_fails_more__fail_beside_the_limit(eu: Cluster, author: User) -> None:
+    change = written(author, eu)
+    shift(eu, (90.0, 10.0), (75.0, 25.0))
+    Point.objects.filter(series__part=V2).update(success=0.9)
+
+    found = effect(change).guardrails
+
+    assert [(rail.title, rail.verdict) for rail in found] == [
+        ("Success rate of v2", "fail"),
+        ("p99 of v2", "pass"),
+        ("Enough requests to v2", "pass"),
+    ]
+    assert (found[0].value, found[0].limit) == ("90.00\u202f%", "min 99\u202f%")
+    assert found[1].limit == "max 90\u202fms"
+
+
+def test_page__observing__samples_requests_what_is_missing_and_guardrails(
+    client: Client, eu: Cluster, author: User, viewer: User
+) -> None:
+    change = written(author, eu, minutes=5)
+    for part, rate in (("", 0.1), (V1, 0.075), (V2, 0.025)):
+        draw(measure(eu, rate, part), [rate] * 5)
+    client.force_login(viewer)
+
+    page = client.get(f"/changes/{change.number}/signals/").content.decode()
+
+    assert "Observing" in page
+    assert "Still needed:" in page
+    assert '<progress max="7"' in " ".join(page.split())
+    assert "Inconclusive" in page
+
+
+def test_page__nothing_measured__counts_no_requests(client: Client, eu: Cluster, author: User, viewer: User) -> None:
+    change = written(author, eu, minutes=2)
+    client.force_login(viewer)
+
+    page = client.get(f"/changes/{change.number}/signals/").content.decode()
+
+    assert "0 of 36 samples" in page
+    assert "0 requests" not in page

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,7 +13,7 @@ from zeal import zeal_ignore
 from accounts.rights import Held
 from meshui.lib.clock import now
 from meshui.lib.errors import MissingError
-from metrics.models import Watched
+from metrics.models import Point, Watched
 from tests.people import make_person
 from tests.traffic.factories import checkout_route, in_review, in_state, make_cluster, make_route
 from tests.traffic.measuring import V1, V2, draw, measure
@@ -150,6 +151,106 @@ def test_measures__change_applied_there__marked(eu: Cluster, viewer: User, autho
     (marker,) = found(viewer).charts[0].markers
 
     assert (marker.number, marker.url) == (change.number, f"/changes/{change.number}/")
+
+
+def test_measures__change_open__its_shares_below_what_is_configured(eu: Cluster, viewer: User, author: User) -> None:
+    change = in_review(author, [eu.routes.get()])
+    measure(eu, 80.0, V1)
+    measure(eu, 20.0, V2)
+
+    seen = found(viewer)
+
+    assert seen.proposed == change
+    assert [(row.name, row.weight_bp, row.proposed_bp) for row in seen.shares] == [
+        ("v1", 9000, 7500),
+        ("v2", 1000, 2500),
+    ]
+    assert seen.bars == [
+        ("Measured", [("v1", 8000), ("v2", 2000)]),
+        ("Configured", [("v1", 9000), ("v2", 1000)]),
+        ("Proposed", [("v1", 7500), ("v2", 2500)]),
+    ]
+
+
+def test_measures__change_would_add_a_backend__it_has_a_row(eu: Cluster, viewer: User, author: User) -> None:
+    wanted = checkout_route(7500, 2500)
+    rule = wanted.rules[0]
+    third = replace(rule.backends[1], backend=replace(rule.backends[1].backend, subset="v3"), weight_bp=500)
+    second = replace(rule.backends[1], weight_bp=2000)
+    rules = (replace(rule, backends=(rule.backends[0], second, third)),)
+    in_review(author, [eu.routes.get()], desired=replace(wanted, rules=rules))
+
+    rows = found(viewer).shares
+
+    assert [(row.name, row.weight_bp, row.proposed_bp) for row in rows][-1] == ("v3", None, 500)
+
+
+def test_measures__change_ended__no_proposal_but_told_below(eu: Cluster, viewer: User, author: User) -> None:
+    change = in_review(author, [eu.routes.get()])
+    in_state(change, "applied", ended_at=now())
+
+    seen = found(viewer)
+
+    assert (seen.proposed, [each.number for each in seen.changes]) == (None, [change.number])
+    assert [label for label, _ in seen.bars] == ["Configured"]
+
+
+def test_measures__change_of_another_cluster__not_told_here(eu: Cluster, viewer: User, author: User) -> None:
+    us = make_cluster("us-east")
+    make_route(us)
+    in_review(author, [us.routes.get()])
+
+    assert (found(viewer, at="eu-west").proposed, found(viewer, at="eu-west").changes) == (None, ())
+
+
+def test_measures__split__every_backend_held_against_the_service_worst_first(eu: Cluster, viewer: User) -> None:
+    draw(measure(eu, 10.0), [10.0] * 20)
+    draw(measure(eu, 9.0, V1), [9.0] * 20)
+    draw(measure(eu, 1.0, V2), [1.0] * 20)
+    Point.objects.filter(series__part=V2).update(p99_ms=100.0)
+    Point.objects.filter(series__part=V1).update(success=0.7)
+
+    rails = found(viewer).guardrails
+
+    assert [(rail.title, rail.value, rail.limit, rail.verdict) for rail in rails] == [
+        ("Success rate of v1", "70.00\u202f%", "min 99\u202f%", "fail"),
+        ("p99 of v2", "100\u202fms", "max 90\u202fms", "fail"),
+        ("p99 of v1", "60\u202fms", "max 90\u202fms", "pass"),
+        ("Success rate of v2", "100.00\u202f%", "min 99\u202f%", "pass"),
+    ]
+
+
+def test_measures__few_requests__says_that_there_are_too_few(eu: Cluster, viewer: User) -> None:
+    draw(measure(eu, 1.0), [1.0] * 20)
+    draw(measure(eu, 1.0, V1), [1.0] * 20)
+    draw(measure(eu, 0.01, V2), [0.01] * 20)
+
+    rails = {rail.title: rail.verdict for rail in found(viewer).guardrails}
+
+    assert rails["Enough requests to v2"] == "inconclusive"
+    assert "Enough requests to v1" not in rails
+
+
+def test_measures__not_split__no_guardrails(viewer: User) -> None:
+    whole = checkout_route(10_000, 0)
+    only = replace(whole.rules[0], backends=whole.rules[0].backends[:1])
+    make_route(make_cluster(), replace(whole, rules=(only,)))
+
+    assert found(viewer).guardrails == ()
+
+
+def test_page__change_open__its_bar_its_column_and_its_state(
+    client: Client, eu: Cluster, viewer: User, author: User
+) -> None:
+    change = in_review(author, [eu.routes.get()])
+    measure(eu, 80.0, V1)
+    client.force_login(viewer)
+
+    page = " ".join(client.get(PAGE).content.decode().split())
+
+    assert f"#{change.number} {change.title}" in page
+    assert '<th scope="col" class="r">Proposed</th>' in page
+    assert "Waiting for approval" in page
 
 
 def test_measures__out_of_scope__as_if_it_were_not_there(eu: Cluster) -> None:

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlencode
 
 from django import template
 from django.utils.html import format_html
-from django.utils.translation import gettext
+from django.utils.translation import gettext, ngettext
 
 from meshui.ui import charts, wording
+from meshui.ui.parts import series_class
+from meshui.ui.templatetags.pictures import sparkline
+from meshui.ui.templatetags.ui import ago
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from django.utils.safestring import SafeString
+
+    from metrics.types import RowSignals
+    from traffic.forms import RuleFields
+    from traffic.measures import BackendNow
 
 register = template.Library()
 DATA: Final = '<td class="r num">{}<span class="sub">{}</span></td><td class="r num">{}</td>'
@@ -48,6 +59,53 @@ def fleet_cells(measured: Any, key: Any) -> SafeString:
         return format_html(NO_DATA, gettext("no data"))
     rate, success, p99 = charts.rate_text(found.rate), _percent_or_dash(found.success), _ms(found.worst_p99_ms)
     return format_html(DATA, rate, success, p99)
+
+
+@register.simple_tag
+def row_rate(signals: RowSignals) -> SafeString:
+    """Requests/s of a row over its clusters, with its last hour; else since when, or why, there is no number."""
+    if signals.state == "live":
+        part = ngettext("%(live)s of %(n)s cluster", "%(live)s of %(n)s clusters", signals.places)
+        said = part % {"live": signals.live, "n": signals.places} if signals.live < signals.places else ""
+        below = format_html('<span class="sub">{}</span>', said) if said else ""
+        return format_html("{}<b>{}</b>{}", sparkline(signals.line), charts.rate_text(signals.rate), below)
+    if signals.state == "stale":
+        return format_html('<span class="mut">{} {}</span>', gettext("No data since"), ago(signals.at))
+    words = gettext("no source") if signals.state == "off" else gettext("not measured")
+    return format_html('<span class="mut">{}</span>', words)
+
+
+@register.simple_tag
+def row_value(signals: RowSignals, field: str) -> str:
+    """`success` or `p99_ms` of a row; a dash where it is not known."""
+    value = getattr(signals, field)
+    return _percent_or_dash(value) if field == "success" else _ms(value)
+
+
+@register.inclusion_tag("traffic/backend_now.html")
+def backend_now(each: BackendNow, number: int) -> dict[str, Any]:
+    """Sparkline, requests/s, success and p99 of the backend at place `number`; else since when there is no data."""
+    golden = each.reading.golden if each.reading and each.reading.is_live else None
+    return {
+        "each": each,
+        "css": series_class(number),
+        "golden": golden,
+        "rate": charts.amount(golden.rate if golden else None, "rate"),
+        "success": _percent_or_dash(golden.success if golden else None),
+        "p99": _ms(golden.p99_ms if golden else None),
+    }
+
+
+@register.filter
+def as_json(value: Mapping[str, float]) -> str:
+    """For a data attribute that a script reads; never localised."""
+    return json.dumps(dict(value))
+
+
+@register.filter
+def seen_url(rule: RuleFields, base: str) -> str:
+    """Where it is told what is measured of the backends of a rule."""
+    return f"{base}&{urlencode({'rows': rule.prefix, 'key': rule.keys}, doseq=True)}"
 
 
 @register.filter

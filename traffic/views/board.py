@@ -255,7 +255,7 @@ def _verified(change: Change, apply: Sequence[TargetStep]) -> Step:
     label = gettext("Verify")
     levels = sorted({str(step.evidence.get("level", "")) for step in apply} - {""})
     if change.state != State.APPLIED:
-        return Step(label, gettext("read back after each write"))
+        return Step(label, gettext("read back, then observed for 10 min"))
     words = {"L1": gettext("L1: stored, read back"), "L2": gettext("L2: accepted by the controllers")}
     return Step(label, words.get(levels[0], "") if levels else "", "done")
 

@@ -21,12 +21,18 @@ from meshui.ui.views import ActionView, PageView
 from metrics.services.watching import watch_all, watch_service
 from traffic import selectors
 from traffic.effects import MOST, effects_of
-from traffic.measures import RANGES, USUAL, measures_of
+from traffic.measures import RANGES, USUAL, measures_of, split_now
+from traffic.outlook import outlooks_of
 from traffic.sight import Sight
+from traffic.types import TERMINAL
 
 if TYPE_CHECKING:
     from django.utils.functional import _StrPromise
 
+    from traffic.models import Change
+    from traffic.outlook import Outlook
+
+MOST_KEYS: Final = 100
 SPANS: Final[dict[int, str | _StrPromise]] = {
     15: gettext_lazy("15 min"),
     60: gettext_lazy("1 h"),
@@ -66,6 +72,31 @@ class ServiceSignalsView(PageView):
         return super().get_context_data(found=found, spans=SPANS, **kwargs)
 
 
+class KeysForm(forms.Form):
+    """The backends of the form that asks, and what the ids of its rows begin with."""
+
+    at = forms.CharField(required=False, max_length=253)
+    rows = forms.RegexField(r"^r\d{1,3}-$", required=False)
+
+
+class SplitSignalsView(PageView):
+    """…/split/signals/?at=&prefix=&key=…: for htmx the measured parts of the split form, else a page of its own."""
+
+    needs = READ
+    page_template = "traffic/split_signals.html"
+    partial = "signals"
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        """What is measured of the backends `key`, in their order. Raises MissingError."""
+        form = KeysForm(self.request.GET)
+        form.is_valid()
+        service = (kwargs["namespace"], kwargs["name"])
+        keys = self.request.GET.getlist("key")[:MOST_KEYS]
+        found = split_now(signed_in(self.request), kwargs["scope"], service, form.cleaned_data.get("at", ""), keys)
+        prefix = form.cleaned_data.get("rows", "")
+        return super().get_context_data(found=found, prefix=prefix, asked=self.request.GET.urlencode(), **kwargs)
+
+
 class ChangeSignalsView(PageView):
     """/changes/<n>/signals/: what its writes did to the requests; fetched by its page once there was a write."""
 
@@ -77,8 +108,15 @@ class ChangeSignalsView(PageView):
         """Each service of each cluster before and after. Raises MissingError."""
         change = selectors.get_change(signed_in(self.request), kwargs["number"])
         effects, total = effects_of(change, list(selectors.list_steps(change)))
-        topics = " ".join(sorted({f"metric-{effect.cluster}" for effect in effects}))
-        return super().get_context_data(change=change, effects=effects, total=total, topics=topics, **kwargs)
+        outlooks = [] if effects or change.state in TERMINAL else self.outlooks(change)
+        clusters = {each.cluster for each in effects} | {each.cluster for each in outlooks}
+        topics = " ".join(f"metric-{slug}" for slug in sorted(clusters))
+        found = {"effects": effects, "total": total, "outlooks": outlooks, "topics": topics}
+        return super().get_context_data(change=change, **found, **kwargs)
+
+    def outlooks(self, change: Change) -> list[Outlook]:
+        """What it would move, before it is written."""
+        return outlooks_of(selectors.list_plan_targets(change.current_plan)) if change.current_plan else []
 
 
 class ChangeWatchView(ActionView):

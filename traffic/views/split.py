@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
+from urllib.parse import urlencode
 
 from django.http import QueryDict
 from django.shortcuts import render
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from traffic.models import Change
     from traffic.previews import TargetPreview
     from traffic.spots import AskedOfChange
-    from traffic.workbench import Workbench
+    from traffic.workbench import Spot, Workbench
 
 
 class SplitPage(PageView, ActionView):
@@ -113,6 +114,7 @@ class SplitPage(PageView, ActionView):
             "previews": self.previews(desired, checked),
             "others": selectors.list_open_on(signed_in(self.request), main.row) if main.row else [],
             "action": self.request.path.removesuffix("preview/"),
+            **seen_urls(main),
         }
 
     def checked(self, form: ProposalForm) -> list[str]:
@@ -169,6 +171,16 @@ class SplitPage(PageView, ActionView):
         except DeniedError as refused:
             return str(refused)
         return gettext("Every target is being dry-run.")
+
+
+def seen_urls(main: Spot) -> dict[str, str]:
+    """Where it is told what is measured in the main place, and where to say that somebody looks."""
+    root, slug = main.root, main.cluster.slug
+    names = [slug, root.namespace, root.service]
+    return {
+        "seen_base": f"{reverse('traffic:split-signals', args=names)}?{urlencode({'at': slug})}",
+        "watch_url": reverse("traffic:service-watch", args=names),
+    }
 
 
 class SplitView(SplitPage):

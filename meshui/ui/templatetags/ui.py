@@ -13,7 +13,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext, ngettext
 
 from meshui.lib import clock
-from meshui.ui import diffs, parts, wording
+from meshui.ui import bars, diffs, parts, wording
 from meshui.ui.context import env_of
 from meshui.ui.statuses import status_of
 from meshui.ui.views import default_query
@@ -206,47 +206,36 @@ def slider_track(live_bp: int, shown_bp: int) -> SafeString:
         '<svg aria-hidden="true"><rect class="bg" x="0" y="14" width="100%" height="6" rx="3"/>'
         '<rect class="tr" x="0" y="14" width="{}%" height="6" rx="3"/>'
         '<line class="tick" x1="{}%" x2="{}%" y1="5" y2="29"/></svg>',
-        _share(shown_bp),
-        _share(live_bp),
-        _share(live_bp),
+        bars.percentage(shown_bp),
+        bars.percentage(live_bp),
+        bars.percentage(live_bp),
     )
-
-
-def _share(basis_points: int) -> str:
-    """An SVG percentage; never localised."""
-    return f"{basis_points / 100:.2f}"
-
-
-def _bar(shares: Sequence[tuple[str, int]], css: str) -> SafeString:
-    """A bar in a list is narrow: only wide segments hold their share, and its legend has them all."""
-    segments, start = [], 0
-    least = {"thin": 10_001, "full": 600}.get(css, 1500)
-    for number, (_, share) in enumerate(parts.gathered(shares, gettext("others"))):
-        text = wording.percent(share) if share >= least else ""
-        segments.append(
-            (parts.series_class(number), _share(start), _share(share), _share(start + share // 2), text),
-        )
-        start += share
-    drawn = format_html_join(
-        "",
-        '<g class="{}"><rect x="{}%" y="0" width="{}%" height="100%"/><text x="{}%" y="50%">{}</text></g>',
-        segments,
-    )
-    return format_html('<svg class="sbar {}" aria-hidden="true">{}</svg>', css, drawn)
 
 
 @register.simple_tag
-def split_bar(live: Sequence[tuple[str, int]], proposed: Sequence[tuple[str, int]] | None = None) -> SafeString:
-    """The shares as a bar: live alone, or thin above what is proposed. Hidden from readers: say the same beside it."""
+def split_bar(
+    live: Sequence[tuple[str, int]], proposed: Sequence[tuple[str, int]] | None = None, seen: str = ""
+) -> SafeString:
+    """The shares as a bar: live alone, or thin above what is proposed. Hidden from readers: say the same beside it.
+
+    `seen`: the id of the place above both where the measured shares are put once they are known.
+    """
     if proposed is None:
-        return _bar(live, "")
-    return format_html(
-        '<div class="sb"><span>{}</span>{}<span>{}</span>{}</div>',
-        gettext("Live now"),
-        _bar(live, "thin"),
-        gettext("Proposed"),
-        _bar(proposed, "full"),
-    )
+        return bars.bar(live)
+    place = format_html('<div id="{}"></div>', seen) if seen else ""
+    return bars.stacked([(gettext("Live now"), live), (gettext("Proposed"), proposed)], place)
+
+
+@register.simple_tag
+def split_bars(levels: Sequence[tuple[str, Sequence[tuple[str, int]]]]) -> SafeString:
+    """A bar for each (label, shares), the last one large. Hidden from readers: say the same beside them."""
+    return bars.stacked(levels)
+
+
+@register.simple_tag
+def thin_bar(shares: Sequence[tuple[str, int]]) -> SafeString:
+    """One more bar above those of `split_bar`. Hidden from readers."""
+    return bars.bar(shares, "thin")
 
 
 @register.simple_tag
@@ -261,8 +250,11 @@ def split_legend(shares: Sequence[tuple[str, int]]) -> SafeString:
 
 
 @register.inclusion_tag("parts/split_editor.html")
-def split_editor(rows: Sequence[parts.SplitRow], prefix: str = "") -> dict[str, Any]:
-    """The rows of a split form; their fields are called `<prefix>weight-<n>` and hold percent text."""
+def split_editor(rows: Sequence[parts.SplitRow], prefix: str = "", seen_url: str = "") -> dict[str, Any]:
+    """The rows of a split form; their fields are called `<prefix>weight-<n>` and hold percent text.
+
+    `seen_url` answers what is measured of them: it fills `#<prefix>seen`, and `#seen-<field>` of each row.
+    """
     placed = parts.numbered(rows, prefix)
     return {
         "rows": placed,
@@ -270,6 +262,8 @@ def split_editor(rows: Sequence[parts.SplitRow], prefix: str = "") -> dict[str, 
         "live": [(row.name, row.live_bp) for row in placed],
         "proposed": [(row.name, row.shown_bp) for row in placed],
         "presets": parts.PRESETS,
+        "prefix": prefix,
+        "seen_url": seen_url,
     }
 
 
