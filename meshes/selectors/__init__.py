@@ -15,7 +15,7 @@ from meshes.selectors.drift import (
     watch_of,
 )
 from meshes.selectors.fleet import FleetRow, fleet_clusters, fleet_groups, fleet_rows
-from meshes.selectors.freshness import MeshLine, kept, stale_after, sync_facts, sync_words
+from meshes.selectors.freshness import MeshLine, kept, stale_after, sync_facts, sync_stand, sync_words
 from meshes.selectors.inventory import (
     ReadCluster,
     list_namespaces,
@@ -103,6 +103,7 @@ __all__ = [
     "split_now",
     "stale_after",
     "sync_facts",
+    "sync_stand",
     "sync_words",
     "watch_of",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,8 @@ from clusters.models import Cluster
 from meshes.models import Mesh, ServiceLink
 from meshui.lib.clock import now
 from meshui.ui import graphviz
-from meshui.ui.graphs import Layout, LayoutError, Picture
+from meshui.ui.drawn import Picture
+from meshui.ui.graphs import Layout, LayoutError
 from tests.people import make_person
 from tests.traffic.calling import key, make_calls, make_services, measured
 from tests.traffic.factories import make_cluster
@@ -90,8 +92,8 @@ def test_topology__focus__graph_panel_and_table_of_the_same(client: Client, view
     assert "0 of 2 calls measured" in text
     assert text.count("<polygon") == 2
     assert "web to cart: no data, 90 % by its route" in text
-    assert text.count("<tr>") == 3
-    assert 'aria-current="true" class="gn' in text
+    assert text.count("<tr>") == 7
+    assert re.findall(r'class="gn +focus"', text)
     assert "Known from routes alone" in text
 
 
@@ -115,7 +117,7 @@ def test_topology__as_table__no_picture(client: Client, viewer: User, eu: Cluste
     text = text_of(client, f"{FOCUS}&view=table")
 
     assert "<polygon" not in text
-    assert text.count("<tr>") == 3
+    assert text.count("<tr>") == 7
     assert "As graph" in text
 
 
@@ -161,7 +163,7 @@ def test_topology__environment__narrows_and_is_kept_in_links(client: Client, vie
     text = text_of(client, f"{FOCUS}&env=staging&hops=1")
 
     assert "us-east" not in text
-    assert "focus=eu-west%2Fshop%2Fcart&hops=1&env=staging" in text
+    assert "?focus=all%2Fshop%2Fweb&env=staging&hops=1&pick=eu-west%2Fshop%2Fcart" in text
 
 
 def test_topology__graphviz_missing__table_and_how_to_install_it(
@@ -173,7 +175,7 @@ def test_topology__graphviz_missing__table_and_how_to_install_it(
     text = text_of(client, FOCUS)
 
     assert "apt-get install graphviz" in text
-    assert text.count("<tr>") == 3
+    assert text.count("<tr>") == 7
     assert "<polygon" not in text
 
 
@@ -186,7 +188,7 @@ def test_topology__graphviz_fails__table_and_try_again(
     text = text_of(client, FOCUS)
 
     assert "Try again" in text
-    assert text.count("<tr>") == 3
+    assert text.count("<tr>") == 7
 
 
 def _raising(error: Exception) -> Callable[[Graph], Picture]:
