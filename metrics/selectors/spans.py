@@ -28,8 +28,6 @@ NOW: Final = Span()
 KEPT: Final = dt.timedelta(hours=24)
 LONGEST: Final = 60
 """Minutes that a span may take."""
-SLACK: Final = dt.timedelta(seconds=15)
-"""A single minute reaches back so much further, so that a round that came a little late is not missed."""
 PLACE: Final = ("series__cluster__slug", "series__namespace", "series__service", "series__grain", "series__part")
 JUDGED: Final = Q(success__isnull=False)
 
@@ -96,7 +94,7 @@ def _points(span: Span) -> QuerySet[Point]:
     until = span.at or now()
     begin = until - dt.timedelta(minutes=min(span.minutes, LONGEST))
     if span.minutes == 1:
-        return Point.objects.filter(step__in=(15, 60), at__gt=begin - SLACK, at__lte=until)
+        return Point.objects.filter(step__in=(15, 60), at__gt=begin, at__lte=until)
     return Point.objects.filter(step=60, at__gt=begin, at__lte=until)
 
 

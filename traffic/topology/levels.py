@@ -122,8 +122,9 @@ def _cluster_node(row: Cluster, health: Health, services: int, meshes: int) -> N
         ngettext("%(n)s service", "%(n)s services", services) % {"n": wording.number(services)},
         ngettext("%(n)s mesh", "%(n)s meshes", meshes) % {"n": wording.number(meshes)},
     ]
-    node = Node(row.slug, row.slug, " · ".join(words), box=row.environment, place=row.environment)
-    return _named(dressed_in(node, health), status_of(row.health, "health").tone, row.health)
+    node = dressed_in(Node(row.slug, row.slug, " · ".join(words), box=row.environment, place=row.environment), health)
+    more = (gettext("Services"), wording.number(services)), (gettext("Meshes"), wording.number(meshes))
+    return _named(replace(node, facts=(*node.facts, *more)), status_of(row.health, "health").tone, row.health)
 
 
 def _named(node: Node, tone: str, health: str) -> Node:
@@ -148,6 +149,7 @@ def _mesh_node(row: MeshRow, health: Health) -> Node:
     note = " · ".join([*row.versions, row.mesh.trust_domain] if row.mesh.trust_domain else row.versions)
     slug = row.mesh.cluster.slug
     node = dressed_in(Node(str(row.mesh.pk), row.label, note, box=slug, place=slug), health)
+    node = replace(node, facts=(*node.facts, (gettext("Versions"), ", ".join(row.versions) or "\u2013")))
     tone, icon, word = MESH_LOOKS.get(row.status, ("", "", gettext_lazy("Not known")))
     return replace(node, word=str(word), icon=icon) if tone == node.tone else node
 

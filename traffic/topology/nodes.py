@@ -43,7 +43,7 @@ def service_node(key: ServiceKey, health: Health, *, box: str, is_focus: bool) -
             label=key.name,
             note=f"{key.namespace} · {charts.rate_text(health.rate)}",
             box=box,
-            place=key.cluster,
+            place=f"{key.cluster} · {key.namespace}",
             is_focus=is_focus,
         ),
         health,
@@ -54,7 +54,7 @@ def dressed_in(node: Node, health: Health) -> Node:
     """The node, with what is known of its health."""
     numbers = [change.number for change in health.changes]
     badge = "" if not numbers else f"#{numbers[0]}" if len(numbers) == 1 else f"#{numbers[0]} +{len(numbers) - 1}"
-    why = tuple(finding.text for finding in health.findings)
+    why = tuple(finding.text for finding in health.findings if finding.tone != "ok")
     return replace(
         node, tone=health.tone, word=health.word, icon=health.icon, why=why, badge=badge, facts=facts_of(health)
     )

@@ -63,6 +63,7 @@ class TopologyForm(forms.Form):
     pick = forms.CharField(required=False, max_length=2000)
 
 
+FIXED: Final = {"hops": HOPS, "only": ONLY, "ranges": RANGES}
 PLAIN: Final[dict[str, Any]] = dict.fromkeys(TopologyForm.base_fields, "") | {"hops": 2, "minutes": 1, "at": None}
 
 
@@ -113,8 +114,10 @@ class GraphView(PageView):
     def told(self, found: Topology | None) -> dict[str, Any]:
         """What every state of the page needs."""
         return {
-            **{"hops": HOPS, "only": ONLY, "ranges": RANGES},
-            **{"found": found, "asked": self.wanted, "when": self.when},
+            **FIXED,
+            "found": found,
+            "asked": self.wanted,
+            "when": self.when,
             "meshes": [(kind, adapter_for(kind).label) for kind in found.choices.meshes] if found else [],
             **self._unstored(found),
             "but_time": self._others(TIME),

@@ -40,6 +40,7 @@ def graph_legend(picture: Picture) -> dict[str, Any]:
     return {
         "has_edges": bool(picture.graph.edges),
         "is_measured": is_measured,
+        "has_badges": any(node.badge for node in picture.graph.nodes),
         "warn": _percent(WARN_SHARE, 1),
         "crit": _percent(CRIT_SHARE, 0),
     }
@@ -79,14 +80,15 @@ def node_words(node: Node) -> SafeString:
     name = format_html('<a class="lnk" href="{}">{}</a>', node.url, label) if node.url else format_html("{}", label)
     if node.is_found:
         name = format_html("<mark>{}</mark>", name)
-    below = " · ".join(wording.visible(part) for part in (node.place or node.box, node.note, node.badge) if part)
+    note = "" if node.facts else node.note  # facts have columns and rows of their own
+    below = " · ".join(wording.visible(part) for part in (node.place or node.box, note, node.badge) if part)
     return format_html('<b>{}</b><span class="sub">{}</span>', name, below)
 
 
 @register.simple_tag
 def node_title(node: Node) -> str:
     """All that a node says, as one line."""
-    words = ", ".join(wording.visible(part) for part in (node.label, node.place, node.note, node.word) if part)
+    words = ", ".join(wording.visible(part) for part in (node.label, node.note, node.place, node.word) if part)
     more = "; ".join([*node.why, *([gettext("change request %(n)s") % {"n": node.badge}] if node.badge else [])])
     return f"{words}: {wording.visible(more)}" if more else words
 
