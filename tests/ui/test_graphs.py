@@ -251,3 +251,34 @@ def test_legend__nothing_measured__says_no_data_alone() -> None:
     assert "over 1" in measured
     assert "no data" in unknown
     assert "over 1" not in unknown
+
+
+def test_picture__edges_that_lead_somewhere__follow_their_node_for_the_tab_key() -> None:
+    tree = as_tree(picture_of(Edge("a", "b", 5.0, url="?pick=a%3Eb")))
+
+    links = [each.attrib.get("href", "") for each in tree.iter("a")]
+    assert links == ["", "?pick=a%3Eb", ""]
+    assert "web to cart: 5.00/s" in "".join(tree.itertext())
+
+
+@pytest.mark.parametrize(("is_found", "css"), [(None, ""), (True, "found"), (False, "dim")])
+def test_node__looked_for__marked_or_dimmed(is_found: bool | None, css: str) -> None:  # noqa: FBT001 - a parameter
+    drawn_node = two(is_found=is_found).nodes[0]
+
+    assert drawn_node.css == css
+
+
+def test_node__health__icon_and_word_in_the_picture_and_why_in_its_title() -> None:
+    html = drawn(
+        '{% graph picture "Calls" %}',
+        picture=two(tone="warn", word="Degraded", icon="triangle-alert", why=("Its route drifted",), badge="#12"),
+    )
+
+    assert "#triangle-alert" in html
+    assert ">Degraded<" in html
+    assert "web, Degraded: Its route drifted; change request #12" in html
+
+
+def test_graph__box_within_what_is_not_there__refused() -> None:
+    with pytest.raises(ValueError, match="has no 'eu-west'"):
+        Graph((Node("a", "a", box="x"),), (), (Box("x", "x", within="eu-west"),))
