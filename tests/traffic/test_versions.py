@@ -119,7 +119,7 @@ def test_versions__measured_by_workload__rates_of_each_and_together(eu: Cluster,
 def _labelled(cluster: Cluster) -> None:
     """What each subset stands for, as a DestinationRule would say it."""
     row = cluster.routes.get()
-    words = row.neutral
+    words = row.neutral or {}
     for item in words["rules"][0]["backends"]:
         item["backend"]["labels"] = [["version", item["backend"]["subset"]]]
     row.save()
