@@ -9,11 +9,12 @@ from zeal import zeal_ignore
 
 from accounts.rights import Held
 from meshes.models import Service, Workload
+from meshes.types import Grain
 from meshui.lib.clock import now
 from tests.people import make_person
 from tests.traffic.calling import key, make_calls, make_services, measured
 from tests.traffic.factories import make_cluster, make_route
-from tests.traffic.measuring import V1, V2, measure, measure_edge
+from tests.traffic.measuring import V1, V2, make_series, measure, measure_edge
 from traffic.calls import Call, Sent
 from traffic.sight import Sight
 from traffic.topology import Asked, around, linked, panel_of
@@ -152,3 +153,16 @@ def test_versions__not_split__a_node_and_no_box(eu: Cluster, viewer: User) -> No
     found = around(Sight(Held(viewer)), [WEB], Asked(by="version"))
 
     assert [(node.label, node.box) for node in found.graph.nodes] == [("web", "eu-west")]
+
+
+def test_services__a_service_that_is_a_version__what_that_version_got(eu: Cluster, viewer: User) -> None:
+    make_services(eu, "web-v1", "web-v2")
+    make_calls(eu, "web", {"web-v1": 9000, "web-v2": 1000})
+    make_series(eu, Grain.BACKEND, "shop/web-v1:8080", 7.0, service="web", success=0.9)
+
+    found = around(Sight(Held(viewer)), [WEB], Asked())
+
+    assert ends(found) == {(WEB.text, "eu-west/shop/web-v1"): 7.0, (WEB.text, "eu-west/shop/web-v2"): None}
+    words = {node.label: (node.note, node.word) for node in found.graph.nodes}
+    assert words["web-v1"] == ("shop · 7.00/s", "At risk")
+    assert words["web-v2"] == ("shop · no data", "No data")

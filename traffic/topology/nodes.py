@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
@@ -14,6 +15,7 @@ from meshes.types import Grain
 from meshui.ui import charts, wording
 from meshui.ui.graphs import Box, Edge, Node
 from metrics.types import Golden, Name, Reading
+from traffic.calls import service_of
 from traffic.health import Health, error_finding, facts_of
 
 if TYPE_CHECKING:
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from traffic.topology.walk import Walk
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Ground:
     """What a graph is drawn from: what was reached from where, and what is known of it."""
 
@@ -33,6 +35,22 @@ class Ground:
     starts: Collection[ServiceKey]
     known: Known
     asked: Asked
+
+    @cached_property
+    def calls(self) -> list[Call]:
+        """Between what was reached; to a Service that is a version of its caller, with what that version got."""
+        got: dict[tuple[ServiceKey, ServiceKey | None], Health] = {
+            (key, service_of(key.cluster, each.backend.key)): each.health
+            for key, versions in self.known.versions.items()
+            for each in versions
+            if each.backend.kind == "service"
+        }
+        return [
+            replace(call, rate=found.rate, error_share=found.errors)
+            if call.rate is None and (found := got.get((call.caller, call.callee)))
+            else call
+            for call in self.walk.calls
+        ]
 
 
 def service_node(key: ServiceKey, health: Health, *, box: str, is_focus: bool) -> Node:
@@ -75,7 +93,7 @@ def _how(call: Call) -> str:
 def health_of_all(ground: Ground) -> dict[ServiceKey, Health]:
     """What is known of each service; of one that tells nothing itself, as those that call it measured it."""
     told: dict[ServiceKey, list[Call]] = defaultdict(list)
-    for call in ground.walk.calls:
+    for call in ground.calls:
         if call.rate is not None:
             told[call.callee].append(call)
     return {

@@ -27,7 +27,7 @@ def by_service(ground: Ground) -> Drawing:
     """A node for each service, a box for each cluster."""
     health = health_of_all(ground)
     nodes = [service_node(key, found, box=key.cluster, is_focus=key in ground.starts) for key, found in health.items()]
-    calls = ground.walk.calls
+    calls = ground.calls
     edges = [call_edge(call) for call in calls]
     return Drawing(
         Graph(tuple(nodes), tuple(edges), cluster_boxes(health)),
@@ -44,7 +44,7 @@ def by_namespace(ground: Ground) -> Drawing:
         spaces[_space(key)].append(found)
     starts = {_space(start) for start in ground.starts}
     nodes = [_space_node(key, found, is_focus=key in starts) for key, found in sorted(spaces.items())]
-    between = [call for call in gathered(ground.walk.calls, _space) if call.caller != call.callee]
+    between = [call for call in gathered(ground.calls, _space) if call.caller != call.callee]
     edges = [call_edge(call) for call in between]
     links = {key.text: ((gettext("Its services"), _list_url(key)),) for key in spaces}
     return Drawing(Graph(tuple(nodes), tuple(edges), cluster_boxes(spaces)), {}, links)
@@ -68,10 +68,14 @@ def _space_node(key: ServiceKey, found: list[Health], *, is_focus: bool) -> Node
         tone=tone,
         word=str(look.word),
         icon=look.icon,
-        why=(gettext("%(n)d of them are not healthy") % {"n": len(bad)},) if bad else (),
+        why=(_bad_words(len(bad)),) if bad else (),
         facts=((gettext("Services"), str(count)),),
         is_focus=is_focus,
     )
+
+
+def _bad_words(count: int) -> str:
+    return ngettext("%(n)d of them is not healthy", "%(n)d of them are not healthy", count) % {"n": count}
 
 
 def _list_url(key: ServiceKey) -> str:

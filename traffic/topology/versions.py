@@ -58,7 +58,7 @@ def by_version(ground: Ground) -> Drawing:
         drawn.nodes.setdefault(key.text, service_node(key, found, box=box, is_focus=key in ground.starts))
         drawn.health.setdefault(key.text, found)
         drawn.links.setdefault(key.text, service_links(key, ground.asked.kept))
-    for call in ground.walk.calls:
+    for call in ground.calls:
         _add_call(drawn, ground, call)
     order = sorted(drawn.nodes)
     edges = [drawn.edges[ends] for ends in sorted(drawn.edges)]
