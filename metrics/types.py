@@ -100,6 +100,19 @@ class Measurement:
     proxies: tuple[ProxyCount, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Span:
+    """The last `minutes` until `at`; None: until now. One minute until now are the latest values themselves."""
+
+    minutes: int = 1
+    at: dt.datetime | None = None
+
+    @property
+    def is_latest(self) -> bool:
+        """Whether it is what was measured last."""
+        return self.at is None and self.minutes == 1
+
+
 State = Literal["live", "stale", "none"]
 
 

@@ -166,6 +166,14 @@
   function startEditors(root = document) { all("[data-split]", root).forEach(paint); }
 
   /* one listener per kind of event, for all of the above */
+  /* a graph: its links pick, step in time and choose a level; the part is fetched, so that place and focus stay */
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest?.("#graph a[href^='?']");
+    if (!link || event.defaultPrevented || event.button || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
+    event.preventDefault();
+    htmx.ajax("GET", location.pathname + link.getAttribute("href"), { source: link, target: "#graph", swap: "outerMorph" })
+      .then(() => { const head = one("#h-focus"); if (head && link.closest(".graph, .tw")) say(head.textContent.trim()); });
+  });
   document.addEventListener("click", (event) => {
     const hit = (selector) => event.target.closest?.(selector);
     let found;

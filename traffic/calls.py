@@ -6,15 +6,19 @@ A proxy names the workload that called; the service that stands before it is loo
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Final
 
 from clusters.models import Cluster
 from meshes.models import RouteBackend, Workload
-from metrics.selectors import list_edges
+from meshes.types import Grain
+from metrics.selectors import list_in_span
+from metrics.types import Span
 from traffic.sight import Sight
 
-EVERYWHERE = "all"
+EVERYWHERE: Final = "all"
+NOW: Final = Span()
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -37,11 +41,25 @@ class ServiceKey:
 
 
 @dataclass(frozen=True, slots=True)
+class Sent:
+    """What one workload of the caller sent: requests/s, the share of them that failed.
+
+    `labels`: of its pods. `fronts`: the Services of its namespace that stand before it, by name.
+    """
+
+    workload: str
+    rate: float
+    error_share: float | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+    fronts: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class Call:
     """Requests of one service that reach another. `rate` in requests/s; None: no data, never 0.
 
     `error_share`: 0 to 1. `is_plaintext` None: not known. `weight_bp`: what a route gives the callee, where one does
-    and all of its rules say the same; `by_route`: a route names it.
+    and all of its rules say the same; `by_route`: a route names it. `sent`: by the workloads that it was measured of.
     """
 
     caller: ServiceKey
@@ -51,57 +69,63 @@ class Call:
     is_plaintext: bool | None = None
     weight_bp: int | None = None
     by_route: bool = False
+    sent: tuple[Sent, ...] = ()
 
 
-CallsOf = Callable[[Sight, Collection[str]], Collection[Call]]
-"""All calls from or to services of these clusters (slugs). What the reader may not see is left out by the caller."""
+CallsOf = Callable[[Sight, Collection[str], Span], Collection[Call]]
+"""All calls from or to services of these clusters (slugs), as they were measured in a span of time.
+
+What the reader may not see is left out by the caller.
+"""
 CrossingsOf = Callable[[Sight], Collection[Call]]
 """Calls from one cluster into another, over all that the reader sees."""
 
 
-def known_calls(sight: Sight, clusters: Collection[str]) -> list[Call]:
-    """From the routes of these clusters; rates are not known. One query."""
+def known_calls(sight: Sight, clusters: Collection[str], span: Span = NOW) -> list[Call]:
+    """From the routes of these clusters as they are now, whatever the span; rates are not known. One query."""
     rows = RouteBackend.objects.filter(route__in=sight.routes().filter(cluster__slug__in=clusters)).order_by()
     found = rows.values_list(
         "route__cluster__slug", "route__root_namespace", "route__root_service", "route_id", "rule", "key", "weight_bp"
     )
     shares: dict[tuple[ServiceKey, ServiceKey], dict[object, int]] = defaultdict(lambda: defaultdict(int))
     for slug, namespace, root, route, rule, key, weight in found:
-        callee = _backend(slug, key)
+        callee = service_of(slug, key)
         if root and callee is not None:
             shares[ServiceKey(slug, namespace, root), callee][route, rule] += weight
     return [_call(*ends, set(by_rule.values())) for ends, by_rule in sorted(shares.items())]
 
 
-def all_calls(sight: Sight, clusters: Collection[str]) -> list[Call]:
-    """What routes say, with what was measured of it, and measured calls that no route names. Five queries."""
+def all_calls(sight: Sight, clusters: Collection[str], span: Span = NOW) -> list[Call]:
+    """What routes say now, with what was measured of it in `span`, and measured calls that none names. Four queries."""
     known = {(call.caller, call.callee): call for call in known_calls(sight, clusters)}
-    for call in measured_calls(sight, clusters):
+    for call in measured_calls(sight, clusters, span):
         ends = call.caller, call.callee
-        known[ends] = replace(known.get(ends, call), rate=call.rate, error_share=call.error_share)
+        known[ends] = replace(known.get(ends, call), rate=call.rate, error_share=call.error_share, sent=call.sent)
     return [known[ends] for ends in sorted(known)]
 
 
-def measured_calls(sight: Sight, clusters: Collection[str]) -> list[Call]:
-    """Requests of now, from the service of each workload that sent some to the service it named. Four queries.
+def measured_calls(sight: Sight, clusters: Collection[str], span: Span = NOW) -> list[Call]:
+    """Requests of a span, from the service of each workload that sent some to the service it named. Three queries.
 
     Both services have to be within sight, whoever sees their cluster. A workload behind several Services counts for the
     one with the shortest selector; behind none it has no place here.
     """
-    there = list(Cluster.objects.filter(slug__in=clusters))
-    edges = [(slug, reading) for slug, reading in list_edges(there) if reading.golden is not None]
+    there = Cluster.objects.filter(slug__in=clusters)
+    edges = [(slug, each) for slug, each in list_in_span(there, span, [Grain.EDGE]) if each.golden is not None]
     if not edges:
         return []
-    behind = _services_of(sight, {slug for slug, _ in edges})
-    allowed = set(sight.services().filter(cluster__in=there).values_list("cluster__slug", "namespace", "name"))
+    fronts = _Fronts(sight, {slug for slug, _ in edges})
     found: list[Call] = []
     for slug, reading in edges:
         namespace, _, workload = reading.name.part.partition("/")
-        caller = ServiceKey(slug, namespace, behind.get((slug, namespace, workload), workload))
+        sent = fronts.sent_by(slug, namespace, workload)
+        caller = ServiceKey(slug, namespace, fronts.nearest(slug, namespace, workload) or workload)
         callee = ServiceKey(slug, reading.name.namespace, reading.name.service)
-        if reading.golden is not None and all((k.cluster, k.namespace, k.name) in allowed for k in (caller, callee)):
+        if reading.golden is not None and fronts.allowed.issuperset({caller, callee}):
             success = reading.golden.success
-            found.append(Call(caller, callee, reading.golden.rate, None if success is None else 1 - success))
+            errors = None if success is None else 1 - success
+            told = replace(sent, rate=reading.golden.rate, error_share=errors)
+            found.append(Call(caller, callee, told.rate, errors, sent=(told,)))
     return gathered(found, lambda key: key)
 
 
@@ -121,23 +145,35 @@ def _sum(caller: ServiceKey, callee: ServiceKey, group: list[Call]) -> Call:
     errors = sum((call.error_share or 0) * (call.rate or 0) for call in told) / weight if weight else None
     locks = {call.is_plaintext for call in group}
     is_plaintext = True if True in locks else None if None in locks else False
-    return Call(caller, callee, rate, errors, is_plaintext)
+    return Call(caller, callee, rate, errors, is_plaintext, sent=tuple(each for call in group for each in call.sent))
 
 
-def _services_of(sight: Sight, clusters: Collection[str]) -> dict[tuple[str, str, str], str]:
-    """(cluster, namespace, workload) → the one Service in front of it. Two queries."""
-    fronts: dict[tuple[str, str], list[tuple[str, dict[str, str]]]] = defaultdict(list)
-    services = sight.services().filter(cluster__slug__in=clusters)
-    for slug, namespace, name, selector in services.values_list("cluster__slug", "namespace", "name", "selector"):
-        if selector:
-            fronts[slug, namespace].append((name, selector))
-    workloads = Workload.objects.filter(cluster__slug__in=clusters, gone_at=None)
-    found: dict[tuple[str, str, str], str] = {}
-    for slug, namespace, name, labels in workloads.values_list("cluster__slug", "namespace", "name", "labels"):
-        matching = [(len(sel), front) for front, sel in fronts[slug, namespace] if sel.items() <= labels.items()]
-        if matching:
-            found[slug, namespace, name] = min(matching)[1]
-    return found
+class _Fronts:
+    """Which Services stand before a workload, of those that the reader sees. Two queries, when made."""
+
+    def __init__(self, sight: Sight, clusters: Collection[str]) -> None:
+        self.allowed: set[ServiceKey] = set()
+        self._labels: dict[tuple[str, str, str], Mapping[str, str]] = {}
+        self._before: dict[tuple[str, str, str], list[tuple[int, str]]] = {}
+        selectors: dict[tuple[str, str], list[tuple[str, dict[str, str]]]] = defaultdict(list)
+        for (slug, namespace, name), selector in sight.selectors(clusters).items():
+            self.allowed.add(ServiceKey(slug, namespace, name))
+            if selector:
+                selectors[slug, namespace].append((name, selector))
+        workloads = Workload.objects.filter(cluster__slug__in=clusters, gone_at=None).order_by()
+        for slug, namespace, name, labels in workloads.values_list("cluster__slug", "namespace", "name", "labels"):
+            behind = [(len(sel), each) for each, sel in selectors[slug, namespace] if sel.items() <= labels.items()]
+            self._labels[slug, namespace, name], self._before[slug, namespace, name] = labels, behind
+
+    def nearest(self, cluster: str, namespace: str, workload: str) -> str:
+        """The one with the shortest selector; empty: there is none."""
+        return min(self._before.get((cluster, namespace, workload), []), default=(0, ""))[1]
+
+    def sent_by(self, cluster: str, namespace: str, workload: str) -> Sent:
+        """What is known of the workload, without its requests."""
+        key = cluster, namespace, workload
+        fronts = frozenset(name for _, name in self._before.get(key, []))
+        return Sent(workload, 0.0, labels=self._labels.get(key, {}), fronts=fronts)
 
 
 def no_crossings(sight: Sight) -> list[Call]:
@@ -150,7 +186,7 @@ def _call(caller: ServiceKey, callee: ServiceKey, shares: set[int]) -> Call:
     return Call(caller, callee, weight_bp=weight, by_route=True)
 
 
-def _backend(cluster: str, key: str) -> ServiceKey | None:
+def service_of(cluster: str, key: str) -> ServiceKey | None:
     """The service of `shop/checkout:9080#v2`; None for what is no backend's key."""
     namespace, slash, rest = key.partition("/")
     name = rest.partition("#")[0].partition(":")[0]

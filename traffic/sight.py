@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
 from django.db.models import Model
@@ -16,20 +16,27 @@ from traffic.models import Change
 from traffic.selectors import here
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from django.db.models import QuerySet
 
     from accounts.rights import Held
     from meshes.models import ManagedRoute
 
 M = TypeVar("M", bound=Model)
+Selectors = dict[tuple[str, str, str], dict[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """`held`: the grants, read once; `environment` empty: all of them. No query but the rows' own."""
+    """`held`: the grants, read once; `environment` empty: all of them. No query but the rows' own.
+
+    `read`: selectors of services that were asked for, by clusters: one look sees each once.
+    """
 
     held: Held
     environment: str = ""
+    read: dict[frozenset[str], Selectors] = field(default_factory=dict, compare=False, repr=False)
 
     def clusters(self) -> QuerySet[Cluster]:
         """Clusters."""
@@ -47,6 +54,15 @@ class Sight:
     def services(self) -> QuerySet[Service]:
         """Services that are there, a row per cluster."""
         return self._there(Service.objects.filter(gone_at=None))
+
+    def selectors(self, clusters: Collection[str]) -> Selectors:
+        """(cluster's slug, namespace, name) → what chooses its pods, of the services there. One query, once."""
+        asked = frozenset(clusters)
+        if asked not in self.read:
+            rows = self.services().filter(cluster__slug__in=asked).order_by()
+            columns = rows.values_list("cluster__slug", "namespace", "name", "selector")
+            self.read[asked] = {(slug, namespace, name): selector or {} for slug, namespace, name, selector in columns}
+        return self.read[asked]
 
     def routes(self) -> QuerySet[Route]:
         """Routes that are there."""

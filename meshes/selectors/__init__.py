@@ -15,7 +15,7 @@ from meshes.selectors.drift import (
     watch_of,
 )
 from meshes.selectors.fleet import Counts, FleetRow, counts_in, fleet_clusters, fleet_groups, fleet_rows
-from meshes.selectors.freshness import MeshLine, kept, stale_after, sync_facts, sync_words
+from meshes.selectors.freshness import MeshLine, kept, stale_after, sync_facts, sync_stand, sync_words
 from meshes.selectors.inventory import (
     ReadCluster,
     list_namespaces,
@@ -116,6 +116,7 @@ __all__ = [
     "split_now",
     "stale_after",
     "sync_facts",
+    "sync_stand",
     "sync_words",
     "watch_of",
 ]

@@ -10,13 +10,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from meshui.ui.charts import Chart, Limit, Marker, Series
-from meshui.ui.graphs import Box, Edge, Graph, Layout, Node, Picture
+from meshui.ui.drawn import Picture
+from meshui.ui.graphs import Box, Edge, Graph, Layout, Node
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from meshui.ui.graphs import Tone
+
 LAYOUT: Final = Path(__file__).with_name("design_layout.json")
-CALLERS: Final = (
+CALLERS: Final[tuple[tuple[str, str, str, Tone], ...]] = (
     ("web", "edge · 4,100/s", "prod-eu-west-1", "ok"),
     ("mobile-api", "edge · 2,300/s", "prod-eu-west-1", "ok"),
     ("checkout", "retail · 1,907/s", "prod-eu-west-1", "warn"),
@@ -36,21 +39,32 @@ CALLS: Final = (
     (2, 7, 0, 0, None),
     (1, 6, None, None, None),
 )
-WORDS: Final = {"ok": "Healthy", "warn": "Degraded", "crit": "At risk", "": "No data"}
+LOOKS: Final = {
+    "ok": ("Healthy", "circle-check"),
+    "warn": ("Degraded", "triangle-alert"),
+    "crit": ("At risk", "circle-x"),
+    "": ("No data", "circle-question-mark"),
+}
 POINTS, STEP = 61, 15
 
 
 def example_graph() -> Graph:
     """Services of three clusters, with every kind of line and a hostile name."""
-    nodes = [
-        Node(name, name, note, "#h-graph", box, tone, WORDS[tone], is_focus=name == "checkout")  # type: ignore[arg-type]  # a literal above
-        for name, note, box, tone in CALLERS
-    ]
+    nodes = [_example(*each) for each in CALLERS]
     edges = [
-        Edge(CALLERS[a][0], CALLERS[b][0], rate, errors, is_plaintext) for a, b, rate, errors, is_plaintext in CALLS
+        Edge(CALLERS[a][0], CALLERS[b][0], rate, errors, is_plaintext, url="#h-graph")
+        for a, b, rate, errors, is_plaintext in CALLS
     ]
     boxes = dict.fromkeys(box for _, _, box, _ in CALLERS)
     return Graph(tuple(nodes), tuple(edges), tuple(Box(name, name) for name in boxes))
+
+
+def _example(name: str, note: str, box: str, tone: Tone) -> Node:
+    word, icon = LOOKS[tone]
+    is_focus = name == "checkout"
+    why = ("0.60 % of its requests failed",) if is_focus else ()
+    badge = "#1479" if name == "payments" else ""
+    return Node(name, name, note, "#h-graph", box, tone, word, is_focus=is_focus, icon=icon, why=why, badge=badge)
 
 
 def example_picture() -> Picture:

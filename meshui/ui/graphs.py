@@ -1,4 +1,4 @@
-"""Graphs of who calls whom: pure types, what Graphviz is asked, and how its answer becomes a picture.
+"""Graphs of who calls whom: pure types, what Graphviz is asked, and what its answer means (drawn.py draws it).
 
 No foreign text ever reaches Graphviz: nodes are n0, n1 … of one size, boxes get a stand-in as long as their label. So
 a label cannot be anything but text, whatever it holds, and positions depend on nothing but the shape of the graph.
@@ -10,33 +10,22 @@ import hashlib
 import json
 import math
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from meshui.ui.wording import visible
-
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 MOST_NODES: Final = 150
 MOST_EDGES: Final = 2_000
 INCH: Final = 72  # points of Graphviz; one is a pixel of the picture
-NODE_WIDTH, NODE_HEIGHT = 166, 46
-LABEL, NOTE, BOX_LABEL = 20, 25, 30
-"""Characters that fit into a node's two lines, and above a box; the whole stands in the title."""
+NODE_WIDTH, NODE_HEIGHT = 166, 60
+BOX_LABEL: Final = 30
+"""Characters that fit above a box."""
 WARN_SHARE, CRIT_SHARE = 0.003, 0.01
 """Shares of failed requests from which an edge is drawn as a warning, and as critical."""
-THIN, THICK = 1.2, 4.4
-MARGIN: Final = 8
 IN_A_ROW: Final = 4
-LOWER: Final = 20
-"""How far below an open lock a label stands."""
-READABLE: Final = 1000
-"""A picture up to this width shrinks with its card; a wider one is scrolled, else its text could not be read."""
-
-TONE_ICONS: Final = MappingProxyType({"warn": "triangle-alert", "crit": "circle-x"})
 Tone = Literal["", "ok", "warn", "crit"]
 
 
@@ -58,7 +47,11 @@ class LayoutError(GraphError):
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One node, a link. `box`: the key of the box it stands in; `word`: its health in a word, of the colour `tone`."""
+    """One node, a link. `box`: the key of the box it stands in; `word`: its health in a word, of the colour `tone`.
+
+    `why`: what that rests on, a sentence each. `facts`: label and value, the same labels on all nodes of a graph.
+    `place`: where it stands, in words. `badge`: a few letters in its corner. `is_found` None: nobody looks for any.
+    """
 
     key: str
     label: str
@@ -68,6 +61,13 @@ class Node:
     tone: Tone = ""
     word: str = ""
     is_focus: bool = False
+    icon: str = ""
+    place: str = ""
+    why: tuple[str, ...] = ()
+    badge: str = ""
+    facts: tuple[tuple[str, str], ...] = ()
+    is_picked: bool = False
+    is_found: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +83,13 @@ class Edge:
     errors: float | None = None
     is_plaintext: bool | None = None
     note: str = ""
+    url: str = ""
+    is_picked: bool = False
+
+    @property
+    def key(self) -> str:
+        """Both ends, as a URL names it."""
+        return f"{self.tail}>{self.head}"
 
     @property
     def is_idle(self) -> bool:
@@ -92,17 +99,24 @@ class Edge:
     @property
     def tone(self) -> Tone:
         """Its colour: by the share of errors, none where that is not known."""
-        if self.errors is None or self.rate is None:
-            return ""
-        return "crit" if self.errors > CRIT_SHARE else "warn" if self.errors >= WARN_SHARE else "ok"
+        return "" if self.rate is None else tone_of(self.errors)
+
+
+def tone_of(errors: float | None) -> Tone:
+    """The colour of a share of errors; none where it is not known."""
+    if errors is None:
+        return ""
+    return "crit" if errors > CRIT_SHARE else "warn" if errors >= WARN_SHARE else "ok"
 
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """What holds nodes: a cluster."""
+    """What holds nodes: a cluster. `within`: the key of the box around it; `note`: stands behind its label."""
 
     key: str
     label: str
+    within: str = ""
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -119,6 +133,7 @@ class Graph:
             raise ValueError("a key is twice in the graph")
         missing = {end for edge in self.edges for end in (edge.tail, edge.head)} - nodes.keys()
         missing |= {node.box for node in self.nodes if node.box} - boxes.keys()
+        missing |= {box.within for box in self.boxes if box.within} - boxes.keys()
         if missing:
             raise ValueError(f"the graph has no {sorted(missing)[0]!r}")
 
@@ -146,6 +161,23 @@ class Layout:
     boxes: Mapping[str, tuple[float, float, float, float]]
     edges: Sequence[tuple[str, str, tuple[float, float]]]
 
+    def without_names(self, graph: Graph) -> dict[str, Any]:
+        """To be kept: by place in the graph, so that any graph of the same shape can take it and none learns a name."""
+        return {
+            "size": [self.width, self.height],
+            "nodes": [self.nodes[node.key] for node in graph.nodes],
+            "boxes": [self.boxes.get(box.key) for box in graph.boxes],
+            "edges": list(self.edges),
+        }
+
+    @classmethod
+    def of(cls, graph: Graph, kept: Mapping[str, Any]) -> Layout:
+        """What `without_names` kept of a graph of this shape."""
+        boxes = {box.key: at for box, at in zip(graph.boxes, kept["boxes"], strict=True) if at}
+        nodes = {node.key: at for node, at in zip(graph.nodes, kept["nodes"], strict=True)}
+        width, height = kept["size"]
+        return cls(width, height, nodes, boxes, kept["edges"])
+
 
 def dot_source(graph: Graph) -> str:
     """What Graphviz is asked. Nodes and edges stand in the order of the graph: the same graph, the same positions."""
@@ -155,14 +187,21 @@ def dot_source(graph: Graph) -> str:
         f'node[shape=box,label="",{size}];edge[arrowsize=1];',
     ]
     names = {node.key: f"n{number}" for number, node in enumerate(graph.nodes)}
-    for number, box in enumerate(graph.boxes):
-        inside = "".join(f"{names[node.key]};" for node in graph.nodes if node.box == box.key)
-        stand_in = "x" * min(len(box.label), BOX_LABEL)
-        lines.append(f'subgraph cluster_{number}{{label="{stand_in}";margin=14;fontsize=12;labeljust=l;{inside}}}')
+    lines += _subgraphs(graph, names, "")
     lines += [f"{names[node.key]};" for node in graph.nodes if not node.box]
     lines += [f'{names[edge.tail]}->{names[edge.head]}[id="e{n}"];' for n, edge in enumerate(graph.edges)]
     lines += [f"{'->'.join(row)}[style=invis];" for row in _rows_of_alone(graph, names) if len(row) > 1]
     return "\n".join([*lines, "}"])
+
+
+def _subgraphs(graph: Graph, names: Mapping[str, str], within: str) -> Iterator[str]:
+    """The boxes that stand in this one, with what they hold."""
+    for number, box in enumerate(graph.boxes):
+        if box.within == within:
+            inside = "".join(f"{names[node.key]};" for node in graph.nodes if node.box == box.key)
+            inner = "".join(_subgraphs(graph, names, box.key))
+            stand_in = "x" * min(len(box.label), BOX_LABEL)
+            yield f'subgraph cluster_{number}{{label="{stand_in}";margin=14;fontsize=12;labeljust=l;{inside}{inner}}}'
 
 
 def _rows_of_alone(graph: Graph, names: Mapping[str, str]) -> list[list[str]]:
@@ -234,153 +273,3 @@ def _arrow(foot: tuple[float, float], tip: tuple[float, float]) -> str:
     """The points of a triangle that ends in `tip`."""
     x, y = (tip[0] - foot[0]) * 0.5, (tip[1] - foot[1]) * 0.5
     return " ".join(map(_pair, (tip, (foot[0] - y, foot[1] + x), (foot[0] + y, foot[1] - x))))
-
-
-# --- what the template draws ----------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class DrawnNode:
-    """A node where it stands. `label`, `note`: made visible, and cut where they would not fit.
-
-    `icon`: of what is not well, so that a colour never says it alone; else empty.
-    """
-
-    node: Node
-    x: str
-    y: str
-    label: str
-    note: str
-    icon: str = ""
-
-    @property
-    def room(self) -> int:
-        """The width that its label may take, in pixels: letters that are wide are cut there."""
-        return 140 if self.icon else 160
-
-
-@dataclass(frozen=True, slots=True)
-class DrawnEdge:
-    """An edge where it runs. `lock`: where the open lock stands; None: it is not known to be plaintext.
-
-    `at`: where the share of errors stands, so that a colour never says it alone.
-    """
-
-    edge: Edge
-    tail: Node
-    head: Node
-    path: str
-    arrow: str
-    width: str
-    lock: tuple[str, str] | None
-    at: tuple[str, str]
-
-    @property
-    def is_bad(self) -> bool:
-        """Whether its errors are more than usual."""
-        return self.edge.tone in {"warn", "crit"} and not self.edge.is_idle
-
-    @property
-    def css(self) -> str:
-        """Its classes: tone, and whether it is idle or without data."""
-        state = "nodata" if self.edge.rate is None else "idle" if self.edge.is_idle else ""
-        return f"{self.edge.tone} {state} {'hot' if self.tail.is_focus or self.head.is_focus else ''}".strip()
-
-
-@dataclass(frozen=True, slots=True)
-class DrawnBox:
-    """A box where it stands."""
-
-    box: Box
-    x: str
-    y: str
-    width: str
-    height: str
-    label: str
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A graph with its positions: numbers are text that no language changes. Nodes stand from left to right."""
-
-    graph: Graph
-    layout: Layout = field(repr=False)
-
-    @property
-    def width(self) -> str:
-        """In pixels."""
-        return f"{self.layout.width + 2 * MARGIN:.0f}"
-
-    @property
-    def height(self) -> str:
-        """In pixels."""
-        return f"{self.layout.height + 2 * MARGIN:.0f}"
-
-    @property
-    def is_big(self) -> bool:
-        """Whether it is scrolled rather than shrunk."""
-        return self.layout.width > READABLE
-
-    @property
-    def view_box(self) -> str:
-        """Of the SVG."""
-        return f"-{MARGIN} -{MARGIN} {self.width} {self.height}"
-
-    @property
-    def nodes(self) -> list[DrawnNode]:
-        """In the order in which the eye and the Tab key meet them."""
-        placed = sorted(self.graph.nodes, key=lambda node: self.layout.nodes[node.key])
-        return [self._node(node) for node in placed]
-
-    @property
-    def boxes(self) -> list[DrawnBox]:
-        """Those that hold something."""
-        found = [(box, self.layout.boxes[box.key]) for box in self.graph.boxes if box.key in self.layout.boxes]
-        return [_box(box, *(f"{number:.1f}" for number in at)) for box, at in found]
-
-    @property
-    def edges(self) -> list[DrawnEdge]:
-        """Worst last, so that nothing lies on them."""
-        most = max((edge.rate or 0 for edge in self.graph.edges), default=0)
-        nodes = {node.key: node for node in self.graph.nodes}
-        drawn = [
-            DrawnEdge(
-                edge,
-                nodes[edge.tail],
-                nodes[edge.head],
-                path,
-                arrow,
-                edge_width(edge.rate, most),
-                _lock(edge, middle),
-                (f"{middle[0]:.1f}", f"{middle[1] + (LOWER if edge.is_plaintext else -6):.1f}"),
-            )
-            for edge, (path, arrow, middle) in zip(self.graph.edges, self.layout.edges, strict=True)
-        ]
-        return sorted(drawn, key=lambda each: ("", "ok", "warn", "crit").index(each.edge.tone))
-
-    def _node(self, node: Node) -> DrawnNode:
-        x, y = self.layout.nodes[node.key]
-        icon = TONE_ICONS.get(node.tone, "")
-        label = clipped(node.label, LABEL - 3 if icon else LABEL)
-        return DrawnNode(node, f"{x:.1f}", f"{y:.1f}", label, clipped(node.note, NOTE), icon)
-
-
-def _box(box: Box, x: str, y: str, width: str, height: str) -> DrawnBox:
-    return DrawnBox(box, x, y, width, height, clipped(box.label, BOX_LABEL))
-
-
-def _lock(edge: Edge, middle: tuple[float, float]) -> tuple[str, str] | None:
-    return (f"{middle[0] - 7:.1f}", f"{middle[1] - 7:.1f}") if edge.is_plaintext else None
-
-
-def edge_width(rate: float | None, most: float) -> str:
-    """The width of a line, in pixels: it grows with the root of the rate, so that small ones stay visible."""
-    if not rate or most <= 0:
-        return f"{THIN:.1f}"
-    return f"{THIN + (THICK - THIN) * math.sqrt(min(1.0, max(0.0, rate / most))):.1f}"
-
-
-def clipped(text: str, most: int) -> str:
-    """`text` made visible, with a mark where it ends before its end."""
-    shown = visible(text)
-    return shown if len(shown) <= most else f"{shown[: most - 1]}\u2026"

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from clusters.models import Cluster
+    from metrics.types import Span
     from traffic.calls import CallsOf
     from traffic.sight import Sight
 
@@ -89,7 +90,7 @@ def chain(*names: str) -> CallsOf:
 def measured(*calls: Call) -> CallsOf:
     """Calls that something measured; as those that concern the clusters that are asked for."""
 
-    def find(sight: Sight, clusters: Collection[str]) -> list[Call]:
+    def find(sight: Sight, clusters: Collection[str], span: Span) -> list[Call]:
         return [call for call in calls if {call.caller.cluster, call.callee.cluster} & set(clusters)]
 
     return find

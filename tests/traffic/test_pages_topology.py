@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import html
+import re
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -13,10 +13,11 @@ from clusters.models import Cluster
 from meshes.models import Mesh, ServiceLink
 from meshui.lib.clock import now
 from meshui.ui import graphviz
-from meshui.ui.graphs import Layout, LayoutError, Picture
+from meshui.ui.graphs import LayoutError
 from tests.people import make_person
 from tests.traffic.calling import key, make_calls, make_services, measured
 from tests.traffic.factories import make_cluster
+from tests.traffic.graph_pages import FOCUS, PAGE, in_a_row, make_shop, text_of
 from traffic.calls import Call
 from traffic.views.topology import GraphView
 
@@ -27,12 +28,16 @@ if TYPE_CHECKING:
     from django.test import Client
 
     from accounts.models import User
+    from meshui.ui.drawn import Picture
     from meshui.ui.graphs import Graph
 
 pytestmark = pytest.mark.django_db
-PAGE = "/topology/"
-FOCUS = f"{PAGE}?focus=all/shop/web"
 TAB = "/services/all/shop/web/topology/"
+MORE = (
+    "?focus=all/shop/web&level=versions",
+    "?focus=all/shop/web&view=table&minutes=5",
+    "?focus=all/shop/web&group=namespace&find=e",
+)
 PARTIAL = {"HX-Request": "true", "HX-Request-Type": "partial"}
 
 
@@ -45,30 +50,14 @@ def several_requests() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def _placed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nodes stand in a row: whether Graphviz is installed changes nothing here. Its own tests: tests/ui."""
-
-    def in_a_row(graph: Graph) -> Picture:
-        graph.require_size()
-        line = ("M0,0C1,1 2,2 3,3", "3,3 2,2 1,1", (1.0, 1.0))
-        nodes = {node.key: (float(200 * n), 0.0) for n, node in enumerate(graph.nodes)}
-        return Picture(graph, Layout(200.0 * len(nodes), 46.0, nodes, {}, [line] * len(graph.edges)))
-
+    """Whether Graphviz is installed changes nothing here."""
     monkeypatch.setattr(graphviz, "draw", in_a_row)
 
 
 @pytest.fixture
 def eu() -> Cluster:
     """A cluster, just read: web sends to cart and pay."""
-    cluster = make_cluster(last_synced_at=now())
-    make_services(cluster, "web", "cart", "pay")
-    make_calls(cluster, "web", {"cart": 9000, "pay": 1000})
-    return cluster
-
-
-def text_of(client: Client, url: str, status: int = 200, **headers: str) -> str:
-    answer = client.get(url, headers=headers)
-    assert answer.status_code == status
-    return html.unescape(" ".join(answer.content.decode().split()))
+    return make_shop()
 
 
 def test_topology__no_focus__asks_for_one_and_offers_what_is_split(client: Client, viewer: User, eu: Cluster) -> None:
@@ -90,8 +79,8 @@ def test_topology__focus__graph_panel_and_table_of_the_same(client: Client, view
     assert "0 of 2 calls measured" in text
     assert text.count("<polygon") == 2
     assert "web to cart: no data, 90 % by its route" in text
-    assert text.count("<tr>") == 3
-    assert 'aria-current="true" class="gn' in text
+    assert text.count("<tr>") == 7
+    assert re.findall(r'class="gn +focus"', text)
     assert "Known from routes alone" in text
 
 
@@ -115,7 +104,7 @@ def test_topology__as_table__no_picture(client: Client, viewer: User, eu: Cluste
     text = text_of(client, f"{FOCUS}&view=table")
 
     assert "<polygon" not in text
-    assert text.count("<tr>") == 3
+    assert text.count("<tr>") == 7
     assert "As graph" in text
 
 
@@ -139,7 +128,7 @@ def test_topology__focus_elsewhere_or_nowhere__the_same_404(client: Client, eu: 
     assert b"There is no such service." in answer.content
 
 
-@pytest.mark.parametrize("query", ["", "?focus=web", "?focus=all/shop/web", "?level=clusters", "?level=meshes"])
+@pytest.mark.parametrize("query", ["", "?focus=web", "?focus=all/shop/web", "?level=clusters", "?level=meshes", *MORE])
 def test_topology__other_scope__not_named_anywhere(client: Client, eu: Cluster, query: str) -> None:
     other = make_cluster("us-east")
     make_services(other, "web", "secret")
@@ -161,7 +150,7 @@ def test_topology__environment__narrows_and_is_kept_in_links(client: Client, vie
     text = text_of(client, f"{FOCUS}&env=staging&hops=1")
 
     assert "us-east" not in text
-    assert "focus=eu-west%2Fshop%2Fcart&hops=1&env=staging" in text
+    assert "?focus=all%2Fshop%2Fweb&env=staging&hops=1&pick=eu-west%2Fshop%2Fcart" in text
 
 
 def test_topology__graphviz_missing__table_and_how_to_install_it(
@@ -173,7 +162,7 @@ def test_topology__graphviz_missing__table_and_how_to_install_it(
     text = text_of(client, FOCUS)
 
     assert "apt-get install graphviz" in text
-    assert text.count("<tr>") == 3
+    assert text.count("<tr>") == 7
     assert "<polygon" not in text
 
 
@@ -186,7 +175,7 @@ def test_topology__graphviz_fails__table_and_try_again(
     text = text_of(client, FOCUS)
 
     assert "Try again" in text
-    assert text.count("<tr>") == 3
+    assert text.count("<tr>") == 7
 
 
 def _raising(error: Exception) -> Callable[[Graph], Picture]:
@@ -303,6 +292,10 @@ def test_topology__few_or_many__as_many_queries(
             client.get(PAGE)
         with count_queries("topology-focus"):
             client.get(f"{FOCUS}&hops=3")
+        with count_queries("topology-versions"):
+            client.get(f"{FOCUS}&hops=3&level=versions")
+        with count_queries("topology-earlier"):
+            client.get(f"{FOCUS}&hops=3&at={(now() - timedelta(minutes=6)):%Y-%m-%dT%H:%M}")
         with count_queries("topology-clusters"):
             client.get(f"{PAGE}?level=clusters")
         with count_queries("topology-meshes"):

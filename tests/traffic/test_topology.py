@@ -14,12 +14,16 @@ from traffic.calls import Call, known_calls
 from traffic.sight import Sight
 from traffic.topology import (
     Asked,
+    Panel,
+    Topology,
     around,
     find_services,
+    linked,
     match_services,
     narrowed,
     of_clusters,
     of_meshes,
+    panel_of,
     split_services,
 )
 
@@ -41,6 +45,12 @@ def eu() -> Cluster:
 
 def sight_of(user: User, environment: str = "") -> Sight:
     return Sight(Held(user), environment)
+
+
+def shown_beside(found: Topology, pick: str = "") -> Panel:
+    panel = panel_of(linked(found, "", pick=pick))
+    assert panel is not None
+    return panel
 
 
 def names(found: object) -> set[str]:
@@ -164,8 +174,9 @@ def test_around__neighbours__worst_first(eu: Cluster, viewer: User) -> None:
 
     found = around(sight_of(viewer), [web], Asked(1), calls_of=calls_of)
 
-    assert [each.node.label for each in found.calls] == ["pay", "cart", "log"]
-    assert [each.node.label for each in found.callers] == ["mail"]
+    panel = shown_beside(found)
+    assert [each.node.label for each in panel.calls] == ["pay", "cart", "log"]
+    assert [each.node.label for each in panel.callers] == ["mail"]
 
 
 def test_narrowed__errors_or_traffic__nothing_else_but_the_focus(eu: Cluster, viewer: User) -> None:
@@ -185,14 +196,19 @@ def test_narrowed__errors_or_traffic__nothing_else_but_the_focus(eu: Cluster, vi
         "errors": {"web", "pay"},
         "traffic": {"web", "cart", "log", "pay"},
     }
-    assert [each.node.label for each in shown["errors"].calls] == ["pay"]
-    assert shown["traffic"].callers == ()
+    assert [each.node.label for each in shown_beside(shown["errors"]).calls] == ["pay"]
+    assert shown_beside(shown["traffic"]).callers == ()
 
 
 def test_around__links__take_the_rest_of_the_query_along(eu: Cluster, viewer: User) -> None:
     found = around(sight_of(viewer), [key(f"{HERE}/web")], Asked(kept={"hops": "3", "view": "table"}))
 
-    assert [node.url for node in found.graph.nodes] == ["/topology/?focus=eu-west%2Fshop%2Fweb&hops=3&view=table"]
+    panel = shown_beside(found)
+
+    assert [url for _, url in panel.links] == [
+        "/services/eu-west/shop/web/",
+        "/topology/?focus=eu-west%2Fshop%2Fweb&hops=3&view=table",
+    ]
 
 
 def test_around__few_or_many_services__as_many_queries(
@@ -204,7 +220,7 @@ def test_around__few_or_many_services__as_many_queries(
         if count:
             make_calls(eu, "cart", {f"s{n}": 100 for n in range(count)})
         sight = sight_of(viewer)
-        with django_assert_num_queries(3):  # type: ignore[operator]  # a fixture of pytest-django
+        with django_assert_num_queries(12):  # type: ignore[operator]  # a fixture of pytest-django
             found = around(sight, [key(f"{HERE}/web")], Asked(3))
         assert len(found.graph.nodes) == 3 + count
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -13,6 +12,7 @@ from django.template import Context, engines
 from django.utils import translation
 
 from meshui.ui.design_pictures import example_graph, example_picture
+from meshui.ui.drawn import Picture, edge_width
 from meshui.ui.graphs import (
     MOST_EDGES,
     MOST_NODES,
@@ -25,17 +25,16 @@ from meshui.ui.graphs import (
     Layout,
     LayoutError,
     Node,
-    Picture,
     dot_source,
-    edge_width,
     read_layout,
 )
 
 RECORDED = (Path(__file__).parent / "recorded" / "dot.json").read_bytes()
 """What dot 2.43 answered to `dot_source(example_graph())`."""
-DRAWN = set(
-    re.findall(r"\w+", "main div svg rect g title path polygon text a table caption thead tbody tr th td b span")
-)
+DRAWN = {
+    *("main", "div", "svg", "rect", "g", "title", "path", "polygon", "text", "tspan", "circle", "use", "a"),
+    *("table", "caption", "thead", "tbody", "tr", "th", "td", "b", "span", "p", "mark"),
+}
 """Elements of a picture and its table."""
 HOSTILE = ('"];}', "<b>bold</b>", "back\\slash\\N", "two\nlines", "\u202eright to left", "x" * 300, "</title><script>")
 
@@ -185,7 +184,7 @@ def test_picture__errors__said_by_an_icon_and_a_number_too() -> None:
 
     assert [each.text for each in bad.iter("text") if "gx" in each.attrib["class"]] == ["1.90\u202f%"]
     assert "gx" not in good + idle
-    assert "#circle-x" in drawn('{% graph picture "Calls" %}', picture=two(tone="crit"))
+    assert "#circle-x" in drawn('{% graph picture "Calls" %}', picture=two(tone="crit", word="At risk"))
     assert "#circle-x" not in good
 
 
@@ -230,14 +229,19 @@ def test_table__same_graph__a_row_for_each_edge_worst_first_and_who_stands_alone
 
     tree = as_tree(drawn('{% graph_table graph "Calls" %}', graph=alone))
 
-    rows = [["".join(cell.itertext()).strip() for cell in row] for row in tree.findall(".//tbody/tr")]
+    rows, nodes = (
+        [["".join(cell.itertext()).strip() for cell in row] for row in table.findall("tbody/tr")]
+        for table in tree.findall(".//table")
+    )
     assert len(rows) == len(graph.edges)
     assert rows[0][0].startswith("payments")
     assert rows[0][2:5] == ["702/s", "2.40\u202f%", "mTLS"]
     assert [row[2:5] for row in rows if row[0].startswith("mobile-api") and "warehouse" in row[1]] == [
         ["no data", "no data", "not known"]
     ]
-    assert ["".join(item.itertext()) for item in tree.findall(".//li")] == ["alonebank-fra-1"]
+    assert len(nodes) == len(alone.nodes)
+    assert [row[1] for row in nodes][:3] == ["At risk", "At risk", "Degraded0.60 % of its requests failed"]
+    assert ["alonebank-fra-1", "\u2013"] in nodes
 
 
 def test_legend__nothing_measured__says_no_data_alone() -> None:
@@ -247,3 +251,34 @@ def test_legend__nothing_measured__says_no_data_alone() -> None:
     assert "over 1" in measured
     assert "no data" in unknown
     assert "over 1" not in unknown
+
+
+def test_picture__edges_that_lead_somewhere__follow_their_node_for_the_tab_key() -> None:
+    tree = as_tree(picture_of(Edge("a", "b", 5.0, url="?pick=a%3Eb")))
+
+    links = [each.attrib.get("href", "") for each in tree.iter("a")]
+    assert links == ["", "?pick=a%3Eb", ""]
+    assert "web to cart: 5.00/s" in "".join(tree.itertext())
+
+
+@pytest.mark.parametrize(("is_found", "css"), [(None, ""), (True, "found"), (False, "dim")])
+def test_node__looked_for__marked_or_dimmed(is_found: bool | None, css: str) -> None:  # noqa: FBT001 - a parameter
+    drawn_node = two(is_found=is_found).nodes[0]
+
+    assert drawn_node.css == css
+
+
+def test_node__health__icon_and_word_in_the_picture_and_why_in_its_title() -> None:
+    html = drawn(
+        '{% graph picture "Calls" %}',
+        picture=two(tone="warn", word="Degraded", icon="triangle-alert", why=("Its route drifted",), badge="#12"),
+    )
+
+    assert "#triangle-alert" in html
+    assert ">Degraded<" in html
+    assert "web, Degraded: Its route drifted; change request #12" in html
+
+
+def test_graph__box_within_what_is_not_there__refused() -> None:
+    with pytest.raises(ValueError, match="has no 'eu-west'"):
+        Graph((Node("a", "a", box="x"),), (), (Box("x", "x", within="eu-west"),))

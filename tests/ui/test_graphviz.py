@@ -13,7 +13,7 @@ from django.core.cache import cache
 
 from meshui.ui import graphviz
 from meshui.ui.design_pictures import example_graph
-from meshui.ui.graphs import Edge, Graph, GraphTooBigError, LayoutError, Node, dot_source
+from meshui.ui.graphs import Box, Edge, Graph, GraphTooBigError, LayoutError, Node, dot_source
 from tests.servers import wait_until
 
 if TYPE_CHECKING:
@@ -134,6 +134,83 @@ def test_draw__same_shape_again__from_the_cache(monkeypatch: pytest.MonkeyPatch)
 
     assert again.layout == before.layout
     assert again.edges[0].edge.rate == 7.0
+
+
+@needs_dot
+def test_draw__same_shape_of_other_names__its_own_names_where_the_first_stood(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    secret = Graph(
+        (Node("vault", "vault", box="x"), Node("safe", "safe")), (Edge("vault", "safe"),), (Box("x", "abc"),)
+    )
+    other = Graph((Node("web", "web", box="y"), Node("cart", "cart")), (Edge("web", "cart"),), (Box("y", "def"),))
+    first = graphviz.draw(secret)
+    monkeypatch.setattr(graphviz, "find_dot", lambda: pytest.fail("it was kept"))
+
+    second = graphviz.draw(other)
+
+    assert list(second.layout.nodes.values()) == list(first.layout.nodes.values())
+    assert second.layout.nodes.keys() == {"web", "cart"}
+    assert second.layout.boxes.keys() == {"y"}
+    assert "vault" not in str(cache.get(f"layout-2-{other.shape}"))
+
+
+def test_draw__could_not_be_placed__not_tried_again_at_once(
+    program: Callable[[str], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dot = program(f"echo >> {tmp_path}/runs; exit 3")
+    monkeypatch.setattr(graphviz, "find_dot", lambda: dot)
+
+    for _ in range(3):
+        with pytest.raises(LayoutError):
+            graphviz.draw(example_graph())
+
+    assert (tmp_path / "runs").read_text() == "\n"
+
+
+def test_draw__others_are_being_placed__tried_again_next_time(
+    program: Callable[[str], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(graphviz, "run_dot", busy)
+    monkeypatch.setattr(graphviz, "find_dot", lambda: "dot")
+
+    for _ in range(2):
+        with pytest.raises(graphviz.BusyError):
+            graphviz.draw(example_graph())
+
+
+def busy(dot: str, source: str) -> bytes:
+    raise graphviz.BusyError("other graphs are being placed")
+
+
+@needs_dot
+def test_draw__one_node_more__the_others_keep_their_columns_and_their_order() -> None:
+    graph = example_graph()
+    more = Graph(
+        (*graph.nodes, Node("mailer", "mailer", box="legacy-vm-dc1")),
+        (*graph.edges, Edge("checkout", "mailer")),
+        graph.boxes,
+    )
+
+    before, after = graphviz.draw(graph).layout.nodes, graphviz.draw(more).layout.nodes
+
+    assert {key: after[key][0] for key in before} == {key: at[0] for key, at in before.items()}
+    assert sorted(before, key=lambda key: before[key]) == sorted(before, key=lambda key: after[key])
+
+
+@needs_dot
+def test_draw__box_in_a_box__inside_of_it() -> None:
+    graph = Graph(
+        (Node("a", "checkout", box="in"), Node("b", "v1", box="in"), Node("c", "web", box="out")),
+        (Edge("c", "a"), Edge("a", "b")),
+        (Box("out", "eu-west"), Box("in", "checkout", within="out")),
+    )
+
+    boxes = graphviz.draw(graph).layout.boxes
+
+    (x, y, width, height), (left, top, wide, high) = boxes["in"], boxes["out"]
+    assert left < x < x + width < left + wide
+    assert top < y < y + height < top + high
 
 
 @needs_dot

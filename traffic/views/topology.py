@@ -8,19 +8,23 @@ from django import forms
 from django.utils.functional import cached_property
 from django.utils.translation import gettext, gettext_lazy
 
+from accounts.forms import UtcField
 from accounts.rights import Held
 from accounts.selectors import signed_in
 from accounts.types import READ
-from meshes.selectors import managed_of, members_of, sync_words
+from meshes.selectors import adapter_for, managed_of, members_of
 from meshui.lib.errors import MissingError
 from meshui.ui import graphviz
 from meshui.ui.context import env_of
 from meshui.ui.graphs import GraphError, GraphTooBigError
+from meshui.ui.statuses import status_of
 from meshui.ui.views import PageView
+from metrics.selectors import oldest_kept
 from traffic import topology
 from traffic.calls import CallsOf, CrossingsOf, ServiceKey, all_calls, no_crossings
 from traffic.sight import Sight
 from traffic.topology import HOPS, Asked, Topology
+from traffic.topology.when import RANGES, When
 
 if TYPE_CHECKING:
     from meshes.selectors import Member
@@ -29,11 +33,16 @@ LEVELS: Final = (
     ("meshes", gettext_lazy("Meshes")),
     ("clusters", gettext_lazy("Clusters")),
     ("services", gettext_lazy("Services")),
+    ("versions", gettext_lazy("Versions")),
 )
+AROUND: Final = frozenset({"services", "versions"})
+"""Levels that begin at a focus."""
 OLD: Final = frozenset({"failed", "stale", "never"})
 ONLY: Final = (("errors", gettext_lazy("With errors")), ("traffic", gettext_lazy("Without idle ones")))
-KEPT: Final = ("hops", "group", "only", "view", "env")
-"""Parameters that the links of a graph take along."""
+KEPT: Final = ("hops", "group", "only", "view", "env", "level", "minutes", "at")
+"""Parameters that links to another focus take along."""
+TIME: Final = frozenset({"minutes", "at"})
+FILTERS: Final = frozenset({"focus", "hops", "only", "group", "namespace", "cluster", "mesh", "find"})
 
 
 class TopologyForm(forms.Form):
@@ -45,6 +54,17 @@ class TopologyForm(forms.Form):
     group = forms.ChoiceField(required=False, choices=[("namespace", "")])
     only = forms.ChoiceField(required=False, choices=ONLY)
     view = forms.ChoiceField(required=False, choices=[("table", "")])
+    minutes = forms.TypedChoiceField(required=False, coerce=int, choices=[(n, n) for n in RANGES])
+    at = UtcField(required=False)
+    namespace = forms.CharField(required=False, max_length=253)
+    cluster = forms.CharField(required=False, max_length=253)
+    mesh = forms.CharField(required=False, max_length=20)
+    find = forms.CharField(required=False, max_length=253)
+    pick = forms.CharField(required=False, max_length=2000)
+
+
+FIXED: Final = {"hops": HOPS, "only": ONLY, "ranges": RANGES}
+PLAIN: Final[dict[str, Any]] = dict.fromkeys(TopologyForm.base_fields, "") | {"hops": 2, "minutes": 1, "at": None}
 
 
 class GraphView(PageView):
@@ -65,21 +85,54 @@ class GraphView(PageView):
         """The fields of the form; what cannot be read is as if it were not there."""
         form = TopologyForm(self.request.GET)
         form.is_valid()
-        plain = {"focus": "", "hops": 2, "level": "", "group": "", "only": "", "view": ""}
-        return plain | {name: value for name, value in form.cleaned_data.items() if value}
+        return PLAIN | {name: value for name, value in form.cleaned_data.items() if value}
 
-    def around(self, starts: list[ServiceKey]) -> Topology:
+    @cached_property
+    def when(self) -> When:
+        """The span of time that the URL names."""
+        return When.of(self.wanted["minutes"], self.wanted["at"])
+
+    def around(self, starts: list[ServiceKey], *, by: str) -> Topology:
         """The services around these, as the URL asks for."""
+        wanted = self.wanted
         kept = {name: self.request.GET[name] for name in KEPT if self.request.GET.get(name)}
-        asked = Asked(self.wanted["hops"], self.wanted["group"], kept)
+        narrow = {name: wanted[name] for name in ("namespace", "cluster", "mesh")}
+        asked = Asked(wanted["hops"], by, kept, self.when.span, **narrow)
         found = topology.around(self.sight, starts, asked, calls_of=type(self).calls_of)
-        return topology.narrowed(found, self.wanted["only"])
+        return topology.narrowed(found, wanted["only"])
 
     def drawn(self, found: Topology) -> dict[str, Any]:
         """The graph, what of it is old, and its picture or why there is none."""
-        words = sync_words(found.clusters)
-        old = [(cluster, word) for cluster, word in words.items() if word in OLD]
-        return {"found": found, "old": old, "hops": HOPS, "asked": self.wanted, **self._picture(found)}
+        old = [(cluster, word) for cluster, word in found.words.items() if word in OLD]
+        notes = {cluster.slug: str(status_of(word, "sync").word) for cluster, word in old}
+        query = self.request.GET.copy()
+        query.pop("pick", None)
+        pick, find = self.wanted["pick"], self.wanted["find"]
+        shown = topology.noted(topology.linked(found, query.urlencode(), pick=pick, find=find), notes)
+        return {"old": old, "panel": topology.panel_of(shown), **self.told(shown), **self._picture(shown)}
+
+    def told(self, found: Topology | None) -> dict[str, Any]:
+        """What every state of the page needs."""
+        return {
+            **FIXED,
+            "found": found,
+            "asked": self.wanted,
+            "when": self.when,
+            "meshes": [(kind, adapter_for(kind).label) for kind in found.choices.meshes] if found else [],
+            **self._unstored(found),
+            "but_time": self._others(TIME),
+            "but_filters": self._others(FILTERS),
+        }
+
+    def _unstored(self, found: Topology | None) -> dict[str, Any]:
+        """Whether nothing is stored of an earlier time, and since when anything is."""
+        is_unstored = found is not None and not found.has_data and self.when.at is not None
+        return {"is_unstored": is_unstored, "oldest": oldest_kept(found.clusters) if is_unstored and found else None}
+
+    def _others(self, names: frozenset[str]) -> list[tuple[str, str]]:
+        """The parameters of the URL but these, which a form takes along."""
+        rest = self.request.GET.dict()
+        return [(name, str(value)) for name, value in rest.items() if value and name not in {*names, "pick"}]
 
     def _picture(self, found: Topology) -> dict[str, Any]:
         try:
@@ -104,27 +157,29 @@ class TopologyView(GraphView):
         """The graph that the URL asks for, or what it could begin with."""
         level = self.wanted["level"] or "services"
         read = {"clusters": self.read_clusters, "meshes": self.read_meshes}.get(level, self.read_services)
-        return super().get_context_data(level=level, levels=LEVELS, only=ONLY, **read(), **kwargs)
+        return super().get_context_data(level=level, is_around=level in AROUND, levels=LEVELS, **read(), **kwargs)
 
     def read_clusters(self) -> dict[str, Any]:
         """All of them."""
-        found = topology.of_clusters(self.sight, crossings_of=type(self).crossings_of)
+        found = topology.of_clusters(self.sight, self.when.span, crossings_of=type(self).crossings_of)
         return {"focus": None, "matches": [], "starts": [], **self.drawn(found)}
 
     def read_meshes(self) -> dict[str, Any]:
         """All of them."""
-        return {"focus": None, "matches": [], "starts": [], **self.drawn(topology.of_meshes(self.sight))}
+        found = topology.of_meshes(self.sight, self.when.span)
+        return {"focus": None, "matches": [], "starts": [], **self.drawn(found)}
 
     def read_services(self) -> dict[str, Any]:
         """Around the focus; without one, or where several could be meant, those to choose from."""
         focus, matches = self.focus()
         if focus is None:
             begin = matches if self.wanted["focus"] else topology.split_services(self.sight)
-            return {"focus": None, "matches": begin, "found": None, "asked": self.wanted, "hops": HOPS, "old": []}
+            return {"focus": None, "matches": begin, "old": [], "panel": None, "starts": [], **self.told(None)}
         starts = topology.find_services(self.sight, focus.cluster, focus.namespace, focus.name)
         if not starts:
             raise MissingError(gettext("There is no such service."), mend=gettext("Choose another focus."))
-        return {"focus": focus, "matches": [], "starts": starts, **self.drawn(self.around(starts))}
+        by = "version" if self.wanted["level"] == "versions" else self.wanted["group"]
+        return {"focus": focus, "matches": [], "starts": starts, **self.drawn(self.around(starts, by=by))}
 
     def focus(self) -> tuple[ServiceKey | None, list[ServiceKey]]:
         """The service that the URL names whole, or the only one that fits what was typed; else all that fit."""
@@ -153,12 +208,14 @@ class ServiceTopologyView(GraphView):
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         """The graph, and how its routes stand to what MeshUI left."""
         starts = [ServiceKey(member.cluster.slug, member.namespace, member.name) for member in self.members]
-        words = sync_words([member.cluster for member in self.members])
+        found = self.around(starts, by="")
+        words = {member.cluster: found.words[member.cluster] for member in self.members}
         focus = ServiceKey(kwargs["scope"], kwargs["namespace"], kwargs["name"])
         return super().get_context_data(
             focus=focus,
             starts=starts,
+            is_around=True,
             fact=managed_of(self.sight.held, self.members, words),
-            **self.drawn(self.around(starts)),
+            **self.drawn(found),
             **kwargs,
         )

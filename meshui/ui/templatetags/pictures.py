@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from django import template
 from django.utils.formats import number_format
@@ -10,7 +10,9 @@ from django.utils.html import format_html
 from django.utils.translation import gettext
 
 from meshui.ui import charts, wording
+from meshui.ui.drawn import TONE_ICONS
 from meshui.ui.graphs import CRIT_SHARE, WARN_SHARE
+from meshui.ui.templatetags import ui
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,9 +20,11 @@ if TYPE_CHECKING:
     from django.utils.safestring import SafeString
 
     from meshui.ui.charts import Chart
-    from meshui.ui.graphs import Edge, Graph, Node, Picture
+    from meshui.ui.drawn import Picture
+    from meshui.ui.graphs import Edge, Graph, Node
 
 register = template.Library()
+TONES: Final = ("", "ok", "warn", "crit")
 
 
 @register.inclusion_tag("parts/graph.html")
@@ -36,6 +40,7 @@ def graph_legend(picture: Picture) -> dict[str, Any]:
     return {
         "has_edges": bool(picture.graph.edges),
         "is_measured": is_measured,
+        "has_badges": any(node.badge for node in picture.graph.nodes),
         "warn": _percent(WARN_SHARE, 1),
         "crit": _percent(CRIT_SHARE, 0),
     }
@@ -43,14 +48,14 @@ def graph_legend(picture: Picture) -> dict[str, Any]:
 
 @register.inclusion_tag("parts/graph_table.html")
 def graph_table(graph: Graph, label: str) -> dict[str, Any]:
-    """The same graph as a table: worst first, then by rate; nodes without an edge below."""
+    """The same graph as tables: edges worst first, then by rate; then nodes, the unhealthy ones first."""
     nodes = {node.key: node for node in graph.nodes}
     edges = sorted(graph.edges, key=lambda edge: (-(edge.errors or 0), -(edge.rate or 0), edge.tail, edge.head))
-    used = {end for edge in edges for end in (edge.tail, edge.head)}
     return {
         "label": label,
         "rows": [(edge, nodes[edge.tail], nodes[edge.head]) for edge in edges],
-        "alone": [node for node in graph.nodes if node.key not in used],
+        "nodes": sorted(graph.nodes, key=lambda node: -TONES.index(node.tone)),
+        "columns": [column for column, _ in graph.nodes[0].facts] if graph.nodes else [],
     }
 
 
@@ -73,8 +78,38 @@ def node_words(node: Node) -> SafeString:
     """A node as a link, with what stands below its name in the picture."""
     label = wording.visible(node.label)
     name = format_html('<a class="lnk" href="{}">{}</a>', node.url, label) if node.url else format_html("{}", label)
-    below = " · ".join(wording.visible(part) for part in (node.box, node.note, str(node.word)) if part)
+    if node.is_found:
+        name = format_html("<mark>{}</mark>", name)
+    note = "" if node.facts else node.note  # facts have columns and rows of their own
+    below = " · ".join(wording.visible(part) for part in (node.place or node.box, note, node.badge) if part)
     return format_html('<b>{}</b><span class="sub">{}</span>', name, below)
+
+
+@register.simple_tag
+def node_title(node: Node) -> str:
+    """All that a node says, as one line."""
+    words = ", ".join(wording.visible(part) for part in (node.label, node.note, node.place, node.word) if part)
+    more = "; ".join([*node.why, *([gettext("change request %(n)s") % {"n": node.badge}] if node.badge else [])])
+    return f"{words}: {wording.visible(more)}" if more else words
+
+
+@register.simple_tag
+def node_health(node: Node) -> SafeString:
+    """Its health: icon, word and colour; a dash where nothing is said of it."""
+    if not node.word:
+        return format_html('<span class="mut">{}</span>', "\u2013")
+    mark = ui.icon(node.icon or TONE_ICONS.get(node.tone, "circle-question-mark"), 15)
+    return format_html('<span class="st {}">{}<span>{}</span></span>', node.tone, mark, wording.visible(node.word))
+
+
+@register.simple_tag
+def edge_errors(edge: Edge) -> SafeString:
+    """Its share of errors, with an icon where they are more than usual: a colour never says it alone."""
+    if edge.tone not in TONE_ICONS or edge.is_idle:
+        return format_html("{}", errors(edge))
+    return format_html(
+        '<span class="st {}">{}<span>{}</span></span>', edge.tone, ui.icon(TONE_ICONS[edge.tone], 15), errors(edge)
+    )
 
 
 @register.simple_tag
