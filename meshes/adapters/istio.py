@@ -21,6 +21,7 @@ from meshes.adapters import (
     istio_read,
     istio_reading,
     istio_start,
+    istio_ties,
     istio_write,
 )
 from meshes.adapters.base import Capabilities, Verification
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from clusters.clients import Reader, Resource
-    from meshes.adapters.base import Detected, Read
+    from meshes.adapters.base import Detected, Read, Ties
     from meshes.types import Around, NativeWrite, Projection, ProxyPage, Route, Signal, SignalSpec, Version
     from meshui.lib.jsontypes import JsonObject
 
@@ -78,6 +79,10 @@ class IstioAdapter:
     ) -> Read:
         """Every VirtualService and every route that Istio reads, with subsets, delegates and rivals."""
         return istio_reading.read(objects, namespaces, only)
+
+    def ties(self, body: JsonObject) -> Ties:
+        """By hosts, names of delegates and hosts of subsets."""
+        return istio_ties.ties_of(body)
 
     def live(self, body: JsonObject) -> LiveRoute:
         """One object as it is; labels of subsets are not looked up, delegates not followed."""
