@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
+from unittest.mock import patch
 
 import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clusters.clients import Resource
+from clusters.clients import Resource, Slim
 from clusters.slims import slim_of
+from meshes.adapters.istio import IstioAdapter
 from meshes.adapters.istio_detect import WEBHOOKS
 from meshes.adapters.istio_kinds import resources
 from meshes.adapters.linkerd import PROFILES
@@ -24,6 +26,7 @@ from tests.meshes.objects import destination
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from meshes.adapters.base import Read
     from meshes.services import values
 
 pytestmark = pytest.mark.walks
@@ -146,9 +149,10 @@ class Kept:
 
 
 class World:
-    """What is known of a cluster, and the rows that were made of it so far."""
+    """What is known of a cluster, and the rows that were made of it so far, so many objects at once."""
 
-    def __init__(self) -> None:
+    def __init__(self, at_once: int = 500) -> None:
+        self.at_once = at_once
         self.stock, self.kept, self.version = Stock(served=SERVED), Kept(), 0
         for resource in KINDS:
             self.stock.kind(resource, keeps=True).listed_at("1")
@@ -168,7 +172,8 @@ class World:
 
     def settle(self) -> None:
         """Make rows of what moved."""
-        Translator(cast("Any", self.kept), self.stock, self.moves).keep(is_all=False)
+        with patch("meshes.services.translating.AT_ONCE", self.at_once):
+            Translator(cast("Any", self.kept), self.stock, self.moves).keep(is_all=False)
         self.moves = {}
 
     def anew(self) -> World:
@@ -196,11 +201,98 @@ class World:
 @settings(max_examples=300, deadline=None)
 @given(st.lists(st.lists(CHANGES, min_size=1, max_size=5), max_size=6))
 def test_translating__any_changes__as_if_all_were_translated_anew(batches: list[list[Any]]) -> None:
-    world = World()
+    hold(batches)
 
+
+def hold(batches: list[list[Any]]) -> World:
+    """Do this, batch by batch, and look at each."""
+    world = World(at_once=1)
     for changes in batches:
         for what, (resource, uid, body) in changes:
             world.change(what, resource, uid, body)
         world.settle()
 
         assert world.told() == world.anew().told()
+    return world
+
+
+def an(kind: Resource, name: str, *, labels: Any = None, **parts: Any) -> tuple[Resource, str, Any]:
+    """An object in shop."""
+    meta = {"name": name, "namespace": "shop" if kind.namespaced else "", "uid": f"{kind.plural}-{name}"}
+    return kind, meta["uid"], {"metadata": {**meta, "labels": labels or {}}, **parts}
+
+
+ROOT = an(VIRTUAL, "root", spec={"hosts": ["a"], "http": [{"delegate": {"name": "part"}}]})
+PART = an(VIRTUAL, "part", spec={"http": [{"route": [destination("b", "v1")]}]})
+OF_B = {"host": "b", "subsets": [{"name": "v1", "labels": {"version": "one"}}]}
+
+
+def test_translating__subset_of_a_delegate_comes__root_two_steps_away_has_its_labels() -> None:
+    world = hold([[("put", ROOT), ("put", PART)], [("put", an(RULES, "of-b", spec=OF_B))]])
+
+    rule = world.kept.rows["Route", "virtualservices-root"]["neutral"]["rules"][0]
+    assert rule["backends"][0]["backend"]["labels"] == [["version", "one"]]
+
+
+def test_translating__root_moves__the_subset_of_its_delegate_is_still_seen() -> None:
+    moved = an(VIRTUAL, "root", spec={"hosts": ["a"], "http": [{"delegate": {"name": "part"}, "timeout": "3s"}]})
+
+    world = hold([[("put", ROOT), ("put", PART), ("put", an(RULES, "of-b", spec=OF_B))], [("put", moved)]])
+
+    rule = world.kept.rows["Route", "virtualservices-root"]["neutral"]["rules"][0]
+    assert rule["backends"][0]["backend"]["labels"] == [["version", "one"]]
+
+
+def test_translating__namespace_is_injected_now__virtual_service_beside_the_route_of_its_service_is_told() -> None:
+    parents = [{"kind": "Service", "name": "a", "group": ""}]
+    beside = an(HTTP, "beside", spec={"parentRefs": parents, "rules": [{"backendRefs": [{"name": "a", "port": 80}]}]})
+    alone = an(VIRTUAL, "alone", spec={"hosts": ["a"], "http": [{"route": [destination("a")]}]})
+
+    world = hold(
+        [
+            [("put", beside), ("put", alone), ("put", an(NAMESPACES, "shop"))],
+            [("put", an(NAMESPACES, "shop", labels={"istio-injection": "enabled"}))],
+        ]
+    )
+
+    (problem,) = world.kept.rows["Route", "virtualservices-alone"]["problems"]
+    assert problem["message"].startswith("HTTPRoute shop/beside decides for the same Service")
+
+
+class Counted:
+    """Bodies that were decoded, and objects that an adapter was asked to read."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.decoded = self.read = 0
+        body, read = Slim.body, IstioAdapter.read
+
+        def counted_body(slim: Slim) -> Any:
+            self.decoded += 1
+            return body(slim)
+
+        def counted_read(adapter: IstioAdapter, *given: Any, only: frozenset[str] | None = None) -> Read:
+            self.read += len(only or ())
+            return read(adapter, *given, only=only)
+
+        monkeypatch.setattr(Slim, "body", counted_body)
+        monkeypatch.setattr(IstioAdapter, "read", counted_read)
+
+
+@pytest.mark.parametrize("moving", [1, 5])
+def test_translating__some_of_many_move__those_and_their_rivals_are_read(
+    monkeypatch: pytest.MonkeyPatch, moving: int
+) -> None:
+    world = World()
+    for number in range(60):
+        spec = {"hosts": [f"host-{number // 2}"], "http": [{"route": [destination(f"host-{number // 2}", "v1")]}]}
+        world.change("put", *an(VIRTUAL, f"name-{number}", spec=spec))
+    world.settle()
+    for number in range(0, 2 * moving, 2):
+        spec = {"hosts": [f"host-{number // 2}"], "http": [{"route": [destination(f"host-{number // 2}", "v2")]}]}
+        world.change("put", *an(VIRTUAL, f"name-{number}", spec=spec))
+    counted = Counted(monkeypatch)
+
+    world.settle()
+
+    assert counted.read == 2 * moving
+    assert counted.decoded <= 3 * moving
