@@ -15,7 +15,6 @@ from meshes.models.inventory import (
     ServiceLink,
     Sync,
     Workload,
-    backends_of,
 )
 from meshes.models.managed import Drift, ManagedRoute
 
@@ -36,5 +35,4 @@ __all__ = [
     "ServiceLink",
     "Sync",
     "Workload",
-    "backends_of",
 ]

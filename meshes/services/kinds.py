@@ -32,9 +32,6 @@ class Container(msgspec.Struct, gc=False, omit_defaults=True):
 
     name: str = ""
     image: str | None = None
-    command: list[str] | None = None
-    args: list[str] | None = None
-    env: list[msgspec.Raw] | None = None
 
 
 class PodSpec(msgspec.Struct, gc=False, rename="camel", omit_defaults=True):

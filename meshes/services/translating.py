@@ -17,6 +17,7 @@ from meshes.services.injecting import injected, ordered
 from meshes.services.kinds import BUILT_IN, NAMESPACES, kind_name
 from meshes.services.part import Part
 from meshes.services.store import content_hash
+from meshui.lib.quiet import collect_sometimes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -46,7 +47,8 @@ class Translator:
         parts = [Part(adapter, self.stock, self.moves, self._bodies) for adapter in all_adapters()]
         anew = [(part, part.anew(is_all=is_all)) for part in parts]
         places = {uid: part.place(uid) for part, uids in anew for uid in uids}
-        for some in _batches(sorted(places, key=places.__getitem__), AT_ONCE):
+        for turn, some in enumerate(_batches(sorted(places, key=places.__getitem__), AT_ONCE)):
+            collect_sometimes(turn)
             self._translate([(part, frozenset(uids & some)) for part, uids in anew])
             self._bodies.clear()
         for part in parts:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+EVERY = 20
 _lock = threading.Lock()
 _quiet = 0
 
@@ -35,3 +36,9 @@ def quiet_collector() -> Iterator[None]:
             _quiet -= is_ours
             if is_ours and not _quiet:
                 gc.enable()
+
+
+def collect_sometimes(turn: int) -> None:
+    """At every twentieth turn: what came since the last one, and only that."""
+    if turn % EVERY == EVERY - 1:
+        gc.collect(0)

@@ -230,7 +230,7 @@ OF_B = {"host": "b", "subsets": [{"name": "v1", "labels": {"version": "one"}}]}
 def test_translating__subset_of_a_delegate_comes__root_two_steps_away_has_its_labels() -> None:
     world = hold([[("put", ROOT), ("put", PART)], [("put", an(RULES, "of-b", spec=OF_B))]])
 
-    rule = world.kept.rows["Route", "virtualservices-root"]["neutral"]["rules"][0]
+    rule = msgspec.json.decode(world.kept.rows["Route", "virtualservices-root"]["neutral"])["rules"][0]
     assert rule["backends"][0]["backend"]["labels"] == [["version", "one"]]
 
 
@@ -239,7 +239,7 @@ def test_translating__root_moves__the_subset_of_its_delegate_is_still_seen() -> 
 
     world = hold([[("put", ROOT), ("put", PART), ("put", an(RULES, "of-b", spec=OF_B))], [("put", moved)]])
 
-    rule = world.kept.rows["Route", "virtualservices-root"]["neutral"]["rules"][0]
+    rule = msgspec.json.decode(world.kept.rows["Route", "virtualservices-root"]["neutral"])["rules"][0]
     assert rule["backends"][0]["backend"]["labels"] == [["version", "one"]]
 
 
