@@ -163,6 +163,8 @@ class MeshAdapter(Protocol):
     platforms: ClassVar[frozenset[str]]
     known: ClassVar[tuple[str, str]]
     """The oldest and the newest version whose objects were read against the adapter, as people write them."""
+    signs: ClassVar[tuple[bytes, ...]]
+    """Of which one stands in the JSON of every workload of a control plane."""
     signals: ClassVar[Mapping[Signal, SignalSpec]]
     """How its proxies count requests: data, evaluated by metrics."""
     proxy_page: ClassVar[ProxyPage]

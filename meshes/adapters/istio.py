@@ -51,6 +51,7 @@ class IstioAdapter:
     label: ClassVar[str] = "Istio"
     platforms: ClassVar[frozenset[str]] = frozenset({"kubernetes"})
     known: ClassVar[tuple[str, str]] = ("1.18", "1.31")
+    signs: ClassVar[tuple[bytes, ...]] = (b'"istiod"',)
     signals: ClassVar[Mapping[Signal, SignalSpec]] = SIGNALS
     proxy_page: ClassVar[ProxyPage] = PROXY_PAGE
 

@@ -54,6 +54,7 @@ class LinkerdAdapter:
     label: ClassVar[str] = "Linkerd"
     platforms: ClassVar[frozenset[str]] = frozenset({"kubernetes"})
     known: ClassVar[tuple[str, str]] = ("2.14", "2.20")
+    signs: ClassVar[tuple[bytes, ...]] = (linkerd_detect.COMPONENT.encode(),)
     signals: ClassVar[Mapping[Signal, SignalSpec]] = SIGNALS
     proxy_page: ClassVar[ProxyPage] = PROXY_PAGE
 

@@ -49,10 +49,8 @@ def _is_plain(value: object) -> bool:
     if kind is str:
         return value.isascii()  # type: ignore[attr-defined]  # its type was just looked at
     if kind is dict:
-        return all(
-            type(key) is str and key.isascii() and _is_plain(item)
-            for key, item in value.items()  # type: ignore[attr-defined]  # as above
-        )
+        keys, items = value.keys(), value.values()  # type: ignore[attr-defined]  # as above
+        return all(type(key) is str and key.isascii() for key in keys) and all(map(_is_plain, items))
     if kind is list or kind is tuple:
         return all(map(_is_plain, value))  # type: ignore[call-overload]  # as above
     return kind is bool or (kind is int and -LIMIT < value < LIMIT)  # type: ignore[operator]  # as above

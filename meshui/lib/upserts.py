@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sqlite3
 from functools import cache
-from itertools import islice
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -46,8 +46,19 @@ def _write(model: type[models.Model], names: tuple[str, ...], rows: Iterable[Map
     with connection.cursor() as cursor:
         size = min(BATCH, _most_values() // len(names))
         while some := list(islice(rest, size)):
-            found = [row[name] if way is None else way(row[name]) for row in some for name, way in ways]
-            cursor.execute(f"{start}{', '.join([line] * len(some))}{end}", found)
+            found = [_column([row[name] for row in some], way) for name, way in ways]
+            cursor.execute(
+                f"{start}{', '.join([line] * len(some))}{end}", list(chain.from_iterable(zip(*found, strict=True)))
+            )
+
+
+def _column(values: list[Any], way: Convert | None) -> list[Any]:
+    """As the driver takes them; what is the same in every row is converted once."""
+    if way is None:
+        return values
+    if all(value is values[0] for value in values):
+        return [way(values[0])] * len(values)
+    return list(map(way, values))
 
 
 def _most_values() -> int:
