@@ -147,11 +147,11 @@ def _mark_gone(model: type[M], cluster: Cluster, pks: list[Any]) -> int:
 def _store_backends(routes: list[Values]) -> None:
     for some in _batches((route["id"] for route in routes if not route["is_new"]), ASKED):
         RouteBackend.objects.filter(route__in=some).delete()
-    upserts.insert_rows(RouteBackend, BACKEND, (row for route in routes for row in _backends_of(route)))
+    upserts.insert_rows(RouteBackend, BACKEND, (row for route in routes for row in backends_of(route)))
 
 
-def _backends_of(route: Values) -> Iterator[Values]:
-    """Backend rows of a route, in order."""
+def backends_of(route: Values) -> Iterator[Values]:
+    """Backend rows of a route, in order; of its values no more than `id` and `neutral`, encoded, count."""
     if route["neutral"] is None:
         return
     backends = ((rule, each) for rule in RULES.decode(route["neutral"]).rules for each in rule.backends)

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from clusters.clients import Head, Resource, Slim
+    from clusters.slims import Container, WorkloadBody
     from meshes.adapters.base import FoundControlPlane, Injection, MeshAdapter, ReadRoute
     from meshes.models import Mesh
-    from meshes.services.kinds import Container, WorkloadBody
     from meshui.lib.jsontypes import JsonObject
 
 Values = dict[str, Any]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,17 +43,16 @@ def without_nulls(value: object) -> object:
     return value
 
 
-def _is_plain(value: object) -> bool:
+def _is_plain(value: Any) -> bool:
     """Whether nothing in it has to be looked at twice: the short way through what nearly every value is."""
     kind = type(value)
     if kind is str:
-        return value.isascii()  # type: ignore[attr-defined]  # its type was just looked at
+        return bool(value.isascii())
     if kind is dict:
-        keys, items = value.keys(), value.values()  # type: ignore[attr-defined]  # as above
-        return all(type(key) is str and key.isascii() for key in keys) and all(map(_is_plain, items))
+        return all(type(key) is str and key.isascii() for key in value) and all(map(_is_plain, value.values()))
     if kind is list or kind is tuple:
-        return all(map(_is_plain, value))  # type: ignore[call-overload]  # as above
-    return kind is bool or (kind is int and -LIMIT < value < LIMIT)  # type: ignore[operator]  # as above
+        return all(map(_is_plain, value))
+    return kind is bool or (kind is int and -LIMIT < value < LIMIT)
 
 
 def _faults(value: object, path: str) -> Iterator[tuple[str, str]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sqlite3
 from functools import cache
 from itertools import chain, islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 from django.db import connection, models
@@ -28,28 +28,34 @@ def insert_rows(model: type[models.Model], names: tuple[str, ...], rows: Iterabl
 
 def upsert_rows(model: type[models.Model], names: tuple[str, ...], rows: Iterable[Mapping[str, Any]]) -> None:
     """Insert rows, or make those with the same primary key so."""
-    quote = connection.ops.quote_name
-    fields = [model._meta.get_field(name) for name in names]  # noqa: SLF001 - Django's public _meta
-    columns = [quote(field.column) for field in fields if not field.primary_key]
-    moved = ", ".join(f"{column} = EXCLUDED.{column}" for column in columns)
-    key = quote(model._meta.pk.column)  # noqa: SLF001 - as above
-    _write(model, names, rows, f" ON CONFLICT ({key}) DO UPDATE SET {moved}")
+    key = model._meta.pk.name  # noqa: SLF001 - Django's public _meta
+    moved = ", ".join(
+        f"{column} = EXCLUDED.{column}" for column in _columns(model, names) if column != _quoted(model, key)
+    )
+    _write(model, names, rows, f" ON CONFLICT ({_quoted(model, key)}) DO UPDATE SET {moved}")
 
 
 def _write(model: type[models.Model], names: tuple[str, ...], rows: Iterable[Mapping[str, Any]], end: str) -> None:
-    quote, meta = connection.ops.quote_name, model._meta  # noqa: SLF001 - as above
     ways = [(name, _converter(model, name, connection.vendor)) for name in names]
-    columns = ", ".join(quote(meta.get_field(name).column) for name in names)
-    start = f"INSERT INTO {quote(meta.db_table)} ({columns}) VALUES "  # noqa: S608 - names of our own tables
+    table = connection.ops.quote_name(model._meta.db_table)  # noqa: SLF001 - as above
+    start = f"INSERT INTO {table} ({', '.join(_columns(model, names))}) VALUES "  # noqa: S608 - names of our own tables
     line = f"({', '.join(['%s'] * len(names))})"
     rest = iter(rows)
     with connection.cursor() as cursor:
         size = min(BATCH, _most_values() // len(names))
         while some := list(islice(rest, size)):
             found = [_column([row[name] for row in some], way) for name, way in ways]
-            cursor.execute(
-                f"{start}{', '.join([line] * len(some))}{end}", list(chain.from_iterable(zip(*found, strict=True)))
-            )
+            values = list(chain.from_iterable(zip(*found, strict=True)))
+            cursor.execute(f"{start}{', '.join([line] * len(some))}{end}", values)
+
+
+def _columns(model: type[models.Model], names: tuple[str, ...]) -> list[str]:
+    return [_quoted(model, name) for name in names]
+
+
+def _quoted(model: type[models.Model], name: str) -> str:
+    field = cast("models.Field[Any, Any]", model._meta.get_field(name))  # noqa: SLF001 - as above
+    return connection.ops.quote_name(str(field.column))
 
 
 def _column(values: list[Any], way: Convert | None) -> list[Any]:
@@ -64,7 +70,7 @@ def _column(values: list[Any], way: Convert | None) -> list[Any]:
 def _most_values() -> int:
     """How many values one statement may have."""
     if connection.vendor == "sqlite":
-        return connection.connection.getlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER)
+        return int(connection.connection.getlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER))
     return 65_535
 
 
