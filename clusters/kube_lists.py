@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 from urllib.parse import urlencode
 
@@ -25,7 +26,7 @@ from clusters.clients import (
     ServerVersion,
     Slim,
 )
-from clusters.slims import EncodedMeta, slim_of
+from clusters.slims import WorkloadBody, slim_of, thin_of
 from clusters.transport import Transport, decoded, error_for
 from clusters.watch import Watch
 
@@ -64,8 +65,25 @@ class _Items(msgspec.Struct, gc=False):
     items: list[msgspec.Raw] | None = None
 
 
+class _Workloads(msgspec.Struct, gc=False):
+    metadata: _ListMeta
+    items: list[WorkloadBody] | None = None
+
+
+class _Name(msgspec.Struct, gc=False, rename="camel"):
+    """What names one version of one object: everything else of its metadata is skipped."""
+
+    uid: str = ""
+    namespace: str = ""
+    name: str = ""
+    resource_version: str = ""
+
+    def head(self) -> Head:
+        return Head(self.uid, self.namespace, self.name, self.resource_version)
+
+
 class _Named(msgspec.Struct, gc=False):
-    metadata: EncodedMeta = msgspec.field(default_factory=EncodedMeta)
+    metadata: _Name = msgspec.field(default_factory=_Name)
 
 
 class _NamedItems(msgspec.Struct, gc=False):
@@ -73,8 +91,11 @@ class _NamedItems(msgspec.Struct, gc=False):
     items: list[_Named] | None = None
 
 
+ITEMS_BEGIN = b',"items":['
+MOST_METADATA = 16 * 1024
 TOP = msgspec.json.Decoder(_Top)
 ITEMS = msgspec.json.Decoder(_Items)
+WORKLOADS = msgspec.json.Decoder(_Workloads)
 NAMED = msgspec.json.Decoder(_NamedItems)
 
 
@@ -121,8 +142,13 @@ class KubeReader:
         return _again(whole)
 
     def list_pages(self, resource: Resource) -> Iterator[Page]:
-        """Pages of 500, the next one on its way while this one is used."""
-        return self._slims(resource, resource.path(), {})
+        """Pages of 500, the next one on its way while this one is used; of workloads what WorkloadBody holds."""
+        count = 0
+        for data in self._bodies(resource, resource.path(), {}):
+            page = _thin(resource, data) or _slim(resource, data)
+            count += len(page.items)
+            _count(resource, count)
+            yield page
 
     def list_metadata(self, resource: Resource) -> Heads:
         """Pages of 500, of which only names and versions travel."""
@@ -162,11 +188,10 @@ class KubeReader:
     def _slims(self, resource: Resource, path: str, query: Mapping[str, str]) -> Iterator[Page]:
         count = 0
         for data in self._bodies(resource, path, query):
-            page = _page(ITEMS, data)
-            slims = [slim_of(item, resource) for item in page.items or ()]
-            count += len(slims)
+            page = _slim(resource, data)
+            count += len(page.items)
             _count(resource, count)
-            yield Page(slims, page.metadata.resource_version)
+            yield page
 
     def _bodies(self, resource: Resource, path: str, query: Mapping[str, str], accept: str = "") -> Iterator[bytes]:
         """The bytes of each page, the next one fetched meanwhile. Raises ClusterError."""
@@ -179,7 +204,7 @@ class KubeReader:
         data = get("")
         with ThreadPoolExecutor(1, thread_name_prefix="page") as ahead:
             for _ in range(MAX_PAGES):
-                token = _page(TOP, data).metadata.continue_
+                token = _token(data)
                 following = ahead.submit(get, token) if token else None
                 yield data
                 if following is None:
@@ -210,6 +235,33 @@ def _again(whole: Callable[[], T]) -> T:
             if not left:
                 raise
     raise AssertionError("unreachable: the last try returns or raises")
+
+
+def _thin(resource: Resource, data: bytes) -> Page | None:
+    """A page of workloads, looked through once; None where one of them is odd: then each is looked at by itself."""
+    if resource.group != "apps":
+        return None
+    try:
+        page = WORKLOADS.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    return Page([thin_of(item, resource) for item in page.items or ()], page.metadata.resource_version)
+
+
+def _slim(resource: Resource, data: bytes) -> Page:
+    page = _page(ITEMS, data)
+    return Page([slim_of(item, resource) for item in page.items or ()], page.metadata.resource_version)
+
+
+def _token(data: bytes) -> str:
+    """Of the next page. Where its metadata stands first, as it does in all but lists of custom resources, it is
+    enough to read so far.
+    """
+    at = data.find(ITEMS_BEGIN, 0, MOST_METADATA)
+    if at > 0:
+        with suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return TOP.decode(data[:at] + b"}").metadata.continue_
+    return _page(TOP, data).metadata.continue_
 
 
 def _page(decoder: msgspec.json.Decoder[T], data: bytes) -> T:

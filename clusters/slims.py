@@ -29,10 +29,81 @@ class EncodedMeta(msgspec.Struct, gc=False, rename="camel", omit_defaults=True):
         return Head(self.uid, self.namespace, self.name, self.resource_version)
 
 
+class Container(msgspec.Struct, gc=False, omit_defaults=True):
+    """A container, as far as it tells product and version."""
+
+    name: str = ""
+    image: str | None = None
+
+
+class PodSpec(msgspec.Struct, gc=False, rename="camel", omit_defaults=True):
+    """spec of a pod: what runs in it."""
+
+    containers: list[Container] | None = None
+    init_containers: list[Container] | None = None
+
+
+class PodMeta(msgspec.Struct, gc=False, omit_defaults=True):
+    """metadata of a pod template."""
+
+    labels: dict[str, str] | None = None
+    annotations: dict[str, str] | None = None
+
+
+class Template(msgspec.Struct, gc=False, omit_defaults=True):
+    """spec.template of a workload."""
+
+    metadata: PodMeta | None = None
+    spec: PodSpec | None = None
+
+
+class WorkloadSpec(msgspec.Struct, gc=False, omit_defaults=True):
+    """spec of a workload."""
+
+    replicas: int | None = None
+    template: Template | None = None
+
+
+class WorkloadStatus(msgspec.Struct, gc=False, rename="camel", omit_defaults=True):
+    """status of a workload: the counts of Deployments and StatefulSets, then those of DaemonSets."""
+
+    replicas: int | None = None
+    ready_replicas: int | None = None
+    available_replicas: int | None = None
+    desired_number_scheduled: int | None = None
+    number_ready: int | None = None
+    number_available: int | None = None
+
+
+class WorkloadBody(msgspec.Struct, gc=False, rename="camel", omit_defaults=True):
+    """A Deployment, StatefulSet or DaemonSet without what decides nothing here: volumes, probes, resources."""
+
+    api_version: str = ""
+    kind: str = ""
+    metadata: EncodedMeta = msgspec.field(default_factory=EncodedMeta)
+    spec: WorkloadSpec | None = None
+    status: WorkloadStatus | None = None
+
+
 FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 META = msgspec.json.Decoder(EncodedMeta)
 ENCODER = msgspec.json.Encoder()
 NO_META = msgspec.Raw(b"{}")
+
+
+def thin_of(body: WorkloadBody, resource: Resource) -> Slim:
+    """A workload with nothing but what stands in WorkloadBody. Raises BadAnswerError."""
+    meta = body.metadata
+    if meta.annotations:
+        meta.annotations.pop(LAST_APPLIED, None)
+    body.api_version, body.kind = resource.api_version, resource.kind
+    return _bounded(Slim(meta.head(), ENCODER.encode(body)), resource)
+
+
+def _bounded(slim: Slim, resource: Resource) -> Slim:
+    if len(slim.data) > MAX_OBJECT_BYTES:
+        raise BadAnswerError(f"It sends too much: one of its {resource.plural} is larger than 2 MiB.")
+    return slim
 
 
 def slim_of(raw: msgspec.Raw | bytes, resource: Resource) -> Slim:

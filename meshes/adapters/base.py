@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Final, Protocol
 
+import msgspec
+
 from meshui.lib.errors import InvalidError
 
 if TYPE_CHECKING:
@@ -87,8 +89,7 @@ class Detected:
 class ReadRoute:
     """A native object read: its route and the hash of its projection, or None and "" with the reasons.
 
-    `problems` also name what the model has no words for, and what of the route does nothing. `leans_on`: other objects
-    of its kind, by namespace and name, that are read as a part of it, there or not.
+    `problems` also name what the model has no words for, and what of the route does nothing.
     """
 
     body: JsonObject
@@ -96,7 +97,6 @@ class ReadRoute:
     live: LiveRoute | None
     projection_hash: str = ""
     problems: tuple[Problem, ...] = ()
-    leans_on: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,15 +113,43 @@ class Injection:
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """What one cluster's objects say about routing. `problems`: of objects that are no routes.
+    """What one cluster's objects say about routing. `told`: by uid, problems of objects that are no routes.
 
     `tags`: other names that revisions of the control plane go by, each with its revision.
     """
 
     routes: tuple[ReadRoute, ...] = ()
     injections: Mapping[str, Injection] = field(default_factory=dict)
-    problems: tuple[Problem, ...] = ()
+    told: Mapping[str, tuple[Problem, ...]] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """Those of `told`, of all objects."""
+        return tuple(problem for each in self.told.values() for problem in each)
+
+
+class Ties(msgspec.Struct, gc=False, frozen=True):
+    """How one object bears on the reading of others, by marks (see `mark`).
+
+    `marks`: what it is known by. `leans`: the marks of what its own reading depends on, there or not. Where it is read
+    together with what another one leans on, both count: a reading depends on what is at most two steps away.
+    `is_wide`: every reading may depend on it.
+    """
+
+    marks: tuple[int, ...] = ()
+    leans: tuple[int, ...] = ()
+    is_wide: bool = False
+
+
+def mark(what: str, *names: str) -> int:
+    """One thing that objects are known by, in this process; where two are equal by chance, more is read than needed."""
+    return hash((what, *names))
+
+
+def namespace_mark(name: str) -> int:
+    """That of a namespace."""
+    return mark("namespace", name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +173,8 @@ class MeshAdapter(Protocol):
     platforms: ClassVar[frozenset[str]]
     known: ClassVar[tuple[str, str]]
     """The oldest and the newest version whose objects were read against the adapter, as people write them."""
+    signs: ClassVar[tuple[bytes, ...]]
+    """Of which one stands in the JSON of every workload of a control plane."""
     signals: ClassVar[Mapping[Signal, SignalSpec]]
     """How its proxies count requests: data, evaluated by metrics."""
     proxy_page: ClassVar[ProxyPage]
@@ -171,7 +201,8 @@ class MeshAdapter(Protocol):
     ) -> Read:
         """Translate the listed objects (by plural) with their companions; a plural that is absent is not known.
 
-        `only`: uids of the route objects to translate (all else is still looked at, for companions and rivals).
+        `only`: uids of the route objects to translate (all else is still looked at, for companions and rivals). Given
+        no more than what `ties` says to be within two steps of these, it says the same of them as given everything.
         """
 
     def policy_kinds(self, served: frozenset[str]) -> tuple[Resource, ...]:
@@ -179,6 +210,9 @@ class MeshAdapter(Protocol):
 
     def mtls(self, seen: Secured) -> Mapping[str, FoundMtls]:
         """Whether the pods of each of `seen.spaces` take plaintext, and which object says so. Never a guess."""
+
+    def ties(self, body: JsonObject) -> Ties:
+        """How one listed object, sound or not, is tied to others: what moved is read anew, with what it bears on."""
 
     def live(self, body: JsonObject) -> LiveRoute:
         """One native route object as it is. Raises UnreadableRouteError if its routing cannot be said in the model."""

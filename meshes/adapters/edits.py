@@ -49,7 +49,7 @@ def named_rules(rules: tuple[Rule, ...]) -> tuple[Rule, ...]:
             while name in taken or name in native:
                 name += "-"
         taken.add(name)
-        found.append(replace(rule, name=name))
+        found.append(rule if rule.name == name else replace(rule, name=name))
     return tuple(found)
 
 

@@ -159,7 +159,7 @@ def owner_of(body: JsonObject, namespaces: Mapping[str, JsonObject]) -> str:
     spoken = {mesh for mesh in _spoken(body) if mesh}
     if len(spoken) == 1:
         return spoken.pop()
-    for name in _places(body):
+    for name in places_of(body):
         found = meshes_of(namespaces[name]) if name in namespaces else set()
         found &= spoken or found
         if len(found) == 1:
@@ -174,5 +174,6 @@ def _spoken(body: JsonObject) -> Iterator[str]:
             yield CONTROLLERS.get(str(entry.get("controllerName") or ""), "")
 
 
-def _places(body: JsonObject) -> Iterable[str]:
+def places_of(body: JsonObject) -> Iterable[str]:
+    """The namespaces whose mesh reads it, where its status does not tell: its parents' first, then its own."""
     return dict.fromkeys([*(parent.namespace for parent in parents_of(body)), namespace_of(body)])

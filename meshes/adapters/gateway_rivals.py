@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from meshes.adapters.base import Problem, ReadRoute, UnreadableRouteError
-from meshes.adapters.gateway_kinds import mistaken_parents, owner_of, parents_of, ref_of
+import msgspec
+
+from meshes.adapters import shapes
+from meshes.adapters.base import Problem, ReadRoute, Ties, UnreadableRouteError, mark, namespace_mark
+from meshes.adapters.gateway_kinds import mistaken_parents, owner_of, parents_of, places_of, ref_of
 from meshes.adapters.gateway_read import route_of
 from meshes.adapters.gateway_shapes import GatewayRoute
 from meshes.adapters.gateway_write import project
@@ -26,33 +29,60 @@ HANDFUL = 5
 
 @dataclass(frozen=True, slots=True)
 class Sorted:
-    """The routes that a mesh reads, and what is to be said of those that nobody reads."""
+    """The routes that a mesh reads, and by uid what is to be said of those that nobody reads."""
 
     mine: tuple[JsonObject, ...]
-    problems: tuple[Problem, ...]
+    told: dict[str, tuple[Problem, ...]]
 
 
 def sorted_out(bodies: Iterable[JsonObject], namespaces: Sequence[JsonObject], flavour: Flavour) -> Sorted:
     """Those of `flavour`; what is claimed by no mesh is said by each that might have been meant."""
     spaces = {name_of(body): body for body in namespaces}
     mine: list[JsonObject] = []
-    problems: list[Problem] = []
+    told: dict[str, tuple[Problem, ...]] = {}
     for body in bodies:
-        if fault := fault_of(body, GatewayRoute):
-            problems.append(Problem(named(body), f"It is not what a route looks like: {fault}."))
-            continue
-        for service in mistaken_parents(body):
-            text = f'Its parent {service} is no Service, for its group is not "". Write group: "" beside kind: Service.'
-            problems.append(Problem(titled(body), text))
-        if not parents_of(body):
-            continue
-        owner = owner_of(body, spaces)
-        if owner == flavour.mesh:
+        is_mine, problems = _sorted_out(body, spaces, flavour)
+        if is_mine:
             mine.append(body)
-        elif not owner:
-            text = "No mesh says that it reads this route, and none injects into its namespaces: it does nothing."
-            problems.append(Problem(titled(body), text))
-    return Sorted(tuple(mine), tuple(problems))
+        if problems:
+            uid = shapes.uid_of(body)
+            told[uid] = (*told.get(uid, ()), *problems)
+    return Sorted(tuple(mine), told)
+
+
+def _sorted_out(
+    body: JsonObject, spaces: Mapping[str, JsonObject], flavour: Flavour
+) -> tuple[bool, tuple[Problem, ...]]:
+    """Whether it is of `flavour`, and what is to be said of it."""
+    if fault := fault_of(body, GatewayRoute):
+        return False, (Problem(named(body), f"It is not what a route looks like: {fault}."),)
+    problems = [
+        Problem(
+            titled(body),
+            f'Its parent {service} is no Service, for its group is not "". Write group: "" beside kind: Service.',
+        )
+        for service in mistaken_parents(body)
+    ]
+    owner = owner_of(body, spaces) if parents_of(body) else flavour.mesh
+    if not owner:
+        text = "No mesh says that it reads this route, and none injects into its namespaces: it does nothing."
+        problems.append(Problem(titled(body), text))
+    return bool(parents_of(body)) and owner == flavour.mesh, tuple(problems)
+
+
+def ties_of(body: JsonObject) -> Ties:
+    """By the Services that it decides for; which mesh reads it lies with the namespaces around."""
+    try:
+        msgspec.convert(body, GatewayRoute)
+    except msgspec.ValidationError:
+        return Ties()
+    hosts = tuple(dict.fromkeys(host_mark(parent.service, parent.namespace) for parent in parents_of(body)))
+    return Ties(hosts, (*hosts, *(namespace_mark(name) for name in places_of(body))) if hosts else ())
+
+
+def host_mark(service: str, namespace: str) -> int:
+    """Of what decides for a Service, or for a host that clients call."""
+    return mark("host", service, namespace)
 
 
 def read_one(body: JsonObject, flavour: Flavour, problems: Iterable[Problem] = ()) -> ReadRoute:

@@ -22,6 +22,7 @@ from meshes.adapters import (
     istio_read,
     istio_reading,
     istio_start,
+    istio_ties,
     istio_write,
 )
 from meshes.adapters.base import Capabilities, Verification
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from clusters.clients import Reader, Resource
-    from meshes.adapters.base import Detected, Read
+    from meshes.adapters.base import Detected, Read, Ties
     from meshes.adapters.mtls import FoundMtls, Secured
     from meshes.types import Around, NativeWrite, Projection, ProxyPage, Route, Signal, SignalSpec, Version
     from meshui.lib.jsontypes import JsonObject
@@ -52,6 +53,7 @@ class IstioAdapter:
     label: ClassVar[str] = "Istio"
     platforms: ClassVar[frozenset[str]] = frozenset({"kubernetes"})
     known: ClassVar[tuple[str, str]] = ("1.18", "1.31")
+    signs: ClassVar[tuple[bytes, ...]] = (b'"istiod"',)
     signals: ClassVar[Mapping[Signal, SignalSpec]] = SIGNALS
     proxy_page: ClassVar[ProxyPage] = PROXY_PAGE
 
@@ -92,6 +94,10 @@ class IstioAdapter:
     def mtls(self, seen: Secured) -> Mapping[str, FoundMtls]:
         """By PeerAuthentications: of workloads, of the namespace, of the root namespace; else permissive."""
         return istio_mtls.modes(seen)
+
+    def ties(self, body: JsonObject) -> Ties:
+        """By hosts, names of delegates and hosts of subsets."""
+        return istio_ties.ties_of(body)
 
     def live(self, body: JsonObject) -> LiveRoute:
         """One object as it is; labels of subsets are not looked up, delegates not followed."""

@@ -13,7 +13,7 @@ from meshes.adapters.natives import namespace_of
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from meshes.types import Backend, LiveRoute, Route
+    from meshes.types import Backend, LiveRoute, Route, WeightedBackend
     from meshui.lib.jsontypes import JsonObject
 
 MOST_RIVALS = 5
@@ -51,15 +51,18 @@ class Subsets:
 def with_labels(route: Route, subsets: Subsets) -> Route:
     """`route` with the labels of its subsets beside them."""
 
-    def labelled(backend: Backend) -> Backend:
-        labels = subsets.labels(backend) if backend.subset else None
-        return replace(backend, labels=tuple(sorted((labels or {}).items())))
+    def labelled(weighted: WeightedBackend) -> WeightedBackend:
+        labels = subsets.labels(weighted.backend) if weighted.backend.subset else None
+        found = tuple(sorted((labels or {}).items()))
+        if weighted.backend.labels == found:
+            return weighted
+        return replace(weighted, backend=replace(weighted.backend, labels=found))
 
-    rules = tuple(
-        replace(rule, backends=tuple(replace(b, backend=labelled(b.backend)) for b in rule.backends))
-        for rule in route.rules
-    )
-    return replace(route, rules=rules)
+    rules = []
+    for rule in route.rules:
+        backends = tuple(map(labelled, rule.backends))
+        rules.append(rule if backends == rule.backends else replace(rule, backends=backends))
+    return replace(route, rules=tuple(rules))
 
 
 def missing_subsets(route: Route, subsets: Subsets) -> tuple[Problem, ...]:

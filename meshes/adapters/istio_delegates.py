@@ -44,6 +44,8 @@ def targets_of(body: JsonObject) -> dict[int, tuple[str, str]]:
 def followed(route: Route, body: JsonObject, bodies: Bodies) -> tuple[Route, tuple[Problem, ...]]:
     """`route`, read from `body`, with the rules of its delegates in the place of those that delegate."""
     targets = targets_of(body)
+    if not targets:
+        return route, ()
     rules: list[Rule] = []
     problems: list[Problem] = []
     for index, rule in enumerate(route.rules):

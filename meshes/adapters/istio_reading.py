@@ -10,7 +10,7 @@ from meshes.adapters.base import Problem, Read, ReadRoute, UnreadableRouteError
 from meshes.adapters.istio_kinds import ref_of
 from meshes.adapters.istio_write import project
 from meshes.adapters.natives import name_of, namespace_of, titled, uid_of
-from meshes.adapters.shapes import DestinationRule, sound
+from meshes.adapters.shapes import DestinationRule, told_apart
 from meshes.types import LiveRoute
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ AMBIENT = "Its namespace is ambient and has no waypoint: unless the Service name
 
 def read(objects: Objects, namespaces: Sequence[JsonObject], only: frozenset[str] | None) -> Read:
     """Everything, or the routes with these uids among all else."""
-    rules, problems = sound(objects.get("destinationrules", ()), DestinationRule)
+    rules, told = told_apart(objects.get("destinationrules", ()), DestinationRule)
     subsets = istio_companions.Subsets(rules) if "destinationrules" in objects else None
     bodies = [body for plural in ROUTES for body in objects.get(plural, ()) if _is_gateway(body)]
     mine = gateway_rivals.sorted_out(bodies, namespaces, gateway_kinds.ISTIO)
@@ -39,7 +39,7 @@ def read(objects: Objects, namespaces: Sequence[JsonObject], only: frozenset[str
     ]
     tags = istio_detect.tags_of(objects.get(istio_detect.WEBHOOKS.plural, ()))
     injections = {name_of(body): istio_detect.injection(body, tags) for body in namespaces}
-    return Read(tuple(routes), injections, (*problems, *mine.problems), tags)
+    return Read(tuple(routes), injections, told | mine.told, tags)
 
 
 def _is_gateway(body: JsonObject) -> bool:
@@ -105,8 +105,7 @@ class _Services:
             route = istio_companions.with_labels(route, self._subsets)
             told += istio_companions.missing_subsets(route, self._subsets)
         told += [*self._rivals.get(uid_of(body), ()), *self._beside(route, body)]
-        leans_on = tuple(istio_delegates.targets_of(body).values())
-        return ReadRoute(body, ref_of(body), LiveRoute(route, ref_of(body), body), base, tuple(told), leans_on)
+        return ReadRoute(body, ref_of(body), LiveRoute(route, ref_of(body), body), base, tuple(told))
 
     def _beside(self, route: Route, body: JsonObject) -> Iterator[Problem]:
         if route.scope == istio_read.DELEGATE:

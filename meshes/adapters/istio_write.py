@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from typing import TYPE_CHECKING, Any, cast
 
 from meshes.adapters.edits import fresh_matches, losses_of, refused
@@ -29,17 +28,25 @@ def project(body: JsonObject) -> Projection:
 
     Every field of the spec decides routing; of the labels istio.io/rev alone does, of annotations none.
     """
-    spec = cast("dict[str, Any]", copy.deepcopy(body.get("spec") or {}))
+    spec = {**cast("dict[str, Any]", body.get("spec") or {})}
     for field in ("http", "tcp", "tls"):
-        for rule in spec.get(field) or []:
-            route = rule.get("route") or []
-            if len(route) == 1:
-                route[0].pop("weight", None)
-            else:
-                reduce_weights(route, absent=0)
+        if spec.get(field):
+            spec[field] = [_by_ratio(rule) for rule in spec[field]]
     labels = labels_of(body)
     read_by = {"istio.io/rev": str(labels["istio.io/rev"])} if "istio.io/rev" in labels else {}
     return projection(cast("JsonObject", {"spec": plain(spec), "labels": read_by}), body)
+
+
+def _by_ratio(rule: dict[str, Any]) -> dict[str, Any]:
+    """A copy of a rule whose weights can be compared."""
+    if not rule.get("route"):
+        return rule
+    route = [{**entry} for entry in rule["route"]]
+    if len(route) == 1:
+        route[0].pop("weight", None)
+    else:
+        reduce_weights(route, absent=0)
+    return {**rule, "route": route}
 
 
 class Hosts:

@@ -21,13 +21,13 @@ from meshes.adapters import (
     linkerd_shadows,
     nearby,
 )
-from meshes.adapters.base import Capabilities, Problem, Read
+from meshes.adapters.base import Capabilities, Problem, Read, Ties
 from meshes.adapters.edits import refused
 from meshes.adapters.gateway_kinds import LINKERD
 from meshes.adapters.gateway_shapes import GatewayRoute
 from meshes.adapters.linkerd_signals import PROXY_PAGE, SIGNALS
 from meshes.adapters.natives import name_of, namespace_of, titled, uid_of
-from meshes.adapters.shapes import Anything, sound
+from meshes.adapters.shapes import Anything, sound, told_apart
 from meshes.types import Around, LiveRoute, Rendered, Root
 
 if TYPE_CHECKING:
@@ -56,6 +56,7 @@ class LinkerdAdapter:
     label: ClassVar[str] = "Linkerd"
     platforms: ClassVar[frozenset[str]] = frozenset({"kubernetes"})
     known: ClassVar[tuple[str, str]] = ("2.14", "2.20")
+    signs: ClassVar[tuple[bytes, ...]] = (linkerd_detect.COMPONENT.encode(),)
     signals: ClassVar[Mapping[Signal, SignalSpec]] = SIGNALS
     proxy_page: ClassVar[ProxyPage] = PROXY_PAGE
 
@@ -93,7 +94,7 @@ class LinkerdAdapter:
         plurals = (*gateway_kinds.KINDS.values(), POLICY_ROUTES)
         bodies = {uid_of(body): body for plural in plurals for body in objects.get(plural, ())}
         found = gateway_rivals.sorted_out(bodies.values(), namespaces, LINKERD)
-        profiles, problems = sound(objects.get("serviceprofiles", ()), Anything)
+        profiles, told = told_apart(objects.get("serviceprofiles", ()), Anything)
         index = gateway_rivals.by_parent(found.mine)
         routes = []
         for body in found.mine:
@@ -101,7 +102,16 @@ class LinkerdAdapter:
                 merged = gateway_rivals.merged_problems(body, index, _merged)
                 routes.append(gateway_rivals.read_one(body, LINKERD, [*merged, *_shadowed(body, profiles)]))
         injections = {name_of(body): linkerd_detect.injection(body) for body in namespaces}
-        return Read(tuple(routes), injections, (*problems, *found.problems))
+        return Read(tuple(routes), injections, told | found.told)
+
+    def ties(self, body: JsonObject) -> Ties:
+        """By the Services of routes, and the ServiceProfiles of these."""
+        if not gateway_kinds.is_route(body):
+            return Ties(linkerd_shadows.profile_marks(name_of(body)))
+        found = gateway_rivals.ties_of(body)
+        parents = gateway_kinds.parents_of(body) if found.marks else []
+        profiles = {linkerd_shadows.profile_mark(parent.service, parent.namespace) for parent in parents}
+        return Ties(found.marks, (*found.leans, *profiles))
 
     def policy_kinds(self, served: frozenset[str]) -> tuple[Resource, ...]:
         """Servers and what authorizes their clients."""

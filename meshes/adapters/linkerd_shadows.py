@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
+from meshes.adapters.base import mark
 from meshes.adapters.edits import refused
 from meshes.adapters.gateway_kinds import is_route
 from meshes.adapters.gateway_rivals import beside
@@ -34,6 +35,17 @@ def profiles_of(root: Root, bodies: Iterable[JsonObject], place: str) -> list[Js
     start = f"{root.service}.{root.namespace}.svc."
     places = {root.namespace, place}
     return [body for body in bodies if name_of(body).startswith(start) and namespace_of(body) in places]
+
+
+def profile_mark(service: str, namespace: str) -> int:
+    """What a route leans on: any ServiceProfile of its Service."""
+    return mark("profile", f"{service}.{namespace}")
+
+
+def profile_marks(name: str) -> tuple[int, ...]:
+    """Of a ServiceProfile of this name, for each way to read it as `service.namespace.svc.domain`."""
+    ends = [end for end in range(len(name)) if name.startswith(".svc.", end)]
+    return tuple(mark("profile", name[:end]) for end in ends)
 
 
 def profile_words(body: JsonObject) -> str:

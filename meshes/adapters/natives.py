@@ -6,13 +6,12 @@ import base64
 import binascii
 import hashlib
 import re
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from cryptography import x509
 
 from meshes.adapters.base import MANAGED_BY
 from meshes.types import Version
-from meshui.lib.canonical import without_nulls
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -79,7 +78,7 @@ def milliseconds(duration: object) -> int | None:
 def plain(value: object) -> object:
     """JSON as canonical JSON takes it: 99.5 becomes "99.5", 50.0 the integer 50, and nulls go."""
     if isinstance(value, dict):
-        return {str(k): plain(v) for k, v in cast("dict[str, Any]", without_nulls(value)).items()}
+        return {str(k): plain(v) for k, v in value.items() if v is not None}
     if isinstance(value, list):
         return [plain(v) for v in value]
     if isinstance(value, float):

@@ -17,10 +17,8 @@ def projection(content: JsonObject, body: JsonObject) -> Projection:
     """The projection `content` of `body`, hashed with its uid and without. Raises UnreadableRouteError."""
     uid = str(cast("dict[str, Any]", body.get("metadata") or {}).get("uid") or "")
     try:
-        return Projection(content, _hash({"uid": uid, "content": content}), _hash({"content": content}))
+        text = canonical(content)
+        alone, whole = b'{"content":%b}' % text, b'{"content":%b,"uid":%b}' % (text, canonical(uid))
+        return Projection(content, hashlib.sha256(whole).hexdigest(), hashlib.sha256(alone).hexdigest())
     except NotCanonicalError as error:
         raise UnreadableRouteError([Problem("spec", f"It cannot be compared exactly: {error}.")]) from error
-
-
-def _hash(value: JsonObject) -> str:
-    return hashlib.sha256(canonical(value)).hexdigest()

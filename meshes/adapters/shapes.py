@@ -222,6 +222,25 @@ def sound(
     return good, problems
 
 
+def told_apart(items: Iterable[JsonObject], shape: Shape) -> tuple[list[JsonObject], dict[str, tuple[Problem, ...]]]:
+    """As `sound`, with the problems by uid."""
+    good: list[JsonObject] = []
+    told: dict[str, tuple[Problem, ...]] = {}
+    for body in items:
+        found, problems = sound([body], shape)
+        good += found
+        if problems:
+            uid = uid_of(body)
+            told[uid] = (*told.get(uid, ()), *problems)
+    return good, told
+
+
+def uid_of(body: JsonObject) -> str:
+    """metadata.uid of a body of any shape; empty: none."""
+    metadata = body.get("metadata")
+    return str((metadata if isinstance(metadata, dict) else {}).get("uid") or "")
+
+
 def named(body: JsonObject) -> str:
     """`VirtualService shop/checkout`, as well as the body lets itself be named."""
     metadata = body.get("metadata")

@@ -15,7 +15,6 @@ from meshes.models.inventory import (
     ServiceLink,
     Sync,
     Workload,
-    backends_of,
 )
 from meshes.models.managed import Drift, ManagedRoute
 from meshes.models.security import MtlsMode
@@ -38,5 +37,4 @@ __all__ = [
     "ServiceLink",
     "Sync",
     "Workload",
-    "backends_of",
 ]

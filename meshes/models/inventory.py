@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import ClassVar, Final
 
 from django.db import models
 
@@ -12,10 +12,6 @@ from meshes.types import LiveRoute
 from meshes.types import Route as NeutralRoute
 from meshui.lib.ids import new_id
 from meshui.lib.rights import ScopeColumns
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 
 CONNECTION: Final = "connection"
 """The kind of the Sync row that says why a reading could not even begin."""
@@ -347,21 +343,3 @@ class ServiceLink(models.Model):
     def is_apart(self) -> bool:
         """Whether it is not the same service as those of its name elsewhere."""
         return not self.to_name
-
-
-def backends_of(route: Route) -> Iterator[RouteBackend]:
-    """Unsaved backend rows of a route, in order."""
-    neutral = route.route
-    position = 0
-    for rule in neutral.rules if neutral else ():
-        for weighted in rule.backends:
-            yield RouteBackend(
-                route=route,
-                rule=rule.name,
-                position=position,
-                key=weighted.backend.key,
-                name=weighted.backend.name,
-                weight_bp=weighted.weight_bp,
-                native_weight=weighted.native_weight or "",
-            )
-            position += 1

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from clusters.clients import ClusterError, ExpiredError
 from meshes.services.stock import number
+from meshui.lib.quiet import collect_sometimes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -76,8 +77,9 @@ def _whole(lister: Lister, kind: KindStock, moved: Moved, kept: Kept, on_page: C
         seen: set[str] = set()
         version = ""
         try:
-            for page in lister.list_pages(kind.resource):
+            for turn, page in enumerate(lister.list_pages(kind.resource)):
                 on_page()
+                collect_sometimes(turn)
                 _put(kind, page.items, moved, kept)
                 seen |= {slim.head.uid or f"?{slim.head.namespace}/{slim.head.name}" for slim in page.items}
                 version = page.resource_version
@@ -92,6 +94,8 @@ def _whole(lister: Lister, kind: KindStock, moved: Moved, kept: Kept, on_page: C
 def _differs(kind: KindStock, head: Head) -> bool:
     """Whether the list knows another version than we do. A list of a server that lags behind tells nothing new."""
     known = kind.known(head.uid)
+    if known == head.resource_version and known:
+        return False
     if known is None or not number(known) or not number(head.resource_version):
         return known != head.resource_version
     return number(head.resource_version) > number(known)

@@ -7,7 +7,7 @@ from typing import Final, TypeVar
 import msgspec
 
 from clusters.clients import BadAnswerError, Resource, Slim
-from clusters.slims import EncodedMeta  # noqa: TC001 - msgspec looks it up
+from clusters.slims import EncodedMeta, WorkloadBody
 
 NAMESPACES: Final = Resource("", "v1", "namespaces", "Namespace", namespaced=False)
 SERVICES: Final = Resource("", "v1", "services", "Service")
@@ -25,65 +25,6 @@ def kind_name(resource: Resource) -> str:
     """What its Sync row is called: `services`, `httproutes.gateway.networking.k8s.io`; one plural, several groups."""
     is_built_in = resource in BUILT_IN or not resource.group
     return resource.plural if is_built_in else f"{resource.plural}.{resource.group}"[:120]
-
-
-class Container(msgspec.Struct, gc=False, omit_defaults=True):
-    """A container, as far as it tells product and version."""
-
-    name: str = ""
-    image: str | None = None
-    command: list[str] | None = None
-    args: list[str] | None = None
-    env: list[msgspec.Raw] | None = None
-
-
-class PodSpec(msgspec.Struct, gc=False, rename="camel", omit_defaults=True):
-    """spec of a pod: what runs in it."""
-
-    containers: list[Container] | None = None
-    init_containers: list[Container] | None = None
-
-
-class PodMeta(msgspec.Struct, gc=False, omit_defaults=True):
-    """metadata of a pod template."""
-
-    labels: Texts | None = None
-    annotations: Texts | None = None
-
-
-class Template(msgspec.Struct, gc=False, omit_defaults=True):
-    """spec.template of a workload."""
-
-    metadata: PodMeta | None = None
-    spec: PodSpec | None = None
-
-
-class WorkloadSpec(msgspec.Struct, gc=False, omit_defaults=True):
-    """spec of a workload."""
-
-    replicas: int | None = None
-    template: Template | None = None
-
-
-class WorkloadStatus(msgspec.Struct, gc=False, rename="camel", omit_defaults=True):
-    """status of a workload: the counts of Deployments and StatefulSets, then those of DaemonSets."""
-
-    replicas: int | None = None
-    ready_replicas: int | None = None
-    available_replicas: int | None = None
-    desired_number_scheduled: int | None = None
-    number_ready: int | None = None
-    number_available: int | None = None
-
-
-class WorkloadBody(msgspec.Struct, gc=False, rename="camel", omit_defaults=True):
-    """A Deployment, StatefulSet or DaemonSet without what decides nothing here: volumes, probes, resources."""
-
-    api_version: str
-    kind: str
-    metadata: EncodedMeta
-    spec: WorkloadSpec | None = None
-    status: WorkloadStatus | None = None
 
 
 class Port(msgspec.Struct, gc=False):

@@ -68,16 +68,17 @@ def _is_touched(stock: Stock, lister: Lister, moves: Mapping[Resource, Moved]) -
     places = _places(stock)
     if any(moves[r].gone for r in WORKLOADS if r in moves):
         return True
-    bodies = [body for namespace, body in _bodies(stock, moves, touched_only=True) if namespace not in places]
-    if len(bodies) < sum(len(moves[r].touched) for r in WORKLOADS if r in moves):
+    touched = [(stock.kinds[r], uid) for r in WORKLOADS if r in moves for uid in moves[r].touched]
+    if any(kind.held[uid].head.namespace in places for kind, uid in touched):
         return True
+    bodies = list(_bodies(stock, moves, touched_only=True))
     return any(bool(d.meshes or d.problems) for d in (a.detect(lister, bodies) for a in all_adapters()))
 
 
 def _candidates(stock: Stock, moves: Mapping[Resource, Moved]) -> Iterator[JsonObject]:
     """All workloads at first; later what moved, and everything beside the control planes that are known."""
     if stock.detected is None:
-        yield from (body for _, body in _bodies(stock, moves, touched_only=False))
+        yield from _bodies(stock, moves, touched_only=False)
         return
     places = _places(stock)
     for resource in WORKLOADS:
@@ -88,13 +89,17 @@ def _candidates(stock: Stock, moves: Mapping[Resource, Moved]) -> Iterator[JsonO
                 yield held.slim().body()
 
 
-def _bodies(stock: Stock, moves: Mapping[Resource, Moved], *, touched_only: bool) -> Iterator[tuple[str, JsonObject]]:
+def _bodies(stock: Stock, moves: Mapping[Resource, Moved], *, touched_only: bool) -> Iterator[JsonObject]:
+    """Those that may be part of a control plane: most are not, and are not decoded."""
+    signs = [sign for adapter in all_adapters() for sign in adapter.signs]
     for resource in WORKLOADS:
         kind = stock.kinds.get(resource)
         touched = moves[resource].touched if resource in moves else set()
         for uid, held in kind.held.items() if kind else ():
             if not touched_only or uid in touched:
-                yield held.head.namespace, held.slim().body()
+                slim = held.slim()
+                if any(sign in slim.data for sign in signs):
+                    yield slim.body()
 
 
 def _places(stock: Stock) -> set[str]:

@@ -18,6 +18,7 @@ from meshes.services.keeping import Rows
 from meshes.services.kinds import BUILT_IN, SERVICES, WORKLOADS, kind_name
 from meshes.services.rows import MESHES, Notes
 from meshes.services.translating import Translator
+from meshui.lib.quiet import quiet_collector
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -43,6 +44,10 @@ class Reading:
 
     def read_whole(self) -> bool:
         """Bring everything up to date; whether all of it could be listed. Raises LostLeaseError."""
+        with quiet_collector():
+            return self._read_whole()
+
+    def _read_whole(self) -> bool:
         notes, moves = Notes(self.cluster), {}
         notes.listed(CONNECTION, count=0, version="")
         self.failures.clear()
@@ -71,6 +76,10 @@ class Reading:
 
     def settle(self, moves: Mapping[Resource, Moved], *, is_whole: bool = False) -> None:
         """Write all that follows from what moved. Raises LostLeaseError."""
+        with quiet_collector():
+            self._settle(moves, is_whole=is_whole)
+
+    def _settle(self, moves: Mapping[Resource, Moved], *, is_whole: bool) -> None:
         for resource, moved in moves.items():
             self._end_rows(resource, moved)
         moved_meshes = meshed.keep(self.rows, self.stock, self.lister, moves, is_whole=is_whole)

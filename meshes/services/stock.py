@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from meshes.adapters.base import Detected, Injection
+    from meshes.services.web import Web
     from meshui.lib.jsontypes import JsonObject
 
 MAX_STOCK_BYTES = 512 * 1024 * 1024
@@ -188,19 +189,12 @@ def _named(resource: Resource, head: Head) -> str:
     return f"{resource.kind[:63]} {'/'.join(parts) or '(no name)'}"
 
 
-class RouteKeys(msgspec.Struct, gc=False, frozen=True):
-    """What a route is known by: the namespace of what is called, its hosts; nothing where it could not be read."""
-
-    namespace: str
-    keys: frozenset[str]
-    is_read: bool
-
-
 @dataclass
 class Stock:
     """One cluster. `fence` of the lease under which it was last made whole: whoever reads next may build on it.
 
-    `detected`, `routes`, `injections` and `tags` are what adapters, by kind, made of it last, with the problems.
+    `detected`, `routes` (by uid, the namespace of what is called), `told` (by uid, problems of what is no route),
+    `injections` and `tags` are what adapters, by kind, made of it last; `webs`: what bears on what, among `read_of`.
     `asked_pods`: namespaces whose mTLS mode was told by looking at their pods, too. `unserved`: policies that the
     cluster does not have, though it has others in their group and version.
     """
@@ -208,7 +202,10 @@ class Stock:
     kinds: dict[Resource, KindStock] = field(default_factory=dict)
     served: frozenset[str] | None = None
     detected: dict[str, Detected] | None = None
-    routes: dict[str, dict[str, RouteKeys]] = field(default_factory=dict)
+    routes: dict[str, dict[str, str]] = field(default_factory=dict)
+    told: dict[str, dict[str, tuple[Problem, ...]]] = field(default_factory=dict)
+    webs: dict[str, Web] = field(default_factory=dict)
+    read_of: dict[str, tuple[Resource, ...]] = field(default_factory=dict)
     injections: dict[str, Mapping[str, Injection]] = field(default_factory=dict)
     tags: dict[str, Mapping[str, str]] = field(default_factory=dict)
     mesh_problems: tuple[Problem, ...] = ()

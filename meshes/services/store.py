@@ -6,19 +6,21 @@ Short transactions; a list that failed marks nothing gone.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import msgspec
 from django.db import transaction
 
-from meshes.models import ReadRow, Route, RouteBackend, backends_of
+from meshes.models import ReadRow, Route, RouteBackend
 from meshes.services import managing
+from meshes.types import WeightedBackend  # noqa: TC001 - msgspec looks it up
+from meshui.lib import upserts
 from meshui.lib.clock import read_db_now
+from meshui.lib.ids import new_id
 
 if TYPE_CHECKING:
-    import datetime as dt
     from collections.abc import Collection, Iterable, Iterator
 
     from django.db.models import Manager, QuerySet
@@ -27,11 +29,27 @@ if TYPE_CHECKING:
 
 M = TypeVar("M", bound=ReadRow)
 T = TypeVar("T")
-BATCH = 200
 ASKED = 500
-Wanted = Mapping[Any, dict[str, Any]]
+Values = dict[str, Any]
+Wanted = Mapping[Any, Values]
 """Tuples of key values → column values."""
 UID = ("uid",)
+ENCODER = msgspec.json.Encoder(order="sorted", enc_hook=lambda value: str(getattr(value, "pk", value)))
+BACKEND = ("route", "rule", "position", "key", "name", "weight_bp", "native_weight")
+
+
+class _Rule(msgspec.Struct, gc=False):
+    """As much of a neutral rule as its backends need."""
+
+    name: str
+    backends: tuple[WeightedBackend, ...]
+
+
+class _Rules(msgspec.Struct, gc=False):
+    rules: list[_Rule]
+
+
+RULES = msgspec.json.Decoder(_Rules)
 
 
 def store_rows(model: type[M], cluster: Cluster, wanted: Wanted, *, key: tuple[str, ...]) -> int:
@@ -42,7 +60,7 @@ def store_rows(model: type[M], cluster: Cluster, wanted: Wanted, *, key: tuple[s
     with transaction.atomic():
         known = _known(_rows(model).filter(cluster=cluster), key)
         absent = [row[0] for found, row in known.items() if found not in wanted and row[2] is None]
-        written = _write(model, cluster, _moves(model, cluster, wanted, known))
+        written = _write(model, cluster, _moves(wanted, known))
         return written + _mark_gone(model, cluster, absent)
 
 
@@ -57,7 +75,7 @@ def upsert_rows(model: type[M], cluster: Cluster, wanted: Wanted, *, key: tuple[
                 known |= _known(_rows(model).filter(**{"cluster": cluster, f"{key[0]}__in": keys}), key)
         else:
             known = _known(_rows(model).filter(cluster=cluster), key)
-        return _write(model, cluster, _moves(model, cluster, wanted, known))
+        return _write(model, cluster, _moves(wanted, known))
 
 
 def mark_gone(model: type[M], cluster: Cluster, uids: Iterable[str]) -> int:
@@ -77,8 +95,7 @@ def mark_absent(model: type[M], cluster: Cluster, present: Collection[str], **na
 
 def content_hash(values: dict[str, Any]) -> str:
     """SHA-256 over the values, hex; rows of others stand by their key."""
-    text = json.dumps(values, sort_keys=True, separators=(",", ":"), default=lambda v: str(getattr(v, "pk", v)))
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+    return hashlib.sha256(ENCODER.encode(values)).hexdigest()
 
 
 def _rows(model: type[M]) -> Manager[M]:
@@ -90,37 +107,29 @@ def _known(rows: QuerySet[M], key: tuple[str, ...]) -> dict[tuple[Any, ...], tup
     return {row[3:]: row[:3] for row in rows.values_list("pk", "content_hash", "gone_at", *key)}
 
 
-def _moves(
-    model: type[M], cluster: Cluster, wanted: Wanted, known: Mapping[tuple[Any, ...], tuple[Any, ...]]
-) -> list[M]:
-    """What is to be written, unsaved, without the time."""
+def _moves(wanted: Wanted, known: Mapping[tuple[Any, ...], tuple[Any, ...]]) -> list[Values]:
+    """What is to be written, with its key, without cluster and time. `is_new`: no row has that key."""
     moved = []
     for found, values in wanted.items():
         content = content_hash(values)
         pk, kept_hash, gone_at = known.get(found, (None, "", None))
         if pk is not None and kept_hash == content and gone_at is None:
             continue
-        row = model(cluster=cluster, content_hash=content, **values)
-        row.pk = pk or row.pk
-        moved.append(row)
+        moved.append({**values, "id": pk or new_id(), "content_hash": content, "is_new": pk is None})
     return moved
 
 
-def _write(model: type[M], cluster: Cluster, moved: list[M]) -> int:
+def _write(model: type[M], cluster: Cluster, moved: list[Values]) -> int:
     """One upsert a batch: a row that is known keeps its key, and with it what points to it."""
     if not moved:
         return 0
-    now: dt.datetime = read_db_now()
-    for row in moved:
-        row.read_at = now
-    names = [f.name for f in model._meta.concrete_fields if not f.primary_key]  # noqa: SLF001 - Django's public _meta
+    given = {"cluster": cluster, "read_at": read_db_now(), "gone_at": None}
+    left = {field.name: field.get_default() for field in model._meta.concrete_fields}  # noqa: SLF001 - public _meta
     with transaction.atomic():
-        upsert: dict[str, Any] = {"update_conflicts": True, "unique_fields": ["id"], "update_fields": names}
-        _rows(model).bulk_create(moved, batch_size=BATCH, **upsert)
-        routes: list[Route] = [row for row in moved if isinstance(row, Route)]
-        if routes:
-            _store_backends(routes)
-            managing.judge(cluster, (row.name for row in routes))
+        upserts.upsert_rows(model, tuple(left), (left | row | given for row in moved))
+        if model is Route:
+            _store_backends(moved)
+            managing.judge(cluster, (row["name"] for row in moved))
     return len(moved)
 
 
@@ -135,10 +144,27 @@ def _mark_gone(model: type[M], cluster: Cluster, pks: list[Any]) -> int:
     return len(pks)
 
 
-def _store_backends(routes: list[Route]) -> None:
-    for some in _batches((route.pk for route in routes), ASKED):
+def _store_backends(routes: list[Values]) -> None:
+    for some in _batches((route["id"] for route in routes if not route["is_new"]), ASKED):
         RouteBackend.objects.filter(route__in=some).delete()
-    RouteBackend.objects.bulk_create((b for route in routes for b in backends_of(route)), batch_size=BATCH)
+    upserts.insert_rows(RouteBackend, BACKEND, (row for route in routes for row in backends_of(route)))
+
+
+def backends_of(route: Values) -> Iterator[Values]:
+    """Backend rows of a route, in order; of its values no more than `id` and `neutral`, encoded, count."""
+    if route["neutral"] is None:
+        return
+    backends = ((rule, each) for rule in RULES.decode(route["neutral"]).rules for each in rule.backends)
+    for position, (rule, each) in enumerate(backends):
+        yield {
+            "route": route["id"],
+            "rule": rule.name,
+            "position": position,
+            "key": each.backend.key,
+            "name": each.backend.name,
+            "weight_bp": each.weight_bp,
+            "native_weight": each.native_weight or "",
+        }
 
 
 def _batches(values: Iterable[T], size: int) -> Iterator[list[T]]:

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
+import msgspec
+
 from meshes.services.kinds import DAEMON_SETS, service_of, workload_of
-from meshui.lib.masking import masked_body
+from meshui.lib.masking import masked_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from clusters.clients import Head, Resource, Slim
+    from clusters.slims import Container, WorkloadBody
     from meshes.adapters.base import FoundControlPlane, Injection, MeshAdapter, ReadRoute
     from meshes.adapters.mtls import FoundMtls
     from meshes.models import Mesh
-    from meshes.services.kinds import Container, WorkloadBody
     from meshui.lib.jsontypes import JsonObject
 
 Values = dict[str, Any]
+"""Column values; JSON may be encoded already, as msgspec.Raw."""
 VERSION_LABELS = ("app.kubernetes.io/version", "version")
 PROXIES = frozenset({"istio-proxy", "linkerd-proxy"})
 INJECTS = ("sidecar.istio.io/inject", "linkerd.io/inject")
@@ -159,8 +162,8 @@ def of_route(found: ReadRoute, adapter: MeshAdapter) -> Values:
         "uid": uid_of(found.body),
         "root_service": root.service[:253] if root else "",
         "root_namespace": root.namespace if root else "",
-        "neutral": masked_body(live.route.to_json()) if live else None,
-        "body": masked_body(_without_managers(found.body)),
+        "neutral": msgspec.Raw(masked_json(live.route)) if live else None,
+        "body": msgspec.Raw(masked_json(_without_managers(found.body))),
         "problems": [{"where": problem.where, "message": problem.message} for problem in found.problems],
         "projection_hash": found.projection_hash,
         "resource_version": str(meta.get("resourceVersion") or ""),

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from playground.cluster import EmulatedCluster
 
 SERVICES = Resource("", "v1", "services", "Service")
+DEPLOYMENTS = Resource("apps", "v1", "deployments", "Deployment")
 ROUTES = Resource("networking.istio.io", "v1", "virtualservices", "VirtualService")
 
 
@@ -177,3 +178,53 @@ def test_list_pages__takes_too_long_as_a_whole__given_up(
 
     with pytest.raises(clients.OutcomeUnknownError, match="took longer"):
         list(reader(says(http(page))).list_pages(SERVICES))
+
+
+def workload(name: str, **spec: Any) -> Any:
+    """An item of a list of Deployments."""
+    pod = {"containers": [{"name": "web", "image": "web:1", "env": [{"name": "A", "value": "B"}]}], "volumes": []}
+    metadata = {"name": name, "namespace": "shop", "uid": name, "resourceVersion": "7", "managedFields": [{}]}
+    return {"metadata": metadata, "spec": {"replicas": 2, "template": {"spec": pod}, **spec}}
+
+
+def listed(made: Callable[..., KubeReader], *items: Any) -> list[clients.Slim]:
+    """What a list of these brings."""
+    page = msgspec.json.encode({"metadata": {"resourceVersion": "9"}, "items": items})
+    (found,) = made(says(http(page))).list_pages(DEPLOYMENTS)
+    return found.items
+
+
+def test_list_pages__workloads__what_decides_something_alone(
+    reader: Callable[..., KubeReader],  # noqa: F811 - the fixture
+) -> None:
+    (slim,) = listed(reader, workload("web"))
+
+    assert slim.head == Head("web", "shop", "web", "7")
+    assert slim.body() == {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "web", "namespace": "shop", "uid": "web", "resourceVersion": "7"},
+        "spec": {"replicas": 2, "template": {"spec": {"containers": [{"name": "web", "image": "web:1"}]}}},
+    }
+
+
+def test_list_pages__one_workload_is_odd__the_others_come_and_it_is_told_apart(
+    reader: Callable[..., KubeReader],  # noqa: F811 - the fixture
+) -> None:
+    found = listed(reader, workload("good"), workload("bad", replicas="many"))
+
+    assert [slim.head.name for slim in found] == ["good", "bad"]
+    assert found[1].body()["spec"]["replicas"] == "many"  # type: ignore[index,call-overload]  # as it was sent
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        b'{"kind":"List","metadata":{"continue":"two","resourceVersion":"1"},"items":[]}',
+        b'{"kind":"List","items":[{"metadata":{"continue":"no"}}],"metadata":{"continue":"two"}}',
+        b'{"metadata":{"note":",\\"items\\":[","continue":"two"},"items":[]}',
+        b'{"metadata": {"continue": "two"}, "items": []}',
+    ],
+)
+def test_token__wherever_the_metadata_stands__that_of_the_list(page: bytes) -> None:
+    assert kube_lists._token(page) == "two"

@@ -17,7 +17,9 @@ from meshes.adapters.istio_match import match_fault as istio_fault
 from meshes.types import HeaderMatch, LiveRoute, Match, PathMatch, QueryMatch
 
 if TYPE_CHECKING:
+    from meshes.adapters.base import Problem
     from meshes.adapters.gateway_kinds import Flavour
+    from meshes.adapters.gateway_rivals import Sorted
     from meshui.lib.jsontypes import JsonObject
 
 PARENT = {"group": "", "kind": "Service", "name": "web", "port": 8080}
@@ -107,6 +109,11 @@ def namespace(name: str, *meshes: str) -> JsonObject:
     return cast("JsonObject", {"metadata": {"name": name, "uid": name, "labels": labels, "annotations": annotations}})
 
 
+def problems_of(found: Sorted) -> list[Problem]:
+    """What is to be said of routes that nobody reads."""
+    return [problem for told in found.told.values() for problem in told]
+
+
 BOTH = {
     "parents": [
         *said(ISTIO.controller, **GOOD)["parents"],
@@ -138,8 +145,8 @@ def test_sorted_out__claimed_by_nobody__told_and_not_taken() -> None:
         found = sorted_out([route()], [namespace("shop")], flavour)
 
         assert found.mine == ()
-        assert [problem.where for problem in found.problems] == ["HTTPRoute shop/web"]
-        assert "it does nothing" in found.problems[0].message
+        assert [problem.where for problem in problems_of(found)] == ["HTTPRoute shop/web"]
+        assert "it does nothing" in problems_of(found)[0].message
 
 
 def test_sorted_out__service_under_the_default_group__the_mend_is_told() -> None:
@@ -149,7 +156,7 @@ def test_sorted_out__service_under_the_default_group__the_mend_is_told() -> None
     found = sorted_out([body], [namespace("shop", "istio")], ISTIO)
 
     assert found.mine == ()
-    assert 'Write group: ""' in found.problems[0].message
+    assert 'Write group: ""' in problems_of(found)[0].message
 
 
 def test_sorted_out__of_another_shape__named_and_the_others_stay() -> None:
@@ -158,7 +165,7 @@ def test_sorted_out__of_another_shape__named_and_the_others_stay() -> None:
     found = sorted_out([bad, route()], [namespace("shop", "istio")], ISTIO)
 
     assert len(found.mine) == 1
-    assert ">= 0" in found.problems[0].message
+    assert ">= 0" in problems_of(found)[0].message
 
 
 MATCHES = [

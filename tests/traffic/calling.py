@@ -5,9 +5,11 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from meshes.models import Route as StoredRoute
-from meshes.models import Service
-from meshes.models.inventory import backends_of
+from meshes.models import RouteBackend, Service
+from meshes.services.store import backends_of
 from meshes.types import Backend, Root, Route, Rule, WeightedBackend
 from meshui.lib.clock import now
 from traffic.calls import Call, ServiceKey
@@ -64,8 +66,8 @@ def make_calls(cluster: Cluster, root: str, *rules: dict[str, int], namespace: s
         read_at=now(),
         is_split=len(rules[0]) > 1,
     )
-    for backend in backends_of(row):
-        backend.save()
+    for backend in backends_of({"id": row.pk, "neutral": msgspec.json.encode(row.neutral)}):
+        RouteBackend.objects.create(**backend | {"route": row})
     return row
 
 

@@ -7,7 +7,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('clusters', '0004_metrics_credential'),
-        ('metrics', '0001_initial'),
+        ('metrics', '0002_proxies'),
     ]
 
     operations = [
