@@ -11,7 +11,7 @@ from meshes.adapters.base import UnreadableRouteError
 from meshes.adapters.registry import adapter_for
 from meshes.alignment import Misfit
 from meshes.types import Around, Rendered
-from traffic import selectors
+from traffic import around
 from traffic.cards import WRITES, shown_yaml
 from traffic.diff import neutral_diff
 from traffic.services.facts import FactsTarget, Sketch, preview_findings
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from clusters.clients import ObjectRef
     from meshes.types import Finding, Loss, NativeWrite, Route
     from meshui.lib.jsontypes import JsonObject
+    from traffic.around import Read
     from traffic.diff import RuleDiff
     from traffic.models import Change
-    from traffic.selectors import Read
     from traffic.types import Action
     from traffic.workbench import Spot, Workbench
 
@@ -74,7 +74,7 @@ def previews_of(
 ) -> list[TargetPreview]:
     """Every chosen place. `change`: the one that is edited; it does not stand in its own way."""
     spots = [spot for spot in bench.spots if spot.value in chosen]
-    read = selectors.read_of({spot.cluster.pk for spot in spots}, {spot.root.namespace for spot in spots})
+    read = around.read_of({spot.cluster.pk for spot in spots}, {spot.root.namespace for spot in spots})
     found = [_sketched(bench, spot, None if is_end else desired, read) for spot in spots]
     sound = [each for each in found if each.ref is not None]
     said = preview_findings([sketch for each in sound for sketch in _sketches(each, desired)], change=change)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -11,7 +10,6 @@ from django.db.models import Exists, F, Func, IntegerField, OuterRef, Prefetch, 
 from accounts.models import User
 from accounts.types import READ
 from audit.selectors import list_events
-from meshes.models import SERVED, Mesh, Namespace, Service, Sync
 from meshes.models import Route as StoredRoute
 from meshui.lib.bus import Subject
 from meshui.lib.canonical import sha256_hex
@@ -31,12 +29,11 @@ from traffic.models import (
 from traffic.types import BEFORE_WRITE, STEP_GOOD, TERMINAL, Seen, State
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from django.db.models import QuerySet
 
     from audit.selectors import EventIndex
-    from meshui.lib.jsontypes import JsonObject
     from meshui.lib.rights import Place
     from traffic.types import Once
 
@@ -64,7 +61,6 @@ VIEWED = "traffic.target.viewed"
 TIMELINE_LENGTH = 60
 RELATED_LENGTH = 20
 OTHERS_LENGTH = 5
-NAMESPACE = ("cluster_id", "name", "injected_by")
 MIN_TEXT = 2
 AXES = {"service": "service", "cluster": "cluster__slug", "env": "cluster__environment"}
 
@@ -276,47 +272,6 @@ def proposable(user: User, route_ids: Sequence[UUID]) -> frozenset[UUID]:
     """Those of these routes on which `user` may propose changes."""
     routes = StoredRoute.objects.filter(pk__in=route_ids)
     return frozenset(in_scope(routes, user, "change.propose").values_list("pk", flat=True))
-
-
-@dataclass(frozen=True, slots=True)
-class MeshesIn:
-    """Kinds of meshes by cluster; which one gives a proxy to the pods of a namespace, by cluster and namespace."""
-
-    kinds: Mapping[UUID, tuple[str, ...]]
-    injected: Mapping[tuple[UUID, str], str]
-
-
-def meshes_in(clusters: Collection[UUID]) -> MeshesIn:
-    """Of clusters that the caller may see. Two queries; none for no clusters."""
-    kinds: dict[UUID, tuple[str, ...]] = {}
-    if not clusters:
-        return MeshesIn(kinds, {})
-    for cluster, kind in Mesh.objects.filter(cluster__in=clusters, gone_at=None).values_list("cluster_id", "kind"):
-        kinds[cluster] = (*kinds.get(cluster, ()), kind)
-    rows = Namespace.objects.filter(cluster__in=clusters, gone_at=None).exclude(injected_by="")
-    return MeshesIn(kinds, {(row.cluster_id, row.name): row.injected_by for row in rows.only(*NAMESPACE)})
-
-
-@dataclass(frozen=True, slots=True)
-class Read:
-    """What was last read of clusters, as adapters want it around a route: group/versions, and Services by name."""
-
-    served: Mapping[UUID, frozenset[str]]
-    services: Mapping[UUID, Mapping[tuple[str, str], JsonObject]]
-
-
-def read_of(clusters: Collection[UUID], namespaces: Collection[str]) -> Read:
-    """Of clusters that the caller may see; of Services their ports and selectors. Two queries."""
-    found = Sync.objects.filter(cluster__in=clusters, resource=SERVED).values_list("cluster_id", "found")
-    services: dict[UUID, dict[tuple[str, str], JsonObject]] = {}
-    for row in Service.objects.filter(cluster__in=clusters, namespace__in=namespaces, gone_at=None):
-        services.setdefault(row.cluster_id, {})[row.namespace, row.name] = {
-            "apiVersion": "v1",
-            "kind": "Service",
-            "metadata": {"namespace": row.namespace, "name": row.name},
-            "spec": {"ports": row.ports, "selector": row.selector},
-        }
-    return Read({cluster: frozenset(groups) for cluster, groups in found}, services)
 
 
 def viewed_of(user: User, change: Change) -> frozenset[str]:

@@ -15,7 +15,7 @@ from meshes.types import Root, Route
 from meshui.lib import rights
 from meshui.lib.errors import MissingError
 from meshui.lib.rights import Place
-from traffic import edits, selectors
+from traffic import around, edits, selectors
 from traffic.edits import Refusal
 from traffic.workbench import EVERYWHERE, Spot, Workbench
 
@@ -165,7 +165,7 @@ class _Near:
     def __init__(self, user: User, members: Sequence[Member]) -> None:
         self.spare = Spare(user, members)
         self._said = corrections_at({(m.cluster.pk, m.namespace, m.name) for m in members})
-        self._meshes = selectors.meshes_in({m.cluster.pk for m in members if not m.routes})
+        self._meshes = around.meshes_in({m.cluster.pk for m in members if not m.routes})
 
     def corrected(self, member: Member) -> dict[str, str]:
         """The versions that people said, by key of the backend."""
