@@ -36,9 +36,9 @@ if TYPE_CHECKING:
     from traffic.models import Change
     from traffic.sight import Sight
 
-RANGES: Final = {15: 15, 60: 60, 360: 60, 1440: 60}
-"""Minutes that may be asked for, and the step in seconds of what is kept of them."""
-USUAL: Final = 60
+RANGES: Final = {15: None, 60: 60, 360: 60, 1440: 60}
+"""Minutes that may be asked for, and the step in seconds of what is kept of them; None: by what was measured."""
+USUAL: Final = 15
 SIGNALS: Final[tuple[tuple[str, str, Unit], ...]] = (
     ("rate", "Requests", "rate"),
     ("success", "Success", "success"),

@@ -26,19 +26,30 @@ STEPS: Final = {15: 120, 60: 1_440}
 MOST_LINES: Final = 12
 
 
-def list_points(cluster: Cluster, namespace: str, service: str, *, step: int = 15, minutes: int = 30) -> list[Line]:
+def list_points(
+    cluster: Cluster, namespace: str, service: str, *, step: int | None = 15, minutes: int = 30
+) -> list[Line]:
     """The line of a service, then of each of its backends by key, over the last `minutes`. Two queries.
 
-    `step` is 15 (two hours are kept) or 60 (a day). At most 12 lines; none where nothing was ever measured.
+    `step` is 15 (two hours are kept) or 60 (a day); None: the one that tells of more of the span, for only what is
+    looked at is measured every 15 s. At most 12 lines; none where nothing was ever measured.
     """
     rows = Series.objects.filter(cluster=cluster, namespace=namespace, service=service).exclude(grain=Grain.EDGE)
     series = sorted(rows, key=lambda row: (row.grain != Grain.SERVICE, row.part))[:MOST_LINES]
-    times = raster(step, minutes)
-    points = Point.objects.filter(series__in=[row.pk for row in series], step=step, at__gte=_moment(times[0]))
-    by_series: dict[int, dict[int, Point]] = defaultdict(dict)
+    steps = sorted(STEPS) if step is None else [step]
+    begin = min(raster(each, minutes)[0] for each in steps)
+    points = Point.objects.filter(series__in=[row.pk for row in series], step__in=steps, at__gte=_moment(begin))
+    by_step: dict[int, dict[int, dict[int, Point]]] = {each: defaultdict(dict) for each in steps}
     for point in points.order_by("at"):
-        by_series[point.series_id][int(point.at.timestamp())] = point
-    return [_line(row.name, step, times, by_series[row.pk]) for row in series]
+        by_step[point.step][point.series_id][int(point.at.timestamp())] = point
+    chosen = max(steps, key=lambda each: (each * _most(by_step[each]), -each))
+    times = raster(chosen, minutes)
+    return [_line(row.name, chosen, times, by_step[chosen][row.pk]) for row in series]
+
+
+def _most(by_series: Mapping[int, Mapping[int, Point]]) -> int:
+    """Points of the line that has most of them."""
+    return max(map(len, by_series.values()), default=0)
 
 
 def fleet_line(clusters: Clusters, *, minutes: int = 60, user: User | None = None) -> Line:

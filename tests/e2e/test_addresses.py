@@ -97,7 +97,7 @@ def test_goal_09_range_and_tab__in_the_address__the_same_for_others_and_back_und
     page, other = pages
     page.goto("/services/all/shop/checkout/")
     chosen = page.locator("#signals [role=group] [aria-current=true]").last
-    expect(chosen).to_have_text("1 h")
+    expect(chosen).to_have_text("15 min")
 
     page.get_by_role("link", name="6 h").click()
     expect(chosen).to_have_text("6 h")
@@ -105,7 +105,7 @@ def test_goal_09_range_and_tab__in_the_address__the_same_for_others_and_back_und
     other.goto(page.url)
     expect(other.locator("#signals [role=group] [aria-current=true]").last).to_have_text("6 h")
     page.go_back()
-    expect(chosen).to_have_text("1 h")
+    expect(chosen).to_have_text("15 min")
     page.get_by_role("link", name="Native config").click()
     other.goto(page.url)
 

@@ -132,6 +132,21 @@ def test_points__some_moments_missed__gaps_between_values(eu: Cluster) -> None:
     assert queries_of(lambda: list_points(eu, "shop", "checkout")) == 2
 
 
+def test_points__step_not_said__the_finer_one_once_it_tells_as_much_of_the_span(eu: Cluster) -> None:
+    def step_of_15_minutes() -> int:
+        return list_points(eu, "shop", "checkout", step=None, minutes=15)[0].step_seconds
+
+    store(eu, measured(40.0), step=60)
+    store(eu, measured(40.0), step=60, ago=60)
+    store(eu, measured(40.0), ago=15)
+    assert step_of_15_minutes() == 60
+
+    for ago in (0, 30, 45, 60, 75, 90, 105):
+        store(eu, measured(40.0), ago=ago)
+    assert step_of_15_minutes() == 15
+    assert queries_of(lambda: list_points(eu, "shop", "checkout", step=None)) == 2
+
+
 @pytest.mark.parametrize(("step", "minutes"), [(7, 10), (15, 121), (60, 1_441), (15, 0)])
 def test_points__raster_that_is_not_kept__refused(eu: Cluster, step: int, minutes: int) -> None:
     with pytest.raises(ValueError, match="not kept"):

@@ -17,7 +17,7 @@ from metrics.models import Point, Watched
 from tests.people import make_person
 from tests.traffic.factories import checkout_route, in_review, in_state, make_cluster, make_route
 from tests.traffic.measuring import V1, V2, draw, measure
-from traffic.measures import Measures, measures_of
+from traffic.measures import USUAL, Measures, measures_of
 from traffic.sight import Sight
 
 if TYPE_CHECKING:
@@ -293,7 +293,7 @@ def test_page__measured_long_ago__no_data_since(client: Client, eu: Cluster, vie
 def test_page__query_is_nonsense__as_without_it(client: Client, eu: Cluster, viewer: User, query: str) -> None:
     client.force_login(viewer)
 
-    assert client.get(f"{PAGE}{query}").context["found"].minutes == 60
+    assert client.get(f"{PAGE}{query}").context["found"].minutes == USUAL
 
 
 def test_page__more_points__not_more_queries(client: Client, eu: Cluster, viewer: User) -> None:

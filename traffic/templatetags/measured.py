@@ -14,6 +14,7 @@ from meshui.ui import charts, wording
 from meshui.ui.parts import series_class
 from meshui.ui.templatetags.pictures import sparkline
 from meshui.ui.templatetags.ui import ago
+from metrics.selectors import TOLERATED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,10 +38,16 @@ def signal_cells(reading: Any) -> dict[str, Any]:
         "reading": reading,
         "golden": golden,
         "rate": charts.rate_text(golden.rate) if golden else "",
-        "success": _percent_or_dash(golden.success if golden else None),
+        "success": _success(golden.success if golden else None),
         "p50": _ms(golden.p50_ms if golden else None),
         "p99": _ms(golden.p99_ms if golden else None),
     }
+
+
+def _success(share: float | None) -> str:
+    """As in `_percent_or_dash`; marked where more fails than is tolerated."""
+    said = _percent_or_dash(share)
+    return said if share is None or share >= 1 - TOLERATED else format_html('<b class="dn">{}</b>', said)
 
 
 def _percent_or_dash(share: float | None) -> str:
@@ -57,7 +64,7 @@ def fleet_cells(measured: Any, key: Any) -> SafeString:
     found = measured.get(key)
     if not found:
         return format_html(NO_DATA, gettext("no data"))
-    rate, success, p99 = charts.rate_text(found.rate), _percent_or_dash(found.success), _ms(found.worst_p99_ms)
+    rate, success, p99 = charts.rate_text(found.rate), _success(found.success), _ms(found.worst_p99_ms)
     return format_html(DATA, rate, success, p99)
 
 
@@ -79,7 +86,7 @@ def row_rate(signals: RowSignals) -> SafeString:
 def row_value(signals: RowSignals, field: str) -> str:
     """`success` or `p99_ms` of a row; a dash where it is not known."""
     value = getattr(signals, field)
-    return _percent_or_dash(value) if field == "success" else _ms(value)
+    return _success(value) if field == "success" else _ms(value)
 
 
 @register.inclusion_tag("traffic/backend_now.html")
@@ -91,7 +98,7 @@ def backend_now(each: BackendNow, number: int) -> dict[str, Any]:
         "css": series_class(number),
         "golden": golden,
         "rate": charts.amount(golden.rate if golden else None, "rate"),
-        "success": _percent_or_dash(golden.success if golden else None),
+        "success": _success(golden.success if golden else None),
         "p99": _ms(golden.p99_ms if golden else None),
     }
 
