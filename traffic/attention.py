@@ -1,6 +1,6 @@
 """What needs somebody's attention, worst first: clusters, services that fail, drift, changes that stopped. Scoped.
 
-Every entry is a cause, a place, since when, and the one page to go on. Five queries, whatever there is.
+Every entry is a cause, a place, since when, and the one page to go on. Four queries, whatever there is.
 """
 
 from __future__ import annotations
@@ -29,15 +29,13 @@ from traffic.types import STEP_BAD, State, StepState
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from django.utils.functional import _StrPromise
 
     from accounts.models import User
     from metrics.selectors import Failing
     from traffic.sight import Sight
-
-    Place = tuple[str, str, str]
 
 MOST: Final = 200
 """Of each kind; worse ones first."""
@@ -124,7 +122,9 @@ def needs_of(sight: Sight) -> list[Need]:
 
 
 def without_snoozed(user: User, needs: list[Need]) -> tuple[list[Need], list[Need]]:
-    """Those that `user` is told of, and those that they let rest. What begins anew is told. One query."""
+    """Those that `user` is told of, and those that they let rest. What begins anew is told. One query or none."""
+    if not needs:
+        return [], []
     told: list[Need] = []
     resting: list[Need] = []
     snoozes = Snooze.objects.filter(user=user, until__gt=clock.now())
@@ -179,24 +179,21 @@ def _of_cluster(cluster: Any) -> tuple[str, dt.datetime | None, str]:
 
 def _failing(sight: Sight) -> Iterator[Need]:
     """Services that fail now, with the backend that does it and the change that came before."""
-    found = list_failing(sight.measured(), MOST)
-    blamed = _moved(sight, found)
     look = CAUSES["failing"]
-    for each in found:
+    for each in list_failing(sight.measured().annotate(beside=_moved(sight)), MOST):
         words = str(look.words) % {"service": each.service, "percent": _percent(each.errors)}
         url = reverse("meshes:service-detail", args=[each.cluster, each.namespace, each.service])
-        yield Need("failing", words, each.cluster, each.since, _why_failing(each, blamed), url, str(look.action))
+        yield Need("failing", words, each.cluster, each.since, _why_failing(each), url, str(look.action))
 
 
-def _why_failing(each: Failing, blamed: Mapping[Place, int]) -> str:
+def _why_failing(each: Failing) -> str:
     facts = []
     if each.worst:
         name = each.worst.rpartition("#")[2].rpartition("/")[2].partition(":")[0]
         said = {"name": name, "percent": _percent(each.worst_errors)}
         facts.append(gettext("%(name)s fails %(percent)s of its own.") % said)
-    number = blamed.get((each.cluster, each.namespace, each.service))
-    if number is not None:
-        facts.append(gettext("Change #%(n)s was applied to it in the last two hours.") % {"n": number})
+    if each.beside is not None:
+        facts.append(gettext("Change #%(n)s was applied to it in the last two hours.") % {"n": each.beside})
     return " ".join(facts)
 
 
@@ -204,18 +201,15 @@ def _percent(share: float) -> str:
     return wording.percent(round(share * FULL))
 
 
-def _moved(sight: Sight, found: list[Failing]) -> dict[Place, int]:
-    """Service → the newest change that was applied to it of late. No query where nothing fails."""
-    if not found:
-        return {}
-    rows = (
-        sight.changes()
-        .filter(state__in=(State.APPLIED, State.PARTIAL, State.ROLLED_BACK), ended_at__gt=db_now(plus=-SUSPECT))
-        .filter(targets__service__in={each.service for each in found})
-        .order_by("ended_at", "number")
-        .values_list("targets__cluster__slug", "targets__namespace", "targets__service", "number")
+def _moved(sight: Sight) -> Subquery:
+    """The newest change that was applied to a service of late; to annotate what is measured of it."""
+    same = {f"targets__{name}": OuterRef(name) for name in ("cluster", "namespace", "service")}
+    rows = sight.changes().filter(
+        **same,
+        state__in=(State.APPLIED, State.PARTIAL, State.ROLLED_BACK),
+        ended_at__gt=db_now(plus=-SUSPECT),
     )
-    return {(slug, namespace, service): number for slug, namespace, service, number in rows}
+    return Subquery(rows.order_by("-ended_at", "-number").values("number")[:1])
 
 
 def _drifts(sight: Sight) -> Iterator[Need]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from django.conf import settings
 from django.db.models import F, Min, OuterRef, Subquery
@@ -30,6 +30,7 @@ class Failing:
     """`errors`: share of failed requests, 0 to 1; `since`: of the first minute of which that is true without a break.
 
     `worst`: the key of the backend that fails most, `worst_errors` its share; empty and 0.0: no backend is measured.
+    `beside`: what the caller annotated.
     """
 
     cluster_id: UUID
@@ -41,10 +42,14 @@ class Failing:
     since: dt.datetime
     worst: str
     worst_errors: float
+    beside: Any
 
 
 def list_failing(rows: QuerySet[Series], most: int) -> list[Failing]:
-    """Services of `rows` (narrowed to what may be seen) that fail now, the worst first, at most `most`. One query."""
+    """Services of `rows` that fail now, the worst first, at most `most`. One query.
+
+    The caller has narrowed `rows` to what may be seen, and annotated each with `beside`.
+    """
     minutes = Point.objects.filter(series=OuterRef("pk"), step=60)
     good = minutes.filter(success__gte=1 - TOLERATED).order_by("-at").values("at")[:1]
     bad = Point.objects.filter(series=OuterRef("pk"), step=60, success__lt=1 - TOLERATED)
@@ -67,8 +72,6 @@ def list_failing(rows: QuerySet[Series], most: int) -> list[Failing]:
     )
     columns = ("cluster", "cluster__slug", "namespace", "service", "success", "rate", "since", "worst", "worst_success")
     return [
-        Failing(
-            pk, slug, namespace, service, 1 - success, rate, since, worst or "", 1 - (1.0 if least is None else least)
-        )
-        for pk, slug, namespace, service, success, rate, since, worst, least in found.values_list(*columns)[:most]
+        Failing(*place, 1 - good, rate, since, worst or "", 0.0 if least is None else 1 - least, beside)
+        for *place, good, rate, since, worst, least, beside in found.values_list(*columns, "beside")[:most]
     ]
