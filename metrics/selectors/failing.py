@@ -72,6 +72,12 @@ def list_failing(rows: QuerySet[Series], most: int) -> list[Failing]:
     )
     columns = ("cluster", "cluster__slug", "namespace", "service", "success", "rate", "since", "worst", "worst_success")
     return [
-        Failing(*place, 1 - good, rate, since, worst or "", 0.0 if least is None else 1 - least, beside)
-        for *place, good, rate, since, worst, least, beside in found.values_list(*columns, "beside")[:most]
+        Failing(pk, slug, namespace, service, 1 - good, rate, since, worst or "", _failed(least), beside)
+        for pk, slug, namespace, service, good, rate, since, worst, least, beside in found.values_list(
+            *columns, "beside"
+        )[:most]
     ]
+
+
+def _failed(success: float | None) -> float:
+    return 0.0 if success is None else 1 - success
