@@ -182,8 +182,8 @@ class Picture:
 
 
 def _box(box: Box, x: float, y: float, width: float, height: float) -> DrawnBox:
-    numbers = (f"{number:.1f}" for number in (x, y, width, height))
-    return DrawnBox(box, *numbers, clipped(box.label, BOX_LABEL), f"{x + width - 22:.1f}")
+    left, top, wide, high, mark = (f"{number:.1f}" for number in (x, y, width, height, x + width - 22))
+    return DrawnBox(box, left, top, wide, high, clipped(box.label, BOX_LABEL), mark)
 
 
 def _lock(edge: Edge, middle: tuple[float, float]) -> tuple[str, str] | None:
