@@ -45,6 +45,7 @@ LOOKS: Final = {
     "crit": ("At risk", "circle-x"),
     "": ("No data", "circle-question-mark"),
 }
+STALE: Final = {"legacy-vm-dc1": "Stale"}
 POINTS, STEP = 61, 15
 
 
@@ -56,7 +57,7 @@ def example_graph() -> Graph:
         for a, b, rate, errors, is_plaintext in CALLS
     ]
     boxes = dict.fromkeys(box for _, _, box, _ in CALLERS)
-    return Graph(tuple(nodes), tuple(edges), tuple(Box(name, name) for name in boxes))
+    return Graph(tuple(nodes), tuple(edges), tuple(Box(name, name, note=STALE.get(name, "")) for name in boxes))
 
 
 def _example(name: str, note: str, box: str, tone: Tone) -> Node:

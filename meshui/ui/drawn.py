@@ -97,7 +97,7 @@ class DrawnEdge:
 
 @dataclass(frozen=True, slots=True)
 class DrawnBox:
-    """A box where it stands."""
+    """A box where it stands. `mark`: where the icon of its note stands, so that a colour never says it alone."""
 
     box: Box
     x: str
@@ -105,6 +105,7 @@ class DrawnBox:
     width: str
     height: str
     label: str
+    mark: str
 
 
 @dataclass(frozen=True)
@@ -147,8 +148,7 @@ class Picture:
     @property
     def boxes(self) -> list[DrawnBox]:
         """Those that hold something."""
-        found = [(box, self.layout.boxes[box.key]) for box in self.graph.boxes if box.key in self.layout.boxes]
-        return [_box(box, *(f"{number:.1f}" for number in at)) for box, at in found]
+        return [_box(box, *self.layout.boxes[box.key]) for box in self.graph.boxes if box.key in self.layout.boxes]
 
     @cached_property
     def edges(self) -> list[DrawnEdge]:
@@ -181,8 +181,9 @@ class Picture:
         return DrawnNode(node, f"{x:.1f}", f"{y:.1f}", label, clipped(node.note, NOTE), word, icon, tuple(out))
 
 
-def _box(box: Box, x: str, y: str, width: str, height: str) -> DrawnBox:
-    return DrawnBox(box, x, y, width, height, clipped(box.label, BOX_LABEL))
+def _box(box: Box, x: float, y: float, width: float, height: float) -> DrawnBox:
+    left, top, wide, high, mark = (f"{number:.1f}" for number in (x, y, width, height, x + width - 22))
+    return DrawnBox(box, left, top, wide, high, clipped(box.label, BOX_LABEL), mark)
 
 
 def _lock(edge: Edge, middle: tuple[float, float]) -> tuple[str, str] | None:

@@ -183,7 +183,7 @@ def dot_source(graph: Graph) -> str:
     """What Graphviz is asked. Nodes and edges stand in the order of the graph: the same graph, the same positions."""
     size = f"fixedsize=true,width={NODE_WIDTH / INCH:.3f},height={NODE_HEIGHT / INCH:.3f}"
     lines = [
-        "digraph{rankdir=LR;newrank=true;nodesep=.24;ranksep=.7;splines=spline;",
+        "digraph{rankdir=LR;newrank=true;nodesep=.24;ranksep=.82;splines=spline;",
         f'node[shape=box,label="",{size}];edge[arrowsize=1];',
     ]
     names = {node.key: f"n{number}" for number, node in enumerate(graph.nodes)}

@@ -282,3 +282,10 @@ def test_node__health__icon_and_word_in_the_picture_and_why_in_its_title() -> No
 def test_graph__box_within_what_is_not_there__refused() -> None:
     with pytest.raises(ValueError, match="has no 'eu-west'"):
         Graph((Node("a", "a", box="x"),), (), (Box("x", "x", within="eu-west"),))
+
+
+def test_box__not_read_lately__its_word_and_an_icon_beside_its_name() -> None:
+    html = drawn('{% graph picture "Calls" %}', picture=example_picture())
+
+    assert html.count("#clock-alert") == 1
+    assert [each.text for each in as_tree(html).iter("tspan")] == ["Stale"]
