@@ -74,7 +74,7 @@ class Inventory:
             raise SystemExit("The cluster could not be read.")
 
     def thin(self) -> Contender:
-        """The product's list of the kind without what follows: every object as bytes without managedFields, no row."""
+        """The product's list of the kind and no row: of workloads what a row needs, else whole objects."""
         kind = KINDS[self._plural]
         resource = Resource(kind.group, "v1", kind.plural, kind.name)
 

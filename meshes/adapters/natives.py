@@ -12,6 +12,7 @@ from cryptography import x509
 
 from meshes.adapters.base import MANAGED_BY
 from meshes.types import Version
+from meshui.lib.canonical import is_plain
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -77,10 +78,14 @@ def milliseconds(duration: object) -> int | None:
 
 def plain(value: object) -> object:
     """JSON as canonical JSON takes it: 99.5 becomes "99.5", 50.0 the integer 50, and nulls go."""
+    return value if is_plain(value) else _plain(value)
+
+
+def _plain(value: object) -> object:
     if isinstance(value, dict):
-        return {str(k): plain(v) for k, v in value.items() if v is not None}
+        return {str(k): _plain(v) for k, v in value.items() if v is not None}
     if isinstance(value, list):
-        return [plain(v) for v in value]
+        return [_plain(v) for v in value]
     if isinstance(value, float):
         return int(value) if value.is_integer() else repr(value)
     return value
