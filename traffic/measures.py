@@ -158,7 +158,7 @@ def split_now(user: User, scope: str, service: tuple[str, str], at: str, keys: S
     """
     members = members_of(user, *service, scope=scope)
     here = next((each for each in (*members.here, *members.beyond) if at in ("", each.cluster.slug)), None)
-    if here is None:
+    if here is None or not members.here:
         raise MissingError("There is no such service.", mend="Open the list of services.")
     signals = get_signals(here.cluster, here.namespace, here.name)
     lines = {each.name.part: each for each in list_points(here.cluster, here.namespace, here.name, step=60, minutes=60)}
