@@ -76,8 +76,7 @@ class FleetView(PageView):
         there = overview_of(self.sight, self.counts)
         begun = begun_by(signed_in(self.request), self.sight)
         can_register = "cluster.manage" in self.sight.held.verbs
-        first = first_steps(self.sight, there, begun)
-        return {"there": there, "first": first, "first_end": first_end(self.sight), "can_register": can_register}
+        return {"there": there, "first": first_steps(self.sight, there, begun), "can_register": can_register}
 
     def read_attention(self) -> dict[str, Any]:
         """What needs somebody, worst first; all of it, or what they let rest, where the URL asks so."""
@@ -142,12 +141,16 @@ class FleetSignalsView(PageView):
     partial = "signals"
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        """The sums of now, and their last hour."""
+        """The sums of now, and their last hour; and the root certificate that ends first."""
         user = signed_in(self.request)
-        seen = Sight(Held(user), env_of(self.request)).services()
-        clusters = list(Cluster.objects.filter(pk__in=seen.values("cluster")))
-        sums, line = fleet_signals(clusters, user=user), fleet_line(clusters, user=user)
-        return super().get_context_data(sums=sums, line=line, asked=asked(self.request), **kwargs)
+        sight = Sight(Held(user), env_of(self.request))
+        clusters = list(Cluster.objects.filter(pk__in=sight.services().values("cluster")))
+        found = {
+            "sums": fleet_signals(clusters, user=user),
+            "line": fleet_line(clusters, user=user),
+            "first_end": first_end(sight),
+        }
+        return super().get_context_data(**found, asked=asked(self.request), **kwargs)
 
 
 class FleetAttentionView(FleetPartView):
