@@ -12,8 +12,8 @@ from django.utils.translation import gettext, ngettext
 from accounts.models import User
 from meshes.selectors.fleet import MANAGED, NONE, ROUTES, SERVICES, sum_of
 from meshui.ui.parts import Step
-from traffic.models import Vote
-from traffic.selectors import OPEN
+from traffic.models import ChangeTarget, Vote
+from traffic.selectors import OPEN, RUNNING, progress
 from traffic.types import State
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from traffic.models import Change
     from traffic.sight import Sight
 
+MOVING: Final = (State.PLANNING, *RUNNING)
 ANSWERS: Final = ("healthy", "degraded")
 
 
@@ -81,6 +82,21 @@ def overview_of(sight: Sight, counts: Counts | None = None) -> Overview:
         drifted=drifted,
         open=opened,
         in_review=in_review,
+    )
+
+
+def in_flight(changes: QuerySet[Change]) -> QuerySet[Change]:
+    """Those on their way to the clusters, longest moved first: step_count and good_count say how far. One query."""
+    first = ChangeTarget.objects.filter(change=OuterRef("pk"))
+    return (
+        changes.filter(state__in=MOVING)
+        .only("number", "title", "state", "state_cause", "state_changed_at")
+        .annotate(
+            service=Subquery(first.values("service")[:1]),
+            namespace=Subquery(first.values("namespace")[:1]),
+            **progress(),
+        )
+        .order_by("state_changed_at", "pk")
     )
 
 

@@ -16,7 +16,7 @@ A_MINUTE = 60.0
 
 def test_inbox__one_item_after_silence__taken_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(inbox, "GATHER_SECONDS", A_MINUTE)
-    monkeypatch.setattr(inbox.time, "monotonic", lambda: 1000.0)
+    monkeypatch.setattr("meshes.services.inbox.time.monotonic", lambda: 1000.0)
     box: Inbox[str] = Inbox()
     box.put("a")
 
