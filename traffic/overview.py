@@ -15,8 +15,8 @@ from meshes.selectors import ending_of
 from meshes.selectors.fleet import MANAGED, NONE, ROUTES, SERVICES, sum_of
 from meshes.types import FULL
 from meshui.ui.parts import Step
-from traffic.models import Vote
-from traffic.selectors import OPEN
+from traffic.models import ChangeTarget, Vote
+from traffic.selectors import OPEN, RUNNING, progress
 from traffic.types import State
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from traffic.models import Change
     from traffic.sight import Sight
 
+MOVING: Final = (State.PLANNING, *RUNNING)
 ANSWERS: Final = ("healthy", "degraded")
 
 
@@ -121,6 +122,21 @@ def first_end(sight: Sight) -> FirstEnd | None:
         end = ending_of(mesh.root_ends_at)
         return FirstEnd(end, mesh, mesh.told) if end else None
     return None
+
+
+def in_flight(changes: QuerySet[Change]) -> QuerySet[Change]:
+    """Those on their way to the clusters, longest moved first: step_count and good_count say how far. One query."""
+    first = ChangeTarget.objects.filter(change=OuterRef("pk"))
+    return (
+        changes.filter(state__in=MOVING)
+        .only("number", "title", "state", "state_cause", "state_changed_at")
+        .annotate(
+            service=Subquery(first.values("service")[:1]),
+            namespace=Subquery(first.values("namespace")[:1]),
+            **progress(),
+        )
+        .order_by("state_changed_at", "pk")
+    )
 
 
 def _tally(rows: QuerySet[Any], kind: str, one: Q | None = None, other: Q | None = None) -> QuerySet[Any]:

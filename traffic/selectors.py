@@ -39,7 +39,6 @@ if TYPE_CHECKING:
 
 OPEN = tuple(state for state in State if state not in TERMINAL)
 RUNNING = (State.QUEUED, State.APPLYING, State.PAUSED, State.ROLLING_BACK)
-MOVING = (State.PLANNING, *RUNNING)
 NEWS = tuple(
     f"traffic.change.{move}"
     for move in (
@@ -107,17 +106,6 @@ def with_target(changes: QuerySet[Change], axis: str, text: str) -> QuerySet[Cha
 def with_targets(changes: QuerySet[Change], which: Q) -> QuerySet[Change]:
     """Those with such a target."""
     return changes.filter(Exists(ChangeTarget.objects.filter(which, change=OuterRef("pk"))))
-
-
-def in_flight(changes: QuerySet[Change]) -> QuerySet[Change]:
-    """Those on their way to the clusters, longest moved first: step_count and good_count say how far. One query."""
-    first = ChangeTarget.objects.filter(change=OuterRef("pk"))
-    return (
-        changes.filter(state__in=MOVING)
-        .only("number", "title", "state", "state_cause", "state_changed_at")
-        .annotate(**_place(first), **_progress())
-        .order_by("state_changed_at", "pk")
-    )
 
 
 def get_change(user: User, number: int) -> Change:
@@ -331,18 +319,16 @@ def listed(changes: QuerySet[Change]) -> QuerySet[Change]:
             first_cluster=Subquery(first.values("cluster__slug")[:1]),
             mesh_kind=Subquery(first.values("mesh_kind")[:1]),
             approvals=_count(approvals),
-            **_place(first),
-            **_progress(),
+            service=Subquery(first.values("service")[:1]),
+            namespace=Subquery(first.values("namespace")[:1]),
+            **progress(),
         )
         .order_by("-number")
     )
 
 
-def _place(first: QuerySet[ChangeTarget]) -> dict[str, Subquery]:
-    return {name: Subquery(first.values(name)[:1]) for name in ("service", "namespace")}
-
-
-def _progress() -> dict[str, Subquery]:
+def progress() -> dict[str, Subquery]:
+    """Annotations of a change: step_count, good_count, restore_count, restored_count."""
     steps = TargetStep.objects.filter(change=OuterRef("pk"), plan_target__plan=OuterRef("current_plan"))
     written, restored = steps.filter(direction="apply"), steps.filter(direction="restore")
     return {

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import pytest
 from django.contrib.staticfiles import finders
 from django.core.management import call_command
 
 from meshui.ui.bundles import BUNDLES, BundleFinder
-
-if TYPE_CHECKING:
-    from pytest_django.fixtures import Settings
 
 STATIC = Path(__file__).resolve().parents[2] / "static"
 
@@ -28,7 +25,7 @@ def test_bundle__of_every_page__is_its_files_in_their_order(name: str) -> None:
     assert found == ""
 
 
-def test_bundle__a_part_changed__is_made_anew(tmp_path: Path, settings: Settings) -> None:
+def test_bundle__a_part_changed__is_made_anew(tmp_path: Path, settings: Any) -> None:
     settings.STATICFILES_DIRS = [tmp_path]
     (tmp_path / "vendor").mkdir()
     told = []
@@ -40,7 +37,7 @@ def test_bundle__a_part_changed__is_made_anew(tmp_path: Path, settings: Settings
     assert told == ["one\none", "two\ntwo"]
 
 
-def test_bundles__collected__lie_beside_what_they_are_made_of(tmp_path: Path, settings: Settings) -> None:
+def test_bundles__collected__lie_beside_what_they_are_made_of(tmp_path: Path, settings: Any) -> None:
     settings.STATIC_ROOT = tmp_path
     settings.STORAGES = settings.STORAGES | {
         "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"}

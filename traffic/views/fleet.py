@@ -22,7 +22,7 @@ from meshui.ui.views import ActionView, PageView
 from metrics.selectors import cluster_signals, fleet_line, fleet_signals
 from traffic import inbox, selectors
 from traffic.attention import needs_of, without_snoozed
-from traffic.overview import begun_by, first_end, first_steps, overview_of
+from traffic.overview import begun_by, first_end, first_steps, in_flight, overview_of
 from traffic.services.snooze import snooze_need, wake_need
 from traffic.sight import Sight
 from traffic.timeline import moments
@@ -108,7 +108,7 @@ class FleetView(PageView):
 
     def read_moving(self) -> dict[str, Any]:
         """Changes on their way."""
-        return {"moving": selectors.in_flight(self.sight.changes())[:SHOWN]}
+        return {"moving": in_flight(self.sight.changes())[:SHOWN]}
 
     def read_waiting(self) -> dict[str, Any]:
         """What waits for the reader."""

@@ -86,14 +86,11 @@ def icon_of_level(level: str) -> str:
 @register.simple_tag
 def icon(name: str, size: int = 16, css: str = "") -> SafeString:
     """An icon of the sprite; decoration, so hidden from readers: words stand beside it."""
-    return _icon(name, size, css)
+    return _icon(name, size, css) if name else format_html("{}", "")
 
 
-@lru_cache(maxsize=1024, typed=True)
+@lru_cache(maxsize=1024, typed=True)  # a list has hundreds of the same
 def _icon(name: str, size: int, css: str) -> SafeString:
-    """Drawn once: a list has hundreds of the same."""
-    if not name:
-        return format_html("{}", "")
     return format_html(
         '<svg class="i {}" width="{}" height="{}" aria-hidden="true"><use href="{}#{}"/></svg>',
         css,
