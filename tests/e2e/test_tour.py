@@ -267,9 +267,10 @@ def weights_of(page: Page, path: str) -> dict[str, int]:
 
 
 def is_counted(answer: Response) -> bool:
-    """Whether it came over the line and ended."""
+    """Whether it came over the line, ended, and was not asked for because something moved meanwhile."""
     is_stream = answer.headers.get("content-type", "").startswith("text/event-stream")
-    return answer.ok and not is_stream and not answer.url.startswith("data:")
+    is_live = is_stream or "hx-live" in answer.request.headers
+    return answer.ok and not is_live and not answer.url.startswith("data:")
 
 
 def too_much_of(page: Page, weights: dict[str, int]) -> list[str]:
