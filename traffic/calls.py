@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from clusters.models import Cluster
+from meshes.adapters.mtls import DISABLED, STRICT
 from meshes.models import RouteBackend, Workload
 from meshes.types import Grain
 from metrics.selectors import list_in_span
@@ -96,12 +97,28 @@ def known_calls(sight: Sight, clusters: Collection[str], span: Span = NOW) -> li
 
 
 def all_calls(sight: Sight, clusters: Collection[str], span: Span = NOW) -> list[Call]:
-    """What routes say now, with what was measured of it in `span`, and measured calls that none names. Four queries."""
+    """What routes say now, with what was measured of it in `span`, and measured calls that none names. Five queries.
+
+    Whether they go in plaintext is what policies say of those that are called, where they leave one answer; they are
+    known as they are now, so that nothing is said of a moment before. Four queries then.
+    """
     known = {(call.caller, call.callee): call for call in known_calls(sight, clusters)}
     for call in measured_calls(sight, clusters, span):
         ends = call.caller, call.callee
         known[ends] = replace(known.get(ends, call), rate=call.rate, error_share=call.error_share, sent=call.sent)
-    return [known[ends] for ends in sorted(known)]
+    plain = _plaintext(sight, clusters) if known and span.at is None else {}
+    calls = (known[ends] for ends in sorted(known))
+    return [replace(call, is_plaintext=plain.get((call.callee.cluster, call.callee.namespace))) for call in calls]
+
+
+def _plaintext(sight: Sight, clusters: Collection[str]) -> dict[tuple[str, str], bool | None]:
+    """(cluster, namespace) → whether its pods take plaintext alone, or mutual TLS alone; others may get either."""
+    found: dict[tuple[str, str], bool | None] = {}
+    rows = sight.modes().filter(cluster__slug__in=clusters).order_by()
+    for slug, namespace, mode in rows.values_list("cluster__slug", "namespace", "mode"):
+        said = {STRICT: False, DISABLED: True}.get(mode)
+        found[slug, namespace] = said if found.get((slug, namespace), said) == said else None
+    return found
 
 
 def measured_calls(sight: Sight, clusters: Collection[str], span: Span = NOW) -> list[Call]:

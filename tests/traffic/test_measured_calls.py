@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import TYPE_CHECKING
 
 import pytest
 from zeal import zeal_ignore
 
 from accounts.rights import Held
-from meshes.models import Service, Workload
+from meshes.models import MtlsMode, Service, Workload
 from meshui.lib.clock import now
+from metrics.types import Span
 from tests.people import make_person
 from tests.traffic.calling import make_calls, make_services
 from tests.traffic.factories import make_cluster, make_route
@@ -108,6 +110,34 @@ def test_calls__reader_of_one_namespace__those_within_it(eu: Cluster) -> None:
     found = {name: measured_calls(Sight(Held(person)), ["eu-west"]) for name, person in people.items()}
 
     assert (len(found["bank"]), len(found["shop"])) == (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("modes", "expected"),
+    [
+        ({"istio": "strict"}, False),
+        ({"istio": "disabled"}, True),
+        ({"istio": "permissive"}, None),
+        ({"istio": "mixed"}, None),
+        ({"istio": "unknown"}, None),
+        ({"istio": "strict", "linkerd": "strict"}, False),
+        ({"istio": "strict", "linkerd": "permissive"}, None),
+        ({}, None),
+    ],
+)
+def test_calls__policies_of_who_is_called__say_whether_in_plaintext(
+    eu: Cluster, viewer: User, modes: dict[str, str], expected: object
+) -> None:
+    measure_edge(eu, "shop/web-v1", "cart", 30.0)
+    for kind, mode in modes.items():
+        made = {"cluster": eu, "content_hash": "", "read_at": now(), "base": mode, "scope": "mesh"}
+        MtlsMode.objects.create(namespace="shop", mesh_kind=kind, mode=mode, **made)
+
+    sight = Sight(Held(viewer))
+
+    assert [call.is_plaintext for call in all_calls(sight, ["eu-west"])] == [expected]
+    before = Span(5, now() - dt.timedelta(seconds=1))
+    assert all(call.is_plaintext is None for call in all_calls(sight, ["eu-west"], before))
 
 
 def test_fleet_signals__measured__sums_with_how_many(client: Client, viewer: User) -> None:

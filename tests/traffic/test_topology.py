@@ -220,7 +220,7 @@ def test_around__few_or_many_services__as_many_queries(
         if count:
             make_calls(eu, "cart", {f"s{n}": 100 for n in range(count)})
         sight = sight_of(viewer)
-        with django_assert_num_queries(12):  # type: ignore[operator]  # a fixture of pytest-django
+        with django_assert_num_queries(13):  # type: ignore[operator]  # a fixture of pytest-django
             found = around(sight, [key(f"{HERE}/web")], Asked(3))
         assert len(found.graph.nodes) == 3 + count
 
