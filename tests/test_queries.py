@@ -145,10 +145,11 @@ def parameters_of(view: Any) -> list[str]:
 
 
 def benign_queries(view: Any) -> Iterator[dict[str, str]]:
-    """Every sort both ways, behind a cursor too, and every filter with something it takes."""
+    """Every sort both ways, behind a cursor too, and every filter with something it takes, and with what finds nothing."""
     yield {}
     for name in parameters_of(view):
         yield {name: BENIGN.get(name, "a")}
+        yield {name: "like-none-of-them"}
     for name, made in ({} if view.filterset_class is None else view.filterset_class.base_filters).items():
         given = made.extra.get("choices") or ()
         for value, _ in given() if callable(given) else given:

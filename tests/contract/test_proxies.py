@@ -27,12 +27,12 @@ ONE = {**PROXY, "resourceNames": ["web-1:4191"]}
 def web(server: Server, api: Api, place: str) -> str:
     """A namespace with a Service that selects nobody.
 
-    The real server looks into Endpoints, whose controller the lab does not run: it is done by hand.
+    The real server looks into Endpoints: made here, unless their controller was quicker.
     """
     assert api.create(f"/api/v1/namespaces/{place}/services", SERVICE).status == 201
     if not server.is_emulator:
         nobody = {"apiVersion": "v1", "kind": "Endpoints", "metadata": {"name": "web"}, "subsets": []}
-        assert api.create(f"/api/v1/namespaces/{place}/endpoints", nobody).status == 201
+        assert api.create(f"/api/v1/namespaces/{place}/endpoints", nobody).status in {201, 409}
     return f"/api/v1/namespaces/{place}"
 
 

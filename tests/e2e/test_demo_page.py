@@ -78,7 +78,7 @@ def test_demo_page__v2_fails_5_percent_then_reset__all_is_as_it_was(
     demo: Process, open_page: Callable[[str], Page], axe: Callable[[Page], None]
 ) -> None:
     page = open_page(found(demo, r"reset the demo: (\S+)"))
-    row = page.locator("h2:text-is('eu-west') + table tr", has_text="shop/search-v2")
+    row = page.locator("h2:text-is('eu-west') + .w tr", has_text="shop/search-v2")
     errors = row.get_by_label("Errors of shop/search-v2")
     expect(errors).to_have_value("0.1")
     axe(page)

@@ -120,7 +120,7 @@ class Rule:
         elif kind == "even":
             self._share(FULL - self._fixed(), [each for each in range(7) if each not in self.locked], [1] * 7)
         elif row not in self.locked:
-            wanted = {"less": self.shares[row] - 100, "more": self.shares[row] + 100, "slide": round(bp / 100) * 100}
+            wanted = {"less": self.shares[row] - 100, "more": self.shares[row] + 100, "slide": (bp + 50) // 100 * 100}
             self._set(row, wanted.get(kind, bp))
         return self.shares
 
