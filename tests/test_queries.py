@@ -145,7 +145,7 @@ def parameters_of(view: Any) -> list[str]:
 
 
 def benign_queries(view: Any) -> Iterator[dict[str, str]]:
-    """Every sort both ways, behind a cursor too, and every filter with something that it takes, or that finds nothing."""
+    """Every sort both ways, behind a cursor too; every filter with something it takes, and with what finds nothing."""
     yield {}
     for name in parameters_of(view):
         yield {name: BENIGN.get(name, "a")}
