@@ -154,7 +154,7 @@ def test_goal_07_measured_pages__every_state__no_violation_in_any_look(
         "/topology/?focus=all/shop/web&hops=1": "0 of 2 calls measured",
         "/topology/?focus=eu-west/shop/cart&hops=1": "more than a picture can hold",
         "/topology/?level=clusters": "as of",
-        f"/changes/{changes['not written'].number}/signals/": "Nothing is written yet",
+        f"/changes/{changes['not written'].number}/signals/": "Guardrails now",
         f"/changes/{changes['no data'].number}/signals/": "Cannot be observed",
         f"/changes/{changes['as approved'].number}/signals/": "Verified",
         f"/changes/{changes['not as approved'].number}/signals/": "Mismatch",
