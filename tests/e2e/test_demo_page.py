@@ -74,6 +74,13 @@ def enter(page: Page, demo: Process) -> None:
     page.wait_for_url(lambda at: "/sign-in/" not in at)
 
 
+def begin_anew(page: Page) -> None:
+    """By the button; the page is left, for it asks each second, also while nobody answers."""
+    with page.expect_response(lambda answer: answer.url.endswith("/reset")):
+        page.get_by_role("button", name="Reset demo").click()
+    page.goto("about:blank")
+
+
 def test_demo_page__v2_fails_5_percent_then_reset__all_is_as_it_was(
     demo: Process, open_page: Callable[[str], Page], axe: Callable[[Page], None]
 ) -> None:
@@ -99,9 +106,7 @@ def test_demo_page__v2_fails_5_percent_then_reset__all_is_as_it_was(
     expect(meshui.locator(".head .pill")).to_contain_text("Approved")
     meshui.goto("about:blank")
 
-    with page.expect_response(lambda answer: answer.url.endswith("/reset")):
-        page.get_by_role("button", name="Reset demo").click()
-    page.goto("about:blank")  # it asks each second, also while nobody answers
+    begin_anew(page)
     demo.wait_for(lambda: demo.output().count(READY) == 2, seconds=180, what="the demo to be there anew")
 
     page.goto(found(demo, r"reset the demo: (\S+)"))
