@@ -1,7 +1,7 @@
 """What pages and changes ask of metrics. They take clusters that the caller has narrowed to what may be seen."""
 
-from metrics.selectors.failing import TOLERATED, Failing, list_failing
-from metrics.selectors.latest import NOBODY, cluster_signals, fleet_signals, get_signals, list_edges, list_readings
+from metrics.selectors.failing import Failing, list_failing
+from metrics.selectors.latest import NOBODY, cluster_signals, fleet_signals, get_signals, list_readings
 from metrics.selectors.listed import row_signals
 from metrics.selectors.observing import observe_service
 from metrics.selectors.points import fleet_line, list_points
@@ -11,7 +11,6 @@ from metrics.selectors.spans import cluster_sums, list_in_span, oldest_kept
 
 __all__ = [
     "NOBODY",
-    "TOLERATED",
     "Failing",
     "ProxyVersions",
     "SourceFace",
@@ -20,7 +19,6 @@ __all__ = [
     "fleet_line",
     "fleet_signals",
     "get_signals",
-    "list_edges",
     "list_failing",
     "list_in_span",
     "list_points",

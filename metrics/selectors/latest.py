@@ -29,15 +29,19 @@ LATE: Final = {15: dt.timedelta(seconds=75), 60: dt.timedelta(seconds=150)}
 """How old the latest value may be, by its step, before it is stale: who stops looking waits for the next minute."""
 MOST_EDGES: Final = 2_000
 JUDGED: Final = Q(success__isnull=False)
-SUMS: Final = {
-    "whole": Sum("rate"),
+BY_REQUESTS: Final = {
     "good": Sum(F("rate") * F("success"), filter=JUDGED),
     "judged": Sum("rate", filter=JUDGED),
+}
+"""What a success rate over several is made of: each counts by its requests."""
+SUMS: Final = {
+    "whole": Sum("rate"),
+    **BY_REQUESTS,
     "services": Count("pk"),
     "worst": Max("p99_ms"),
     "oldest": Min("at"),
 }
-"""Over the latest values of services; a success rate counts by its requests."""
+"""Over the latest values of services."""
 NOBODY: Final = "Nobody has measured it yet: the next round is within a minute."
 
 
@@ -83,21 +87,6 @@ def list_readings(clusters: Clusters, names: Iterable[tuple[str, str]]) -> dict[
     }
 
 
-def list_edges(
-    clusters: Clusters, *, namespaces: Collection[str] | None = None, user: User | None = None
-) -> list[tuple[str, Reading]]:
-    """(cluster's slug, requests of one source to one service) that are live, the busiest 2,000. One query.
-
-    `namespaces`: of the services that are called. `user`: only services in their scope.
-    """
-    rows = Series.objects.filter(cluster__in=clusters, grain=Grain.EDGE)
-    if namespaces is not None:
-        rows = rows.filter(namespace__in=namespaces)
-    if user is not None:
-        rows = in_scope(rows, user, "inventory.read")
-    return latest_of(rows)
-
-
 def latest_of(rows: QuerySet[Series]) -> list[tuple[str, Reading]]:
     """(cluster's slug, its latest values) of those of `rows` that are live, the busiest 2,000. One query."""
     moment = now()
@@ -130,11 +119,16 @@ def sums_of(rows: QuerySet[Series]) -> dict[UUID, FleetSignals]:
     return {row["cluster"]: _told(row, known=row["services"]) for row in sums}
 
 
+def success_of(sums: Mapping[str, Any]) -> float | None:
+    """The success rate that BY_REQUESTS found; None: no request was judged."""
+    return sums["good"] / sums["judged"] if sums["judged"] else None
+
+
 def _told(sums: Mapping[str, Any], *, known: int, slowest: Reading | None = None) -> FleetSignals:
     """What SUMS found."""
     return FleetSignals(
         rate=sums["whole"],
-        success=sums["good"] / sums["judged"] if sums["judged"] else None,
+        success=success_of(sums),
         slowest=slowest,
         live=sums["services"],
         known=known,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import defaultdict
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from django.db.models import Sum
 
@@ -100,7 +100,7 @@ def _lines(
     return {row: tuple(there.get(at) for at in times) for row, there in sums.items()}
 
 
-def _points(series: Iterable[Series], times: Sequence[int], *by: str) -> list[tuple]:  # type: ignore[type-arg]
+def _points(series: Iterable[Series], times: Sequence[int], *by: str) -> list[tuple[Any, ...]]:
     """(`by`…, moment, requests/s together). One query; none without series."""
     keys = [row.pk for row in series]
     if not keys:

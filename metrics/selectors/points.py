@@ -6,12 +6,13 @@ import datetime as dt
 from collections import defaultdict
 from typing import TYPE_CHECKING, Final
 
-from django.db.models import F, Q, Sum
+from django.db.models import Sum
 
 from meshes.types import Grain
 from meshui.lib.clock import now
 from meshui.lib.rights import in_scope
 from metrics.models import Point, Series
+from metrics.selectors.latest import BY_REQUESTS, success_of
 from metrics.types import Line, Name
 
 if TYPE_CHECKING:
@@ -62,16 +63,11 @@ def fleet_line(clusters: Clusters, *, minutes: int = 60, user: User | None = Non
     if user is not None:
         series = in_scope(series, user, "inventory.read")
     rows = Point.objects.filter(series__in=series, step=60, at__gte=_moment(times[0])).values("at").order_by("at")
-    judged = Q(success__isnull=False)
-    sums = rows.annotate(
-        whole=Sum("rate"), judged=Sum("rate", filter=judged), good=Sum(F("rate") * F("success"), filter=judged)
-    )
+    sums = rows.annotate(whole=Sum("rate"), **BY_REQUESTS)
     by_time = {int(row["at"].timestamp()): row for row in sums}
     none: tuple[float | None, ...] = (None,) * len(times)
     rates = tuple(by_time[at]["whole"] if at in by_time else None for at in times)
-    success = tuple(
-        by_time[at]["good"] / by_time[at]["judged"] if at in by_time and by_time[at]["judged"] else None for at in times
-    )
+    success = tuple(success_of(by_time[at]) if at in by_time else None for at in times)
     return Line(Name("", "", Grain.SERVICE), 60, times, rates, success, none, none, none)
 
 

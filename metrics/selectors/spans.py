@@ -8,12 +8,12 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING, Any, Final
 
-from django.db.models import Avg, Count, F, Max, Min, Q, Sum
+from django.db.models import Avg, Count, Max, Min, Sum
 
 from meshes.types import Grain
 from meshui.lib.clock import now
 from metrics.models import Point, Series
-from metrics.selectors.latest import MOST_EDGES, latest_of, live, sums_of
+from metrics.selectors.latest import BY_REQUESTS, MOST_EDGES, latest_of, live, success_of, sums_of
 from metrics.types import FleetSignals, Golden, Name, Reading, Span
 
 if TYPE_CHECKING:
@@ -29,7 +29,6 @@ KEPT: Final = dt.timedelta(hours=24)
 LONGEST: Final = 60
 """Minutes that a span may take."""
 PLACE: Final = ("series__cluster__slug", "series__namespace", "series__service", "series__grain", "series__part")
-JUDGED: Final = Q(success__isnull=False)
 
 
 def list_in_span(
@@ -45,8 +44,7 @@ def list_in_span(
     rows = _of_services(points, "series__", services)
     means = rows.values(*PLACE).annotate(
         mean=Avg("rate"),
-        judged=Sum("rate", filter=JUDGED),
-        good=Sum(F("rate") * F("success"), filter=JUDGED),
+        **BY_REQUESTS,
         worst=Max("p99_ms"),
         last=Max("at"),
         source=Max("series__source"),
@@ -70,8 +68,7 @@ def cluster_sums(series: QuerySet[Series], span: Span) -> dict[UUID, FleetSignal
         .values("series__cluster")
         .annotate(
             whole=Sum("rate"),
-            judged=Sum("rate", filter=JUDGED),
-            good=Sum(F("rate") * F("success"), filter=JUDGED),
+            **BY_REQUESTS,
             moments=Count("at", distinct=True),
             services=Count("series", distinct=True),
             worst=Max("p99_ms"),
@@ -108,8 +105,7 @@ def _of_services(rows: QuerySet[Any], prefix: str, services: Collection[tuple[st
 
 def _reading(row: dict[str, Any]) -> tuple[str, Reading]:
     slug, namespace, service, grain, part = (row[field] for field in PLACE)
-    success = row["good"] / row["judged"] if row["judged"] else None
-    golden = Golden(row["mean"], success, p99_ms=row["worst"])
+    golden = Golden(row["mean"], success_of(row), p99_ms=row["worst"])
     age = max(0.0, (now() - row["last"]).total_seconds())
     name = Name(namespace, service, Grain(grain), part)
     return slug, Reading(name, golden, "stale", row["last"], age, row["source"], row["sampled"])
@@ -118,7 +114,7 @@ def _reading(row: dict[str, Any]) -> tuple[str, Reading]:
 def _sums(row: Mapping[str, Any]) -> FleetSignals:
     return FleetSignals(
         rate=row["whole"] / row["moments"],
-        success=row["good"] / row["judged"] if row["judged"] else None,
+        success=success_of(row),
         slowest=None,
         live=row["services"],
         known=row["services"],

@@ -17,11 +17,12 @@ from meshes.adapters.linkerd import LinkerdAdapter
 from meshes.types import Grain
 from metrics.promql import rate_query
 from metrics.samples import SampledRates
-from metrics.selectors import get_signals, list_edges, source_face
+from metrics.selectors import get_signals, list_in_span, source_face
 from metrics.services import SourceSettings, set_source, watch_service
 from metrics.services.asking import ask
 from metrics.services.places import places_of
 from metrics.signals import measure
+from metrics.types import Span
 from tests.clusters.makers import registrar
 from tests.metrics.conftest import front, round_of, shop
 from tests.metrics.recorded import END, ISTIO_PLACE, WINDOW, istio_proxies, name, openmetrics
@@ -70,7 +71,7 @@ def test_round__real_prometheus__what_it_holds_is_shown(prometheus: Prometheus, 
     assert golden.rate == pytest.approx(expected[name(ISTIO_PLACE, Grain.SERVICE)].rate, rel=0.2)  # a moment later
     assert golden.success == pytest.approx(expected[name(ISTIO_PLACE, Grain.SERVICE)].success, rel=0.05)
     assert set(found.backends) == {"shop/checkout#v1", "shop/checkout#v2"}
-    assert {reading.name.part for _, reading in list_edges([shop])} == {"shop/web"}
+    assert {reading.name.part for _, reading in list_in_span([shop], Span(), [Grain.EDGE])} == {"shop/web"}
     assert source_face(shop).source == f"Prometheus {prometheus.url}"
     assert source_face(shop).problem == ""
 

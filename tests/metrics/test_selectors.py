@@ -18,14 +18,14 @@ from metrics.selectors import (
     fleet_line,
     fleet_signals,
     get_signals,
-    list_edges,
+    list_in_span,
     list_points,
     list_readings,
     observe_service,
 )
 from metrics.services import prune, watch_service
 from metrics.services.keeping import keep, on_raster
-from metrics.types import Golden, Measurement, Name
+from metrics.types import Golden, Measurement, Name, Span
 from tests.meshes.rows import cluster as make_cluster
 from tests.metrics.conftest import later
 from tests.people import make_person
@@ -181,7 +181,7 @@ def test_fleet__other_cluster__not_counted(eu: Cluster) -> None:
     store(make_cluster("us"), measured())
 
     assert fleet_signals([eu]).known == 0
-    assert list_edges([eu]) == []
+    assert list_in_span([eu], Span(), [Grain.EDGE]) == []
     assert list_readings([eu], [("shop", "checkout")]) == {}
 
 
@@ -191,7 +191,6 @@ def test_fleet__reader_of_one_namespace__that_alone(eu: Cluster) -> None:
     store(eu, {Name("apps", "cart", Grain.SERVICE): Golden(7.0), Name("apps", "cart", Grain.EDGE, "x/y"): Golden(7.0)})
 
     assert fleet_signals([eu], user=reader).rate == 7.0
-    assert [reading.name.namespace for _, reading in list_edges([eu], user=reader)] == ["apps"]
     assert [value for value in fleet_line([eu], user=reader).rate if value is not None] == []
 
 
@@ -200,14 +199,14 @@ def test_edges__live_ones__busiest_first(eu: Cluster) -> None:
     store(eu, measured(50.0, service="cart"))
     store(eu, measured(500.0, service="old"), ago=200)
 
-    found = list_edges(Cluster.objects.all())
+    found = list_in_span(Cluster.objects.all(), Span(), [Grain.EDGE])
 
     assert [(slug, reading.name.service, reading.name.part) for slug, reading in found] == [
         ("eu", "cart", "shop/web"),
         ("eu", "checkout", "shop/web"),
     ]
-    assert queries_of(lambda: list_edges([eu], namespaces=["shop"])) == 1
-    assert list_edges([eu], namespaces=["other"]) == []
+    assert queries_of(lambda: list_in_span([eu], Span(), [Grain.EDGE], services=[("shop", "cart")])) == 1
+    assert list_in_span([eu], Span(), [Grain.EDGE], services=[("other", "cart")]) == []
 
 
 def test_fleet_line__minutes_of_all_services__summed_with_gaps(eu: Cluster) -> None:

@@ -12,8 +12,6 @@ from accounts.rights import Held
 from clusters.models import Cluster, Credential
 from meshes.models import ControlPlane, Mesh, Sync
 from meshui.lib.clock import now
-from meshui.ui import graphs
-from metrics.selectors import TOLERATED
 from tests.people import as_actor, make_person
 from tests.traffic.factories import (
     DIGEST,
@@ -151,10 +149,6 @@ def test_needs__service_that_does_not_fail_now__nothing(viewer: User, rate: floa
     measure(make_cluster(), rate, **values)
 
     assert causes(viewer) == []
-
-
-def test_needs__what_is_tolerated__is_what_the_graph_of_calls_tolerates() -> None:
-    assert TOLERATED == graphs.CRIT_SHARE
 
 
 def test_needs__service_that_fails_elsewhere__not_told() -> None:

@@ -11,10 +11,10 @@ from django.utils.html import format_html
 from django.utils.translation import gettext, ngettext
 
 from meshui.ui import charts, wording
+from meshui.ui.graphs import tone_of
 from meshui.ui.parts import series_class
 from meshui.ui.templatetags.pictures import sparkline
 from meshui.ui.templatetags.ui import ago
-from metrics.selectors import TOLERATED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,7 +47,8 @@ def signal_cells(reading: Any) -> dict[str, Any]:
 def _success(share: float | None) -> str:
     """As in `_percent_or_dash`; marked where more fails than is tolerated."""
     said = _percent_or_dash(share)
-    return said if share is None or share >= 1 - TOLERATED else format_html('<b class="dn">{}</b>', said)
+    is_bad = share is not None and tone_of(1 - share) == "crit"
+    return format_html('<b class="dn">{}</b>', said) if is_bad else said
 
 
 def _percent_or_dash(share: float | None) -> str:
