@@ -34,7 +34,7 @@ def main() -> int:
     parser.add_argument("what", choices=[*ROWS, *OLDER])
     parser.add_argument("--n", type=int, default=0, help="how many objects, or rows; without it those of the row")
     parser.add_argument(
-        "--kind", default="", help="P1 to P4: services, virtualservices, deployments; P7: inventory, services"
+        "--kind", default="", help="P1 to P4: services, virtualservices, deployments; P7: inventory, services, history"
     )
     parser.add_argument("--server", default="loopback", choices=["loopback"], help="P1 to P4: who answers")
     parser.add_argument("--db", default="sqlite", choices=["sqlite", "postgresql"])

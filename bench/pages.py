@@ -1,4 +1,4 @@
-"""What a page costs who opens it: first paint, shifts, weight; cold, warm, on a slow phone.
+"""What a page costs who opens it: first paint, shifts, weight; cold, warm, on a slow phone. Then answers to input.
 
 On the demo, in Chromium. Beside it, in the same run and browser, a page with nothing but a table of 50 rows: what the
 browser itself takes on this machine.
@@ -12,6 +12,7 @@ import statistics
 import sys
 import tempfile
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -85,6 +86,7 @@ def measure() -> None:
         for path in PATHS:
             print(_line(path, *_openings(browser, url, passwords, path)), flush=True)
         print(_line("a plain table of 50 rows", *_plain(browser, url)))
+        import_module("bench.inputs").measure(browser, url, _signed_in(browser, url, "author", passwords["author"]))
         browser.close()
 
 
@@ -115,7 +117,7 @@ def _openings(browser: Browser, url: str, passwords: dict[str, str], path: str) 
         warm.append(_open(page, path))
         context.close()
         context = browser.new_context(base_url=url, storage_state=state, viewport={"width": 390, "height": 844})
-        slow.append(_open(_slowed(context), path))
+        slow.append(_open(slowed(context), path))
         context.close()
     return cold, warm, slow
 
@@ -125,14 +127,15 @@ def _plain(browser: Browser, url: str) -> Openings:
     for _ in range(RUNS):
         for kept, is_slow in ((cold, False), (slow, True)):
             context = browser.new_context(base_url=url)
-            page = _slowed(context) if is_slow else context.new_page()
+            page = slowed(context) if is_slow else context.new_page()
             page.route("**/plain", lambda route: route.fulfill(body=PLAIN, content_type="text/html"))
             kept.append(_open(page, "/plain", is_weighed=not is_slow))
             context.close()
     return cold, cold, slow
 
 
-def _slowed(context: BrowserContext) -> Page:
+def slowed(context: BrowserContext) -> Page:
+    """A page with a quarter of the CPU on slow 4G."""
     page = context.new_page()
     session = context.new_cdp_session(page)
     session.send("Network.enable")

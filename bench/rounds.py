@@ -150,13 +150,13 @@ class Report:
         self._tell(line | _judged(ratios, goal) | _taken(rounds, (ours, peer)))
 
     def judge(
-        self, row: Row, rounds: Sequence[Mapping[str, Figures]], ours: Contender, goal: Goal, *, none_of: str
+        self, row: Row, rounds: Sequence[Mapping[str, Figures]], ours: Contender, goal: Goal, *, none_of: str = ""
     ) -> None:
-        """One line of what has no peer: the figure itself, and that there was nothing of `none_of`."""
+        """One line of what has no peer: the figure itself, and that there was nothing of `none_of`, if it is named."""
         values = {goal.figure: [taken[ours.name][goal.figure] for taken in rounds]}
-        missed = sum(taken[ours.name][none_of] for taken in rounds)
-        line = {"row": row.name, "what": row.what, "ours": ours.name, "peer": "", **row.facts, none_of: missed}
-        line |= _judged(values, goal) | _taken(rounds, (ours,))
+        missed = sum(taken[ours.name][none_of] for taken in rounds) if none_of else 0
+        line = {"row": row.name, "what": row.what, "ours": ours.name, "peer": "", **row.facts}
+        line |= ({none_of: missed} if none_of else {}) | _judged(values, goal) | _taken(rounds, (ours,))
         self._tell(line | ({"verdict": "failed", "why": f"{missed:g} {none_of}"} if missed else {}))
 
     def _tell(self, line: dict[str, Any]) -> None:

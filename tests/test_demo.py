@@ -114,14 +114,21 @@ def test_demo__traffic__flows_in_every_cluster_and_a_reset_begins_anew(demo: Pro
     failing = {"cluster": "eu-west", "workload": "shop/cart-v1", "error_percent": 50}
     _asked(f"{page}profile", json.dumps(failing))
 
+    def served() -> dict[str, set[str]]:
+        """Services of each cluster that have answered."""
+        state = _asked(f"{page}state")
+        return {
+            cluster: {name.rpartition("-")[0] for name, each in found.items() if each["answers"]}
+            for cluster, found in state.items()
+        }
+
     def failed() -> bool:
         return "503" in _asked(f"{page}state")["eu-west"]["shop/cart-v1"]["answers"]
 
     demo.wait_for(failed, what="answers of cart that fail")
-    state = _asked(f"{page}state")
-    served = {cluster: [name for name, each in found.items() if each["answers"]] for cluster, found in state.items()}
-    assert set(served) == {"eu-west", "us-east", "ap-south"}
-    assert len({name.rpartition("-")[0] for names in served.values() for name in names}) >= 12
+    demo.wait_for(lambda: len(set().union(*served().values())) >= 12, what="answers of a dozen services")
+    demo.wait_for(lambda: all(served().values()), what="answers in every cluster")
+    assert set(served()) == {"eu-west", "us-east", "ap-south"}
 
     _asked(f"{page}reset", "{}")
 

@@ -86,3 +86,14 @@ def test_p2__another_kind__held_against_the_server(tmp_path: Path, kind: str) ->
     ours = lines[-1]["medians"]["MeshUI"]
     assert (lines[-1]["n"], lines[-1]["kind"]) == (200, kind)
     assert ours["requests"] > 2  # names and versions, then what had changed
+
+
+@pytest.mark.walks
+def test_p7__history__each_page_beside_its_goal_and_beside_offset(tmp_path: Path) -> None:
+    _, lines, _ = _run(tmp_path, "P7", "--n", "700", "--kind", "history")
+
+    pages = ["first page", "first page by actor", "90 % deep"]
+    assert [line["what"] for line in lines[::2]] == [f"history, {page}, 700 events" for page in pages]
+    assert [line["goal"] for line in lines[::2]] == [0.3, 0.4, 0.3]
+    assert {line["peer"] for line in lines[1::2]} == {"OFFSET + count(*)"}
+    assert {line["verdict"] for line in lines[1::2]} == {"told"}
