@@ -91,3 +91,16 @@ def clients():
 @csrf_exempt
 def view(request):
     return None
+
+
+def shapes(data):
+    # ruleid: shape-used-before-it-is-ready
+    msgspec.convert(data, Shape)
+    # ruleid: shape-used-before-it-is-ready
+    msgspec.json.Decoder(Shape)
+    # ruleid: shape-used-before-it-is-ready
+    msgspec.json.decode(data, type=Shape)
+    # ok: shape-used-before-it-is-ready
+    msgspec.json.decode(data)
+    # ok: shape-used-before-it-is-ready
+    converted(data, Shape)

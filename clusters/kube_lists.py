@@ -29,6 +29,7 @@ from clusters.clients import (
 from clusters.slims import WorkloadBody, slim_of, thin_of
 from clusters.transport import Transport, decoded, error_for
 from clusters.watch import Watch
+from meshui.lib.typed import decoder_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -93,10 +94,10 @@ class _NamedItems(msgspec.Struct, gc=False):
 
 ITEMS_BEGIN = b',"items":['
 MOST_METADATA = 16 * 1024
-TOP = msgspec.json.Decoder(_Top)
-ITEMS = msgspec.json.Decoder(_Items)
-WORKLOADS = msgspec.json.Decoder(_Workloads)
-NAMED = msgspec.json.Decoder(_NamedItems)
+TOP = decoder_of(_Top)
+ITEMS = decoder_of(_Items)
+WORKLOADS = decoder_of(_Workloads)
+NAMED = decoder_of(_NamedItems)
 
 
 class KubeReader:

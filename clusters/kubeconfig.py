@@ -20,6 +20,7 @@ import msgspec
 from clusters import certificates
 from clusters.secrets import Secret
 from meshui.lib.plain_yaml import PlainYamlError, parse_plain
+from meshui.lib.typed import converted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -337,9 +338,9 @@ def _rebuilt(name: str, entries: _Entries) -> ParsedKubeconfig:
         {k: v for k, v in (node or {}).items() if k in TAKEN[kind]}
         for kind, node in zip(LISTS.values(), nodes, strict=True)
     ]
-    context = msgspec.convert(taken[0], _Context)
-    cluster = msgspec.convert(taken[1], _Cluster)
-    user = msgspec.convert(taken[2], _User)
+    context = converted(taken[0], _Context)
+    cluster = converted(taken[1], _Cluster)
+    user = converted(taken[2], _User)
     certificate = _decoded(user.client_certificate_data)[0]
     ca_pem = _decoded(cluster.certificate_authority_data)[0]
     return ParsedKubeconfig(

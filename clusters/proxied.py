@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 import msgspec
 
 from clusters.clients import BadAnswerError
+from meshui.lib.typed import decoder_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -66,7 +67,7 @@ class _Pods(msgspec.Struct, gc=False):
     items: list[_Pod] | None = None
 
 
-PODS: Final = msgspec.json.Decoder(_Pods)
+PODS: Final = decoder_of(_Pods)
 
 
 class Pod(msgspec.Struct, gc=False, frozen=True):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from clusters.clients import BadAnswerError, Head, Resource, Slim
+from meshui.lib.typed import decoder_of
 
 MAX_OBJECT_BYTES = 2 * 1024 * 1024
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
@@ -85,8 +86,8 @@ class WorkloadBody(msgspec.Struct, gc=False, rename="camel", omit_defaults=True)
     status: WorkloadStatus | None = None
 
 
-FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
-META = msgspec.json.Decoder(EncodedMeta)
+FIELDS = decoder_of(dict[str, msgspec.Raw])
+META = decoder_of(EncodedMeta)
 ENCODER = msgspec.json.Encoder()
 NO_META = msgspec.Raw(b"{}")
 

@@ -20,6 +20,7 @@ from clusters.clients import BadAnswerError, ClusterError, OutcomeUnknownError, 
 from clusters.endpoints import BoundedSocket, StreamConnection
 from clusters.slims import EncodedMeta, slim_of
 from clusters.transport import error_for, short
+from meshui.lib.typed import decoder_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,9 +53,9 @@ class _Status(msgspec.Struct, gc=False):
     code: int = 0
 
 
-LINE = msgspec.json.Decoder(_Line)
-OBJECT = msgspec.json.Decoder(_Object)
-STATUS = msgspec.json.Decoder(_Status)
+LINE = decoder_of(_Line)
+OBJECT = decoder_of(_Object)
+STATUS = decoder_of(_Status)
 
 
 class Watch:

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 import msgspec
 
+from meshui.lib.typed import converted
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -167,7 +169,7 @@ class Route:
     @classmethod
     def from_json(cls, data: Any) -> Route:
         """Raises msgspec.ValidationError on anything that `to_json` did not make."""
-        return msgspec.convert(data, cls)
+        return converted(data, cls)
 
     def intent(self) -> JsonObject:
         """The part that people approve and the digest covers: root, scope, rules, matches, backends; nothing native."""

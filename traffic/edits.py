@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, Literal
 import msgspec
 
 from meshes.types import FULL, Backend, HeaderMatch, Match, Root, Route, Rule, WeightedBackend
+from meshui.lib import typed
 from traffic.weights import distribute
 
 if TYPE_CHECKING:
@@ -137,7 +138,7 @@ def encoded(edit: Edit) -> str:
 
 def decoded(text: str) -> Edit:
     """The edit that `encoded` made. Raises msgspec.ValidationError, msgspec.DecodeError."""
-    edit: Edit = msgspec.json.decode(text, type=Edit)
+    edit: Edit = typed.decoded(text, Edit)
     return edit
 
 

@@ -16,6 +16,7 @@ from meshes.adapters.gateway_write import project
 from meshes.adapters.natives import name_of, namespace_of, titled, uid_of
 from meshes.adapters.shapes import fault_of, named
 from meshes.types import LiveRoute
+from meshui.lib.typed import converted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -73,7 +74,7 @@ def _sorted_out(
 def ties_of(body: JsonObject) -> Ties:
     """By the Services that it decides for; which mesh reads it lies with the namespaces around."""
     try:
-        msgspec.convert(body, GatewayRoute)
+        converted(body, GatewayRoute)
     except msgspec.ValidationError:
         return Ties()
     hosts = tuple(dict.fromkeys(host_mark(parent.service, parent.namespace) for parent in parents_of(body)))

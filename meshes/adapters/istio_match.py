@@ -12,6 +12,7 @@ from meshes.adapters.natives import plain
 from meshes.adapters.shapes import HttpMatch
 from meshes.types import HeaderMatch, Match, PathMatch, QueryMatch
 from meshui.lib.canonical import canonical
+from meshui.lib.typed import converted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -85,7 +86,7 @@ def match_fault(match: Match) -> str:
     if strange := {field for field, _ in match.opaque} - OPAQUE - set(KNOWN):
         return f"Istio has no words for {', '.join(sorted(strange))}."
     try:
-        msgspec.convert(native_match(match), HttpMatch)
+        converted(native_match(match), HttpMatch)
         is_same = normal(match_of(native_match(match))) == normal(match)
     except (msgspec.ValidationError, ValueError, TypeError, AttributeError):
         is_same = False

@@ -17,6 +17,7 @@ from meshes.adapters.istio_detect import DEFAULT as DEFAULT_REVISION
 from meshes.adapters.mtls import DEFAULT, DISABLED, MESH, NAMESPACE, PERMISSIVE, STRICT, UNKNOWN, FoundMtls, FoundPart
 from meshes.adapters.natives import age_of, namespace_of, titled
 from meshes.adapters.shapes import Metadata, Texts  # noqa: TC001 - msgspec looks them up
+from meshui.lib.typed import converted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -105,7 +106,7 @@ def _read(seen: Secured) -> _Policies:
     for body in sorted(seen.policies.get(PLURAL, ()), key=age_of):
         place = namespace_of(body)
         try:
-            spec = msgspec.convert(body, PeerAuthentication).spec or Spec()
+            spec = converted(body, PeerAuthentication).spec or Spec()
         except msgspec.ValidationError:
             found.broken.add(place)
             continue

@@ -15,6 +15,7 @@ from clusters.clients import Resource
 from meshes.adapters.mtls import DEFAULT, MESH, NAMESPACE, PERMISSIVE, STRICT, UNKNOWN, FoundMtls, FoundPart
 from meshes.adapters.natives import annotations_of, namespace_of, titled
 from meshes.adapters.shapes import Metadata, Texts  # noqa: TC001 - msgspec looks them up
+from meshui.lib.typed import converted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -248,7 +249,7 @@ def _read(bodies: Sequence[JsonObject], shape: type[P]) -> tuple[list[tuple[Json
     faults: set[str] = set()
     for body in bodies:
         try:
-            found.append((body, msgspec.convert(body, shape)))
+            found.append((body, converted(body, shape)))
         except msgspec.ValidationError:
             faults.add(namespace_of(body))
     return found, faults

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import msgspec
 
 from meshes.adapters.base import Problem
+from meshui.lib.typed import converted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -199,7 +200,7 @@ NUL = b"\\u0000"
 def fault_of(body: JsonObject, shape: Shape) -> str:
     """Why `body` cannot be read as `shape`: what was expected and where. Empty: it can."""
     try:
-        msgspec.convert(body, shape)
+        converted(body, shape)
     except msgspec.ValidationError as error:
         return str(error)
     return "a NUL character stands in it" if NUL in msgspec.json.encode(body) else ""

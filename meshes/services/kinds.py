@@ -8,6 +8,7 @@ import msgspec
 
 from clusters.clients import BadAnswerError, Resource, Slim
 from clusters.slims import EncodedMeta, WorkloadBody
+from meshui.lib.typed import decoder_of
 
 NAMESPACES: Final = Resource("", "v1", "namespaces", "Namespace", namespaced=False)
 SERVICES: Final = Resource("", "v1", "services", "Service")
@@ -48,8 +49,8 @@ class ServiceBody(msgspec.Struct, gc=False):
     spec: ServiceSpec | None = None
 
 
-WORKLOAD = msgspec.json.Decoder(WorkloadBody)
-SERVICE = msgspec.json.Decoder(ServiceBody)
+WORKLOAD = decoder_of(WorkloadBody)
+SERVICE = decoder_of(ServiceBody)
 ENCODER = msgspec.json.Encoder()
 
 

@@ -19,6 +19,7 @@ from meshes.adapters.base import Problem
 from meshes.adapters.shapes import NUL, Anything
 from meshes.adapters.shapes import Service as ServiceShape
 from meshes.services.kinds import NAMESPACES, SERVICES, WORKLOADS, service_of, trimmed
+from meshui.lib.typed import decoded
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -175,7 +176,7 @@ def number(version: str) -> int:
 
 def _require_shape(resource: Resource, slim: Slim) -> None:
     try:
-        msgspec.json.decode(slim.data, type=ServiceShape if resource == SERVICES else Anything)
+        decoded(slim.data, ServiceShape if resource == SERVICES else Anything)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BadAnswerError(str(error)) from error
     if NUL in slim.data:

@@ -19,6 +19,7 @@ from meshes.types import WeightedBackend  # noqa: TC001 - msgspec looks it up
 from meshui.lib import upserts
 from meshui.lib.clock import read_db_now
 from meshui.lib.ids import new_id
+from meshui.lib.typed import decoder_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
@@ -49,7 +50,7 @@ class _Rules(msgspec.Struct, gc=False):
     rules: list[_Rule]
 
 
-RULES = msgspec.json.Decoder(_Rules)
+RULES = decoder_of(_Rules)
 
 
 def store_rows(model: type[M], cluster: Cluster, wanted: Wanted, *, key: tuple[str, ...]) -> int:

@@ -14,6 +14,7 @@ from urllib.parse import urlencode
 import msgspec
 
 from clusters.clients import BadAnswerError, OutcomeUnknownError
+from meshui.lib.typed import decoder_of
 from metrics.promql import rate_query
 from metrics.signals import measure
 from metrics.types import Measurement
@@ -48,7 +49,7 @@ class _Answer(msgspec.Struct, gc=False):
     error: str = ""
 
 
-ANSWER: Final = msgspec.json.Decoder(_Answer)
+ANSWER: Final = decoder_of(_Answer)
 
 
 def parse_vector(data: bytes, labels: Sequence[str]) -> Sums:
