@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import socket
 import sys
 import urllib.request
@@ -77,3 +78,14 @@ def test_serve__port_taken__refused_with_the_mend(serve: Callable[..., Process])
 
     assert f"Cannot listen on 127.0.0.1:{port}" in process.output()
     assert "Choose another --port" in process.output()
+
+
+def test_serve__dies_of_a_signal__says_where_its_threads_were(serve: Callable[..., Process]) -> None:
+    process = serve("web", free_port())
+    process.wait_for_output("MeshUI answers on", seconds=60)
+
+    process.send(signal.SIGSEGV)
+
+    assert process.wait() == -signal.SIGSEGV
+    assert "Fatal Python error: Segmentation fault" in process.output()
+    assert "most recent call first" in process.output()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,6 +31,8 @@ AXE_TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 VIOLATIONS = """options => axe.run(options).then(found => found.violations.map(
   ({id, help, nodes}) => ({id, help, nodes: nodes.slice(0, 5).map(node => node.html.slice(0, 160))})))"""
 """Of all that axe finds only what is wrong is carried over: the rest is megabytes a page."""
+CRASHES = {-signal.SIGSEGV, -signal.SIGBUS, -signal.SIGABRT}
+"""Nobody sends these: the process broke."""
 WIDE, NARROW = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
 # A refused form answers 403, 409, 412, 422 or 428: the browser logs it as an error, and it is none.
 ANSWERED = re.compile(r"Failed to load resource: the server responded with a status of (?:403|409|412|422|428)\b")
@@ -67,8 +70,8 @@ def serve_site(product_environment: dict[str, str], tmp_path: Path) -> Iterator[
         return Site(url, process)
 
     yield start
-    for process in running:
-        process.stop()
+    crashed = [process.output()[-4000:] for process in running if process.stop() in CRASHES]
+    assert not crashed, "\n".join(crashed)
 
 
 @pytest.fixture
