@@ -95,8 +95,19 @@ def add_by_verb(cluster: AnyCluster, admin: User) -> Cluster:
     """Add, check and read it without the browser."""
     parsed = parse_kubeconfig(cluster.admin_kubeconfig().encode())
     row = add_cluster(actor=as_actor(admin), new=NewCluster(cluster.name, cluster.name, "staging", parsed, writes=True))
+    return read(row)
+
+
+def read(row: Cluster) -> Cluster:
+    """Check and read it, whoever does: where a server runs beside the test, it may have begun already."""
+
+    def is_known() -> bool:
+        row.refresh_from_db()
+        return row.last_synced_at is not None and row.last_seen_at is not None
+
     check_cluster(row.pk)
     sync_cluster(row.pk)
+    wait_until(is_known, seconds=60, what=f"{row.slug} to be read")
     return row
 
 

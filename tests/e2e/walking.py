@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 from playwright.sync_api import expect
 
 from clusters.kubeconfig import parse_kubeconfig
-from clusters.services import NewCluster, add_cluster, check_cluster
-from meshes.services import sync_cluster
-from tests.journey import PATIENCE, Journey
+from clusters.services import NewCluster, add_cluster
+from tests.journey import PATIENCE, Journey, read
 from tests.people import as_actor
 
 if TYPE_CHECKING:
@@ -43,10 +42,7 @@ def add(emulated: EmulatedCluster, admin: User, *, environment: str = "staging")
     """`emulated` as a cluster of the product: added, checked, read."""
     parsed = parse_kubeconfig(emulated.admin_kubeconfig().encode())
     new = NewCluster(emulated.name, emulated.name, environment, parsed, writes=True)
-    row = add_cluster(actor=as_actor(admin), new=new)
-    check_cluster(row.pk)
-    sync_cluster(row.pk)
-    return row
+    return read(add_cluster(actor=as_actor(admin), new=new))
 
 
 def without(objects: Iterable[Json], *names: tuple[str, str]) -> list[Json]:
