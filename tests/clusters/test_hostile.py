@@ -168,7 +168,7 @@ def test_s17_reader__a_byte_a_second__given_up_at_the_deadline(
     with pytest.raises(OutcomeUnknownError):
         hostile.version()
 
-    assert time.monotonic() - began < 25  # the whole answer would take 50 s
+    assert time.monotonic() - began < 4
 
 
 def test_s17_reader__headers_that_drip__given_up_at_the_deadline(

@@ -211,7 +211,7 @@ def test_watch__write__event_comes_at_once(api: Api, widgets: str) -> None:
         took = time.monotonic() - sent[0]
     writer.join()
 
-    assert took < 5  # 5 ms on a quiet machine; the watch itself ends after 10 s
+    assert took < 1  # 5 ms on a quiet machine
 
 
 def test_watch__send_initial_events__begins_with_them(api: Api, widgets: str) -> None:

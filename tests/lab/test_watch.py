@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import statistics
 import time
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -102,7 +101,7 @@ def test_watch__edited_by_another_hand__in_the_rows_within_two_seconds(
         wait_until(partial(is_at, first), seconds=10, what="the edit in the rows")
         took.append(time.monotonic() - began)
 
-    assert statistics.median(took) < 2, took  # one may fall into a moment when the machine stands still
+    assert max(took) < 2, took
 
 
 def test_watch__deleted_and_made_anew__a_new_row_beside_the_gone_one(
