@@ -139,6 +139,7 @@ bench: $(DEV_STAMP)
 	$(BIN)/python -m tests.chromium --install
 	$(BIN)/python -m bench sync
 	$(BIN)/python -m bench pages
+	$(BIN)/python -m bench inputs
 	$(BIN)/python -m bench live
 	@over=""; for row in $(ROWS); do $(BIN)/python -m bench $$row $(ARGS) || over="$$over $$row"; done; \
 	  test -z "$$over" || { echo "Over its goal, or not measured:$$over (docs/bench.md)" >&2; exit 1; }

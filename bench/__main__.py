@@ -1,4 +1,4 @@
-"""`python -m bench P1`: one row of the table of docs/bench.md, beside its peer; or `sync`, `pages`, `live`.
+"""`python -m bench P1`: one row of the table of docs/bench.md, beside its peer; or `sync`, `pages`, `inputs`, `live`.
 
 Every one is measured on an embedded MeshUI in a folder of its own. A row that is over its goal ends with exit code 1.
 """
@@ -16,7 +16,7 @@ from typing import Final
 from bench.places import embedded
 from bench.rounds import ROUNDS, SAMPLES, Asked, Report
 
-OLDER: Final = ("sync", "pages", "live")
+OLDER: Final = ("sync", "pages", "inputs", "live")
 ROWS: Final = {
     "P1": "bench.reading",
     "P2": "bench.reading",
@@ -26,6 +26,8 @@ ROWS: Final = {
     "P7": "bench.lists",
     "P9": "bench.events",
 }
+KINDS: Final = {("P7", "history"): "bench.history"}
+"""Rows of which one kind is measured in a way of its own."""
 
 
 def main() -> int:
@@ -59,14 +61,14 @@ def run(asked: Asked, out: Path | None = None) -> int:
     """Measure one row; 1 if it is over its goal."""
     with embedded(asked.db) as folder:
         report = Report(out)
-        import_module(ROWS[asked.row]).measure(asked, report, folder)
+        import_module(KINDS.get((asked.row, asked.kind), ROWS[asked.row])).measure(asked, report, folder)
     return int(report.is_over)
 
 
 def older(what: str, *, objects: int, streams: int) -> None:
     """What is measured without a peer or a goal."""
-    if what == "pages":
-        import_module("bench.pages").measure()
+    if what in {"pages", "inputs"}:
+        import_module(f"bench.{what}").measure()
         return
     with tempfile.TemporaryDirectory(prefix="meshui-bench-") as folder:
         os.environ |= {

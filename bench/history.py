@@ -21,6 +21,7 @@ from meshui.ui.tables import keyset_slice
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from audit.types import Actor
     from bench.rounds import Asked, Figures, Report
@@ -33,24 +34,25 @@ FIRST, BY_ACTOR, TOLD = Goal("p95", 0.3), Goal("p95", 0.4), Goal("p95")
 
 
 @verb("traffic.change.proposed")
-def write(*, actor: Actor, actors: Sequence[Actor], numbers: range) -> None:
+def write(*, actor: Actor, others: Sequence[Actor], numbers: range) -> None:
     """Record these events: changes of seven steps each, one actor after the other."""
+    actors = (actor, *others)
     for number in numbers:
         change, step = divmod(number, len(STEPS))
         ref = ChangeRef(id=f"change-{change}", number=change + 1, revision=1)
         target = About(kind="change", id=ref.id, name=f"change {ref.number}", change=ref)
-        who = actors[number % len(actors)] if actors else actor
+        who = actors[number % len(actors)]
         record(f"traffic.change.{STEPS[step]}", actor=who, target=target, reason="measured", step=step)
 
 
 def fill(count: int) -> None:
     """Write so many events of ACTORS people."""
-    actors = [actor_for(person(f"person{number:02}", "author")) for number in range(ACTORS)]
+    first, *others = [actor_for(person(f"person{number:02}", "author")) for number in range(ACTORS)]
     for start in range(0, count, AT_ONCE):
-        write(actor=actors[0], actors=actors, numbers=range(start, min(start + AT_ONCE, count)))
+        write(actor=first, others=others, numbers=range(start, min(start + AT_ONCE, count)))
 
 
-def measure(asked: Asked, report: Report) -> None:
+def measure(asked: Asked, report: Report, _: Path) -> None:
     """Measure and tell of it."""
     count = asked.n or N
     fill(count)

@@ -6,7 +6,6 @@ The peer pages by OFFSET and count(*), on the very same page: it has to be over 
 from __future__ import annotations
 
 from functools import partial
-from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 from unittest.mock import patch
 
@@ -71,9 +70,6 @@ class List:
 
 def measure(asked: Asked, report: Report, _: Path) -> None:
     """Measure P7 and tell of it."""
-    if asked.kind == "history":
-        import_module("bench.history").measure(asked, report)
-        return
     many = asked.n or N
     few = many // 10
     kind = asked.kind or "inventory"

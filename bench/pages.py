@@ -1,4 +1,4 @@
-"""What a page costs who opens it: first paint, shifts, weight; cold, warm, on a slow phone. Then answers to input.
+"""What a page costs who opens it: first paint, shifts, weight; cold, warm, on a slow phone.
 
 On the demo, in Chromium. Beside it, in the same run and browser, a page with nothing but a table of 50 rows: what the
 browser itself takes on this machine.
@@ -12,7 +12,6 @@ import statistics
 import sys
 import tempfile
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -77,7 +76,7 @@ def measure() -> None:
     """Print a line per page: the median of five openings each way."""
     with (
         tempfile.TemporaryDirectory(prefix="meshui-bench-") as folder,
-        _Demo(Path(folder)) as (url, passwords),
+        Demo(Path(folder)) as (url, passwords),
         sync_playwright() as playwright,
     ):
         browser = playwright.chromium.launch(executable_path=installed_chromium(), args=["--no-sandbox"])
@@ -86,11 +85,12 @@ def measure() -> None:
         for path in PATHS:
             print(_line(path, *_openings(browser, url, passwords, path)), flush=True)
         print(_line("a plain table of 50 rows", *_plain(browser, url)))
-        import_module("bench.inputs").measure(browser, url, _signed_in(browser, url, "author", passwords["author"]))
         browser.close()
 
 
-class _Demo:
+class Demo:
+    """A demo while it lasts: its address, and the passwords by name."""
+
     def __init__(self, folder: Path) -> None:
         self._folder, self._port = folder, free_port()
 
@@ -108,7 +108,7 @@ class _Demo:
 
 def _openings(browser: Browser, url: str, passwords: dict[str, str], path: str) -> Openings:
     who = PEOPLE.get(path, "author")
-    state = _signed_in(browser, url, who, passwords[who])
+    state = signed_in(browser, url, who, passwords[who])
     cold, warm, slow = [], [], []
     for _ in range(RUNS):
         context = browser.new_context(base_url=url, storage_state=state, viewport={"width": 1440, "height": 900})
@@ -144,7 +144,8 @@ def slowed(context: BrowserContext) -> Page:
     return page
 
 
-def _signed_in(browser: Browser, url: str, person: str, password: str) -> Any:
+def signed_in(browser: Browser, url: str, person: str, password: str) -> Any:
+    """What a browser keeps of somebody who signed in."""
     context = browser.new_context(base_url=url)
     page = context.new_page()
     page.goto("/sign-in/")

@@ -21,13 +21,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from playwright.sync_api import Page
+    from playwright.sync_api import Page, Route
 
     from accounts.models import User
     from clusters.models import Cluster
     from traffic.models import Change
 
 TELL = "document.querySelector('#signals') && htmx.trigger(document.querySelector('#signals'), 'live')"
+FONTS = "() => document.fonts.ready.then(() => true)"
+TOPS = "() => [...document.querySelectorAll('.bk, .seen')].map(each => each.getBoundingClientRect().top)"
+"""Of the rows of a split, and of what says when they were measured."""
 
 
 @pytest.fixture
@@ -102,6 +105,28 @@ def test_list__values_move__cells_follow_and_nothing_is_sent_while_they_stand(
 
     assert (same.value.status, other.value.status) == (204, 200)
     expect(row(page, "checkout")).to_contain_text("37/s")
+
+
+def test_split__measured_later_than_shown__nothing_moves_under_the_hand(
+    page: Page, sign_in: Callable[[Page, User], None], author: User, eu: Cluster
+) -> None:
+    sign_in(page, author)
+    late: list[Route] = []
+
+    def hold(route: Route) -> None:
+        late.append(route)
+
+    page.route("**/split/signals/**", hold)
+    page.goto("/services/eu-west/shop/checkout/split/")
+    page.evaluate(FONTS)
+    before = page.evaluate(TOPS)
+
+    expect(page.locator("#r0-seen")).to_contain_text("Measured")
+    late.pop().continue_()
+    expect(page.locator("#r0-seen rect")).to_have_count(2)
+
+    assert len(before) == 3
+    assert page.evaluate(TOPS) == before
 
 
 def test_split__slider_moves__measured_bar_stays_and_the_requests_that_move_are_told(

@@ -215,11 +215,11 @@ def split_bar(
 ) -> SafeString:
     """The shares as a bar: live alone, or thin above what is proposed. Hidden from readers: say the same beside it.
 
-    `seen`: the id of the place above both where the measured shares are put once they are known.
+    `seen`: the id of the place above both where the measured shares are put once they are known; its room is kept.
     """
     if proposed is None:
         return bars.bar(live)
-    place = format_html('<div id="{}"></div>', seen) if seen else ""
+    place = format_html('<div id="{}">{}</div>', seen, measured_bar(())) if seen else ""
     return bars.stacked([(gettext("Live now"), live), (gettext("Proposed"), proposed)], place)
 
 
@@ -230,9 +230,9 @@ def split_bars(levels: Sequence[tuple[str, Sequence[tuple[str, int]]]]) -> SafeS
 
 
 @register.simple_tag
-def thin_bar(shares: Sequence[tuple[str, int]]) -> SafeString:
-    """One more bar above those of `split_bar`. Hidden from readers."""
-    return bars.bar(shares, "thin")
+def measured_bar(shares: Sequence[tuple[str, int]]) -> SafeString:
+    """What stands in the place above the bars of `split_bar`; without shares an empty rail. Hidden from readers."""
+    return format_html("<span>{}</span>{}", gettext("Measured"), bars.bar(shares, "thin"))
 
 
 @register.simple_tag
