@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 TELL = "document.querySelector('#signals') && htmx.trigger(document.querySelector('#signals'), 'live')"
 FONTS = "() => document.fonts.ready.then(() => true)"
+PAINTED = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
 TOPS = "() => [...document.querySelectorAll('.bk, .seen')].map(each => each.getBoundingClientRect().top)"
 """Of the rows of a split, and of what says when they were measured."""
 
@@ -107,7 +108,7 @@ def test_list__values_move__cells_follow_and_nothing_is_sent_while_they_stand(
     expect(row(page, "checkout")).to_contain_text("37/s")
 
 
-def test_split__measured_later_than_shown__nothing_moves_under_the_hand(
+def test_split__measured_while_a_share_is_dragged__nothing_moves_and_the_drag_goes_on(
     page: Page, sign_in: Callable[[Page, User], None], author: User, eu: Cluster
 ) -> None:
     sign_in(page, author)
@@ -119,12 +120,20 @@ def test_split__measured_later_than_shown__nothing_moves_under_the_hand(
     page.route("**/split/signals/**", hold)
     page.goto("/services/eu-west/shop/checkout/split/")
     page.evaluate(FONTS)
-    before = page.evaluate(TOPS)
-
     expect(page.locator("#r0-seen")).to_contain_text("Measured")
+    before = page.evaluate(TOPS)
+    box = page.get_by_role("slider", name="Share of v2").bounding_box()
+    assert box is not None
+
+    page.mouse.move(box["x"] + box["width"] / 10, box["y"] + box["height"] / 2)
+    page.mouse.down()
     late.pop().continue_()
     expect(page.locator("#r0-seen rect")).to_have_count(2)
+    page.evaluate(PAINTED)
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2, steps=5)
+    page.mouse.up()
 
+    expect(page.locator("#r0-weight-1")).to_have_value("50")
     assert len(before) == 3
     assert page.evaluate(TOPS) == before
 
