@@ -30,9 +30,9 @@ class Notes:
         self.told: dict[str, int] = {}
         self._written: list[Version] = []
 
-    def wrote(self, moved: list[Any]) -> None:
+    def wrote(self, moved: list[dict[str, Any]]) -> None:
         """Rows of a transaction that is still open."""
-        self._written += [(row.name, int(row.resource_version)) for row in moved if hasattr(row, "resource_version")]
+        self._written += [(row["name"], int(row["resource_version"])) for row in moved if "resource_version" in row]
 
     def hear(self, _: Fact) -> None:
         """After a commit, in the thread that made it."""
@@ -90,7 +90,7 @@ def _noted(notes: Notes) -> Iterator[None]:
 
     write, encode = store._write, Hub.encode  # noqa: SLF001 - watched, not replaced
 
-    def noted_write(model: Any, cluster: Any, moved: list[Any]) -> int:
+    def noted_write(model: Any, cluster: Any, moved: list[dict[str, Any]]) -> int:
         notes.wrote(moved)
         return write(model, cluster, moved)
 

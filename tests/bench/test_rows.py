@@ -61,6 +61,7 @@ def test_row__small__well_formed_lines(tmp_path: Path, row: str, n: int, peers: 
         ratio = line["ratio"][line["figure"]]
         assert 0 < ratio["min"] <= ratio["median"] <= ratio["max"]
         assert len(line["rounds"]) == 1
+        assert line.get("lost", 0) == 0  # P9: what was written was heard of
         assert all(name in line["medians"] for name in (line["ours"], line["peer"]) if name)
     assert bool(code) == any(line["verdict"] in {"over", "failed"} for line in measured)
 
