@@ -231,8 +231,9 @@ def split_bars(levels: Sequence[tuple[str, Sequence[tuple[str, int]]]]) -> SafeS
 
 @register.simple_tag
 def measured_bar(shares: Sequence[tuple[str, int]]) -> SafeString:
-    """What stands in the place above the bars of `split_bar`; without shares an empty rail. Hidden from readers."""
-    return format_html("<span>{}</span>{}", gettext("Measured"), bars.bar(shares, "thin"))
+    """What stands in the place above the bars of `split_bar`; a dash as long as nothing is known."""
+    shown = bars.bar(shares, "thin") if shares else format_html("<span>{}</span>", "\N{EN DASH}")
+    return format_html("<span>{}</span>{}", gettext("Measured"), shown)
 
 
 @register.simple_tag
