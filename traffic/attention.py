@@ -6,6 +6,7 @@ Every entry is a cause, a place, since when, and the one page to go on. Four que
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode
@@ -17,7 +18,7 @@ from django.utils.translation import gettext, gettext_lazy, ngettext
 from clusters.models import Cluster, Health
 from clusters.selectors import with_rank
 from meshes.models import Sync
-from meshes.selectors import stale_after
+from meshes.selectors import SOON_DAYS, adapter_for, ending_of, stale_after
 from meshes.types import FULL
 from meshui.lib import clock
 from meshui.lib.clock import db_now
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from django.utils.functional import _StrPromise
 
     from accounts.models import User
+    from meshes.selectors import Ending
     from metrics.selectors import Failing
     from traffic.sight import Sight
 
@@ -66,6 +68,8 @@ CAUSES: Final = {
     "identity_changed": _("crit", "fingerprint", "Identity changed, writes blocked", "Look who answers"),
     "credential_rejected": _("crit", "key-round", "Credential rejected", "Open the cluster"),
     "unreachable": _("crit", "unplug", "Unreachable", "Open the cluster"),
+    "root_over": _("crit", "clock-alert", "The root certificate of %(mesh)s has ended", "Open the mesh"),
+    "root_ends": _("crit", "clock-alert", "The root certificate of %(mesh)s ends in %(n)s days", "Open the mesh"),
     "failing": _("crit", "triangle-alert", "%(service)s fails %(percent)s of its requests", "Open the service"),
     "stuck": _("crit", "undo-2", "The roll back of change #%(n)s stopped", "Open the change"),
     "conflict": _("crit", "equal-not", "Change #%(n)s met somebody else's change", "Open the change"),
@@ -78,6 +82,7 @@ CAUSES: Final = {
     "unread": _("warn", "circle-x", "Could not be read whole", "See what failed"),
     "stale": _("warn", "clock-alert", "Not read for long", "Open the cluster"),
     "credential_ends": _("warn", "key-round", "A credential ends soon", "Open the cluster"),
+    "root_to_renew": _("warn", "clock-alert", "The root certificate of %(mesh)s ends in %(n)s days", "Open the mesh"),
     "voided": _("warn", "ban", "Approvals of change #%(n)s are void", "Review again"),
 }
 """Worst first."""
@@ -138,18 +143,45 @@ def without_snoozed(user: User, needs: list[Need]) -> tuple[list[Need], list[Nee
 
 
 def _clusters(sight: Sight) -> Iterator[Need]:
-    """Of a cluster only the worst."""
+    """Of a cluster only the worst, and of its meshes the root certificate that ends first, if that is near."""
     errors = Sync.objects.filter(cluster=OuterRef("pk")).exclude(error="")
     rows = with_rank(sight.clusters()).annotate(
         has_errors=Exists(errors),
         error=Subquery(errors.order_by("resource").values("error")[:1]),
         may_replace=Q(pk__in=sight.held.narrow(Cluster.objects.all(), "cluster.credential").values("pk")),
+        **_first_root(sight),
     )
     is_old = Q(last_synced_at__lt=clock.now() - stale_after())
-    odd = rows.filter(Q(health__in=SILENT) | Q(has_errors=True) | is_old | Q(credential_ends_at__isnull=False))
+    is_odd = Q(health__in=SILENT) | Q(has_errors=True) | is_old | Q(credential_ends_at__isnull=False)
+    odd = rows.annotate(is_odd=is_odd).filter(Q(is_odd=True) | Q(root_ends_at__isnull=False))
     odd = odd.only("slug", "health", "health_reason", "unreachable_since", "last_checked_at", "last_synced_at")
     for cluster in odd.order_by("health_rank", "slug")[:MOST]:  # type: ignore[misc]  # annotated by with_rank
-        yield _need_of(cluster)
+        if cluster.is_odd:
+            yield _need_of(cluster)
+        if ending := ending_of(cluster.root_ends_at):
+            yield _need_of_root(cluster, ending)
+
+
+def _first_root(sight: Sight) -> dict[str, Subquery]:
+    """Of a cluster's meshes the root that ends first, if near: when, and which mesh it is; to annotate."""
+    soon = clock.now() + timedelta(days=SOON_DAYS)
+    rows = sight.meshes().filter(cluster=OuterRef("pk"), root_ends_at__lt=soon).order_by("root_ends_at", "kind", "pk")
+    columns = {"root_ends_at": "root_ends_at", "root_mesh": "pk", "root_kind": "kind"}
+    return {name: Subquery(rows.values(column)[:1]) for name, column in columns.items()}
+
+
+def _need_of_root(cluster: Any, ending: Ending) -> Need:
+    said = {"mesh": adapter_for(cluster.root_kind).label, "n": ending.days}
+    if ending.days < 0:
+        cause, words = "root_over", gettext("The root certificate of %(mesh)s has ended")
+        detail = gettext("No proxy of the mesh trusts another any more: renew it.")
+    else:
+        cause = "root_ends" if ending.tone == "crit" else "root_to_renew"
+        one = "The root certificate of %(mesh)s ends in %(n)s day"
+        words = ngettext(one, "The root certificate of %(mesh)s ends in %(n)s days", ending.days)
+        detail = gettext("From then on no proxy of the mesh trusts another: renew it before.")
+    url = reverse("meshes:mesh-detail", args=[cluster.root_mesh])
+    return Need(cause, words % said, cluster.slug, ending.ends_at, detail, url, str(CAUSES[cause].action))
 
 
 def _need_of(cluster: Any) -> Need:

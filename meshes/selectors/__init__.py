@@ -37,7 +37,7 @@ from meshes.selectors.meshes import (
     odd_clusters,
 )
 from meshes.selectors.routes import get_live, get_route, routes_for_service
-from meshes.selectors.security import Ending, MtlsView, ending_of
+from meshes.selectors.security import SOON_DAYS, Ending, MtlsView, ending_of
 from meshes.selectors.served import served_by
 from meshes.selectors.services import (
     ServiceLine,
@@ -51,6 +51,7 @@ from meshes.selectors.services import (
 from meshes.selectors.serviceview import ServiceView, service_view
 
 __all__ = [
+    "SOON_DAYS",
     "AlignedCluster",
     "AlignedRoute",
     "AlignedService",

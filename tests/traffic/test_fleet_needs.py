@@ -70,10 +70,11 @@ def credential(cluster: Cluster, ends: timedelta) -> None:
     )
 
 
-def install(cluster: Cluster, kind: str) -> None:
-    """A mesh with a control plane."""
+def install(cluster: Cluster, kind: str, left: timedelta | None = None) -> None:
+    """A mesh with a control plane; its root certificate ends after `left`."""
     read: dict[str, Any] = {"content_hash": "", "read_at": now()}
-    mesh = Mesh.objects.create(cluster=cluster, kind=kind, trust_domain="cluster.local", **read)
+    ends_at = now() + left if left is not None else None
+    mesh = Mesh.objects.create(cluster=cluster, kind=kind, trust_domain="cluster.local", root_ends_at=ends_at, **read)
     ControlPlane.objects.create(
         cluster=cluster, mesh=mesh, namespace=kind, name=kind, revision="", version="1.31.0", is_ready=True, **read
     )
@@ -112,6 +113,46 @@ def test_needs__clusters__worst_first_one_entry_each(viewer: User) -> None:
         ("stale", "b-stale"),
         ("credential_ends", "e-ends"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("left", "cause", "words"),
+    [
+        (-timedelta(minutes=5), "root_over", "The root certificate of Linkerd has ended"),
+        (timedelta(days=1, minutes=5), "root_ends", "The root certificate of Linkerd ends in 1 day"),
+        (timedelta(days=6, minutes=5), "root_ends", "The root certificate of Linkerd ends in 6 days"),
+        (timedelta(days=7, minutes=5), "root_to_renew", "The root certificate of Linkerd ends in 7 days"),
+        (timedelta(days=29, minutes=5), "root_to_renew", "The root certificate of Linkerd ends in 29 days"),
+    ],
+)
+def test_needs__root_that_ends__the_first_of_its_cluster_with_its_mesh_and_days(
+    viewer: User, left: timedelta, cause: str, words: str
+) -> None:
+    cluster = make_cluster()
+    install(cluster, "istio", left + timedelta(days=1))
+    install(cluster, "linkerd", left)
+    first = Mesh.objects.get(kind="linkerd")
+
+    (need,) = needs_of(Sight(Held(viewer)))
+
+    assert (need.cause, need.words, need.place) == (cause, words, cluster.slug)
+    assert (need.url, need.since) == (f"/meshes/{first.pk}/", first.root_ends_at)
+
+
+def test_needs__root_that_ends_later_or_of_a_mesh_that_went__nothing(viewer: User) -> None:
+    install(make_cluster("a-later"), "istio", timedelta(days=30, minutes=5))
+    install(make_cluster("b-unread"), "istio")
+    install(make_cluster("c-gone"), "istio", timedelta(days=1))
+    Mesh.objects.filter(cluster__slug="c-gone").update(gone_at=now())
+
+    assert causes(viewer) == []
+
+
+def test_needs__cluster_unreachable_with_a_root_that_ends__both(viewer: User) -> None:
+    gone = make_cluster("gone", health="unreachable", health_reason="timed out", unreachable_since=now())
+    install(gone, "istio", timedelta(days=20))
+
+    assert causes(viewer) == [("unreachable", "gone"), ("root_to_renew", "gone")]
 
 
 def test_needs__service_that_fails__named_with_its_backend_since_when_and_the_change_before(
