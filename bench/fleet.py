@@ -10,6 +10,7 @@ from accounts.rights import Held
 from bench.people import browser, database_version, person, seconds_of_page
 from bench.rounds import Contender, Goal, Row, p95, take_turns
 from bench.stored import fleet
+from meshes.adapters.mtls import STRICT, UNKNOWN
 from meshes.models import Sync
 from meshes.selectors import fleet as page
 from meshes.selectors import fleet_clusters, fleet_rows
@@ -32,11 +33,11 @@ GOAL: Final = Goal("p95", 0.10)
 
 
 def counts_one_by_one(sight: Sight) -> Counts:
-    """The counts of the page as they are written first: six questions for each cluster."""
+    """The counts of the page as they are written first: nine questions for each cluster."""
     found: Counts = {}
     for each in sight.clusters():
-        services, routes, managed = (
-            rows.filter(cluster=each) for rows in (sight.services(), sight.routes(), sight.managed())
+        services, routes, managed, modes = (
+            rows.filter(cluster=each) for rows in (sight.services(), sight.routes(), sight.managed(), sight.modes())
         )
         found[each.pk] = {
             page.SERVICES: (services.count(), 0, 0),
@@ -44,6 +45,9 @@ def counts_one_by_one(sight: Sight) -> Counts:
                 routes.count(), routes.filter(is_split=True).count(), routes.filter(projection_hash="").count(),
             ),
             page.MANAGED: (managed.count(), managed.exclude(drift="").count(), 0),
+            page.MODES: (
+                modes.count(), modes.filter(mode=STRICT).count(), modes.filter(mode=UNKNOWN).count(),
+            ),
         }  # fmt: skip
     return found
 

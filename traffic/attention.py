@@ -156,10 +156,14 @@ def _clusters(sight: Sight) -> Iterator[Need]:
     odd = rows.annotate(is_odd=is_odd).filter(Q(is_odd=True) | Q(root_ends_at__isnull=False))
     odd = odd.only("slug", "health", "health_reason", "unreachable_since", "last_checked_at", "last_synced_at")
     for cluster in odd.order_by("health_rank", "slug")[:MOST]:  # type: ignore[misc]  # annotated by with_rank
-        if cluster.is_odd:
-            yield _need_of(cluster)
-        if ending := ending_of(cluster.root_ends_at):
-            yield _need_of_root(cluster, ending)
+        yield from _needs_in(cluster)
+
+
+def _needs_in(cluster: Any) -> Iterator[Need]:
+    if cluster.is_odd:
+        yield _need_of(cluster)
+    if ending := ending_of(cluster.root_ends_at):
+        yield _need_of_root(cluster, ending)
 
 
 def _first_root(sight: Sight) -> dict[str, Subquery]:

@@ -10,10 +10,8 @@ from django.urls import reverse
 from django.utils.translation import gettext, ngettext
 
 from accounts.models import User
-from meshes.adapters.mtls import STRICT, UNKNOWN
 from meshes.selectors import ending_of
-from meshes.selectors.fleet import MANAGED, NONE, ROUTES, SERVICES, sum_of
-from meshes.types import FULL
+from meshes.selectors.fleet import MANAGED, MODES, NONE, ROUTES, SERVICES, strict_share, sum_of
 from meshui.ui.parts import Step
 from traffic.models import ChangeTarget, Vote
 from traffic.selectors import OPEN, RUNNING, progress
@@ -63,7 +61,7 @@ class Overview:
     @property
     def strict_bp(self) -> int:
         """The share of namespaces that take mutual TLS alone; what is not known does not count as such."""
-        return self.strict * FULL // self.judged if self.judged else 0
+        return strict_share(self.judged, self.strict)
 
     @property
     def is_bare(self) -> bool:
@@ -77,7 +75,6 @@ def overview_of(sight: Sight, counts: Counts | None = None) -> Overview:
     found = _tally(sight.clusters(), "clusters", answers, was_read).union(
         _tally(sight.meshes(), "meshes"),
         _tally(sight.changes().filter(state__in=OPEN), "open", Q(state=State.IN_REVIEW)),
-        _tally(sight.modes(), "modes", Q(mode=STRICT), Q(mode=UNKNOWN)),
         all=True,
     )
     sums = {kind: (n, one, other) for kind, n, one, other in found}
@@ -86,7 +83,7 @@ def overview_of(sight: Sight, counts: Counts | None = None) -> Overview:
     routes, split, _ = sum_of(inside, ROUTES)
     managed, drifted, _ = sum_of(inside, MANAGED)
     opened, in_review, _ = sums.get("open", NONE)
-    judged, strict, unknown = sums.get("modes", NONE)
+    judged, strict, unknown = sum_of(inside, MODES)
     return Overview(
         clusters=clusters,
         reached=reached,

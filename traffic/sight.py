@@ -77,8 +77,8 @@ class Sight:
         return self._there(Series.objects.all())
 
     def counts(self) -> Counts:
-        """Services, routes and managed routes, cluster by cluster. One query."""
-        return counts_in(self.services(), self.routes(), self.managed())
+        """Services, routes, managed routes and who takes plaintext, cluster by cluster. One query."""
+        return counts_in(self.services(), self.routes(), self.managed(), self.modes())
 
     def changes(self) -> QuerySet[Change]:
         """Change requests, by all of their targets."""

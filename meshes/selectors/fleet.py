@@ -13,7 +13,8 @@ from django.utils.translation import gettext
 from accounts.types import READ
 from clusters.models import Cluster
 from clusters.selectors import with_rank
-from meshes.models import ManagedRoute, Route, Service
+from meshes.adapters.mtls import STRICT, UNKNOWN
+from meshes.models import ManagedRoute, MtlsMode, Route, Service
 from meshes.selectors.freshness import (
     MeshLine,
     clusters_with_errors,
@@ -23,6 +24,7 @@ from meshes.selectors.freshness import (
     planes_in,
     sync_word,
 )
+from meshes.types import FULL
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
     from accounts.rights import Held
     from clusters.types import SyncFact
 
-SERVICES, ROUTES, MANAGED = range(3)
+SERVICES, ROUTES, MANAGED, MODES = range(4)
 SHOWN: Final = (
     "slug", "environment", "platform", "server_version", "health", "health_reason", "last_synced_at", "lease_owner",
     "lease_until",
@@ -46,7 +48,10 @@ Counts = dict[UUID, dict[int, Tally]]
 
 @dataclass(frozen=True, slots=True)
 class FleetFace:
-    """What a row says that stays until something moves: plain values alone. `reason` is that of its health."""
+    """What a row says that stays until something moves: plain values alone. `reason` is that of its health.
+
+    `judged`: namespaces whose pods a mesh takes; `strict` of them take mutual TLS alone.
+    """
 
     slug: str
     platform: str
@@ -58,11 +63,21 @@ class FleetFace:
     services: int
     routes: int
     split: int
+    judged: int
+    strict: int
+
+    @property
+    def strict_bp(self) -> int:
+        """The share of namespaces that take mutual TLS alone."""
+        return strict_share(self.judged, self.strict)
 
 
 @dataclass(frozen=True, slots=True)
 class FleetRow:
-    """One cluster. `sync` is a status of that kind; `problem_count`: kinds and routes that could not be read."""
+    """One cluster. `sync` is a status of that kind; `problem_count`: kinds and routes that could not be read.
+
+    `modes`: namespaces whose pods a mesh takes, of them strict, of them not known.
+    """
 
     cluster: Cluster
     meshes: tuple[MeshLine, ...]
@@ -70,6 +85,7 @@ class FleetRow:
     route_count: int
     split_count: int
     problem_count: int
+    modes: Tally
     sync: str
     fact: SyncFact
 
@@ -88,6 +104,8 @@ class FleetRow:
             services=self.service_count,
             routes=self.route_count,
             split=self.split_count,
+            judged=self.modes[0],
+            strict=self.modes[1],
         )
 
     @property
@@ -139,24 +157,37 @@ def _row(cluster: Cluster, meshes: tuple[MeshLine, ...], errors: int, counts: di
         route_count=routes,
         split_count=split,
         problem_count=errors + unread,
+        modes=counts.get(MODES, NONE),
         sync=sync,
         fact=fact_of(cluster, sync, (managed, drifted)),
     )
 
 
-def counts_in(services: QuerySet[Service], routes: QuerySet[Route], managed: QuerySet[ManagedRoute]) -> Counts:
+def counts_in(
+    services: QuerySet[Service],
+    routes: QuerySet[Route],
+    managed: QuerySet[ManagedRoute],
+    modes: QuerySet[MtlsMode],
+) -> Counts:
     """Cluster's id → SERVICES: how many; ROUTES: how many, that split, that could not be read; MANAGED: drifted.
 
-    Of rows that are there and that the reader may see. One query.
+    MODES: namespaces of a mesh, that take mutual TLS alone, of which that is not known. Of rows that are there and that
+    the reader may see. One query.
     """
     found: Counts = defaultdict(dict)
     for pk, kind, *tally in _tally(services, SERVICES).union(
         _tally(routes, ROUTES, Q(is_split=True), Q(projection_hash="")),
         _tally(managed, MANAGED, ~Q(drift="")),
+        _tally(modes, MODES, Q(mode=STRICT), Q(mode=UNKNOWN)),
         all=True,
     ):
         found[pk][kind] = (tally[0], tally[1], tally[2])
     return found
+
+
+def strict_share(judged: int, strict: int) -> int:
+    """Basis points of `judged` namespaces that take mutual TLS alone: what is not known does not count as such."""
+    return strict * FULL // judged if judged else 0
 
 
 def sum_of(counts: Counts, kind: int) -> Tally:
@@ -171,6 +202,7 @@ def _counts(held: Held, clusters: Sequence[Cluster]) -> Counts:
         held.narrow(Service.objects.filter(there), READ),
         held.narrow(Route.objects.filter(there), READ),
         held.narrow(kept().filter(cluster__in=clusters), READ),
+        held.narrow(MtlsMode.objects.filter(there), READ),
     )
 
 

@@ -149,6 +149,11 @@ def test_fleet__modes_and_ends__coverage_and_the_first_end_within_scope(client: 
     assert (whole.context["there"].judged, whole.context["there"].strict, whole.context["there"].unknown) == (4, 2, 1)
     assert "50" in text_of(whole)
     assert "2 of 4 namespaces strict · 1 not known" in text_of(whole)
+    shares = {
+        row.cluster.slug: (row.face.strict_bp, row.face.judged) for _, rows in whole.context["groups"] for row in rows
+    }
+    assert shares == {"eu-west": (3_333, 3), "us-east": (10_000, 1)}
+    assert "1 of 3 strict" in text_of(whole)
     assert (end.mesh, end.end.days, end.of) == (there, 3, 2)
     assert (part.context["there"].judged, part.context["there"].strict) == (3, 1)
     assert client.get("/fleet/signals/").context["first_end"].mesh == here
