@@ -14,7 +14,9 @@ from meshui.lib.queue import drain
 from playground.apiserver.faults import on
 from tests.meshes.conftest import read
 from tests.people import as_actor
+from tests.servers import wait_until
 from tests.traffic.conftest import Way, meddle, set_weights, weights
+from tests.traffic.matrix import swept
 from traffic import edits
 from traffic.models import Change, Lease, TargetStep
 from traffic.services.hold import resume_change
@@ -124,8 +126,10 @@ def test_start__both_meshes_in_one_change__each_in_its_own_objects(
     moving.propose_of(desired, *wanted)
     moving.decided()
 
-    change = moving.start()
+    moving.start()
+    wait_until(swept(lambda: moving.now().state != State.APPLYING))  # Linkerd's controller answers when it does
 
+    change = moving.now()
     assert change.state == State.APPLIED, change.state_cause
     assert changed(eu_west) == ["POST virtualservices"]  # the subsets were there
     assert changed(ap_south) == ["POST httproutes"]
