@@ -323,3 +323,7 @@ class BadAnswerError(ClusterError):
     """The answer breaks the protocol or a bound: a redirect, too large, not JSON, endless pages."""
 
     code = "bad_answer"
+
+
+class TooLargeError(BadAnswerError):
+    """The answer is larger than a bound allows: a smaller question may be answered."""

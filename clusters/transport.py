@@ -31,6 +31,7 @@ from clusters.clients import (
     ObjectGoneError,
     OutcomeUnknownError,
     ThrottledError,
+    TooLargeError,
 )
 from clusters.endpoints import EndpointRefusedError, TooMuchError
 from meshui.lib.logs import masked
@@ -186,7 +187,7 @@ def _bounded(response: urllib3.BaseHTTPResponse, limit: int) -> bytes:
         size += len(piece)
         if size > limit:
             text = f"It sends too much: more than {limit // 1024} KiB in one answer."
-            raise BadAnswerError(text, status=response.status)
+            raise TooLargeError(text, status=response.status)
         pieces.append(piece)
     if unzip is not None and size and not unzip.eof:
         raise OutcomeUnknownError("Its answer was cut within gzip.", status=response.status)

@@ -7,7 +7,7 @@ and 2 points more are tolerated.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal
 
 from meshes.types import FULL
@@ -50,7 +50,8 @@ class ShareSeen:
 class Coverage:
     """What of a window was measured: `measured` of `due` moments, each `step_s` seconds after the one before.
 
-    `back_s`: the beginning of the window that is left out, as rates look back. `counts`: requests by backend key.
+    `back_s`: the beginning of the window that is left out, as rates look back. `counts`: requests by backend key;
+    `moments`: at how many of the moments a backend was measured.
     """
 
     step_s: int
@@ -58,6 +59,12 @@ class Coverage:
     due: int
     measured: int
     counts: Mapping[str, float]
+    moments: Mapping[str, int] = field(default_factory=dict)
+
+    def unseen(self, approved: Mapping[str, int]) -> str:
+        """The first backend that was to get requests, and was hardly measured: what it got, nobody knows. Or none."""
+        fewest = COVERED * self.measured
+        return next((key for key, bp in approved.items() if bp and self.moments.get(key, 0) < fewest), "")
 
     @property
     def is_enough(self) -> bool:

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 import zlib
 from dataclasses import dataclass, field
@@ -25,6 +24,8 @@ if TYPE_CHECKING:
     from metrics.types import Sums, Wanted
 
 MOST_SERIES: Final = 10_000
+MOST_VALUE: Final = 1e15
+"""What is above counts nothing in this world: it is no data, as sums of such would not be numbers any more."""
 MOST_LINE: Final = 16_384
 KEPT: Final = 8
 MOST_PACKED: Final = 16 * 1024 * 1024
@@ -35,7 +36,10 @@ LINE: Final = re.compile(
 )
 LABEL: Final = re.compile(r'([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\]|\\.)*)"')
 ESCAPED: Final = re.compile(r"\\(.)")
+REACH: Final = 1.1
+"""How many usual distances of two samples a rate is carried on to the end of its window: Prometheus' own."""
 Point = tuple[float, float]
+Scrape = tuple[float, dict[str, float]]
 
 
 class BadSamplesError(InvalidError):
@@ -43,7 +47,7 @@ class BadSamplesError(InvalidError):
 
 
 def parse_samples(text: str, wanted: Collection[str]) -> dict[str, float]:
-    """The samples of the metrics `wanted`, by series as written; a value that is no number is left out.
+    """The samples of the metrics `wanted`, by series as written; a value that is no number, or absurd, is left out.
 
     Raises BadSamplesError: a line of theirs that is none, a last line without end (the answer was cut), more than
     10,000 series.
@@ -58,7 +62,7 @@ def parse_samples(text: str, wanted: Collection[str]) -> dict[str, float]:
         if match is None:
             raise BadSamplesError("A line of its answer is not in the text format of Prometheus.")
         value = _number(match["value"])
-        if not math.isnan(value):
+        if abs(value) < MOST_VALUE:
             found[match["series"]] = value
     if len(found) > MOST_SERIES:
         raise BadSamplesError(f"It tells more than {MOST_SERIES:,} series.")
@@ -82,12 +86,20 @@ class _Packed(msgspec.Struct, array_like=True):
 class History:
     """The last scrapes of one proxy: seconds since 1970, and the samples of each by series; oldest first."""
 
-    scrapes: list[tuple[float, dict[str, float]]] = field(default_factory=list)
+    scrapes: list[Scrape] = field(default_factory=list)
 
     def add(self, at: float, samples: dict[str, float], *, window: float) -> None:
-        """One more scrape; those before the window are forgotten, and all but the last few."""
+        """One more scrape; those before the window are forgotten, and of many those that tell least."""
         kept = [scrape for scrape in self.scrapes if at - window <= scrape[0] < at]
-        self.scrapes = [*kept, (at, samples)][-KEPT:]
+        self.scrapes = _thinned([*kept, (at, samples)])
+
+    def begin(self, start: float, end: float) -> float:
+        """From when on it tells of the time from `start` to `end`: later than `start` where it was not asked before."""
+        times = [at for at, _ in self.scrapes if start <= at <= end]
+        if len(times) < 2:
+            return start
+        usual = (times[-1] - times[0]) / (len(times) - 1)
+        return start if times[0] - start < usual * REACH else times[0]
 
     def points(self, start: float, end: float, metric: str) -> Iterator[tuple[str, list[Point]]]:
         """Each series of `metric` with its samples of that time; in a scrape that lacks it, it has none."""
@@ -116,6 +128,14 @@ class History:
         return cls(scrapes)
 
 
+def _thinned(scrapes: list[Scrape]) -> list[Scrape]:
+    """At most KEPT that still span the same time: each time the one goes whose neighbours are closest together."""
+    while len(scrapes) > KEPT:
+        gaps = [scrapes[i + 1][0] - scrapes[i - 1][0] for i in range(1, len(scrapes) - 1)]
+        del scrapes[1 + gaps.index(min(gaps))]
+    return scrapes
+
+
 def rate(points: Sequence[Point], start: float, end: float) -> float | None:
     """A counter's growth a second within start to end (s), as Prometheus' `rate`; None with fewer than two samples.
 
@@ -133,7 +153,7 @@ def rate(points: Sequence[Point], start: float, end: float) -> float | None:
     before, after = first_at - start, end - last_at
     if growth > 0 and first >= 0:
         before = min(before, sampled * (first / growth))
-    reach = sampled + sum(gap if gap < usual * 1.1 else usual / 2 for gap in (before, after))
+    reach = sampled + sum(gap if gap < usual * REACH else usual / 2 for gap in (before, after))
     return growth * (reach / sampled) / (end - start)
 
 
@@ -175,14 +195,16 @@ class SampledRates:
     def _rates(self, metric: str) -> list[tuple[Mapping[str, str], float]]:
         """The labels and the rate of every series of a metric; each is looked at once."""
         if metric not in self.known:
-            start = self.at - self.window
-            self.known[metric] = [
-                ({**labels_of(series), **target.labels}, growth * target.stands_for)
-                for target in self.targets
-                for series, points in target.history.points(start, self.at, metric)
-                if (growth := rate(points, start, self.at)) is not None
-            ]
+            self.known[metric] = [found for target in self.targets for found in self._rates_of(target, metric)]
         return self.known[metric]
+
+    def _rates_of(self, target: Target, metric: str) -> Iterator[tuple[Mapping[str, str], float]]:
+        """A proxy that was first asked a moment ago tells of that moment, not of a whole window."""
+        start = target.history.begin(self.at - self.window, self.at)
+        for series, points in target.history.points(start, self.at, metric):
+            growth = rate(points, start, self.at)
+            if growth is not None:
+                yield {**labels_of(series), **target.labels}, growth * target.stands_for
 
 
 def _is_of(series: str, metric: str) -> bool:

@@ -37,10 +37,16 @@ def measure(specs: Mapping[Signal, SignalSpec], rates: Rates, places: Sequence[P
     """
     found: dict[Name, Golden] = {}
     for grain in Grain:
-        concerned = [place for place in places if grain is not Grain.BACKEND or place.backends]
-        if concerned:
-            found |= _of_grain(specs, rates, grain, concerned)
+        found |= measure_grain(specs, rates, grain, places)
     return found
+
+
+def measure_grain(
+    specs: Mapping[Signal, SignalSpec], rates: Rates, grain: Grain, places: Sequence[Place]
+) -> dict[Name, Golden]:
+    """Those of one grain alone: the rate decides whose proxies are believed of a place, all signals come from them."""
+    concerned = [place for place in places if grain is not Grain.BACKEND or place.backends]
+    return _of_grain(specs, rates, grain, concerned) if concerned else {}
 
 
 def quantile(q: float, buckets: Mapping[float, float]) -> float | None:

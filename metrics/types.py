@@ -34,6 +34,7 @@ class BackendPlace:
     """One backend of a route, and by what proxies know it. `key` as Backend.key.
 
     `version`: of a subset that is chosen by the label `version` alone; else its `workloads` tell it.
+    `selector`: of its pods; empty: not known.
     """
 
     key: str
@@ -42,6 +43,7 @@ class BackendPlace:
     is_subset: bool = False
     version: str = ""
     workloads: frozenset[str] = frozenset()
+    selector: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 SPAN: Final = dt.timedelta(minutes=10)
 """How long before a write, and how long after it, is compared."""
+SHORT_STEP: Final = 15
 SHORT_KEPT: Final = dt.timedelta(minutes=100)
 LONG_KEPT: Final = dt.timedelta(hours=23)
 MOST: Final = 6
@@ -180,7 +181,7 @@ def _effect(change: Change, write: _Write) -> Effect:
     names = {item.backend.key: item.backend.name for item in write.route.rules[-1].backends}
     by_key = {line.name.part: line for line in lines}
     before = _means(by_key, approved, write.written_at - SPAN, write.written_at)
-    settled = write.written_at + dt.timedelta(seconds=settings.METRICS_WINDOW_SECONDS)  # rates look back over so much
+    settled = write.written_at + dt.timedelta(seconds=_looks_back(lines))
     after = _means(by_key, approved, settled, until)
     seen = _observed(write, approved, until)
     return Effect(
@@ -204,11 +205,17 @@ def _lines(write: _Write, age: dt.timedelta) -> list[Line]:
     if age >= LONG_KEPT:
         return []
     root, minutes = write.route.root, int((age + SPAN).total_seconds() // 60) + 1
-    for step in (15, 60) if age < SHORT_KEPT else (60,):
+    for step in (SHORT_STEP, 60) if age < SHORT_KEPT else (60,):
         lines = list_points(write.cluster, root.namespace, root.service, step=step, minutes=minutes)
         if _has_data(lines):
             return lines
     return []
+
+
+def _looks_back(lines: Sequence[Line]) -> int:
+    """Over how many seconds a rate looks back: those by the minute, of proxies, over two minutes and a half."""
+    is_by_minute = bool(lines) and lines[0].step_seconds > SHORT_STEP
+    return max(settings.METRICS_WINDOW_SECONDS, 150) if is_by_minute else settings.METRICS_WINDOW_SECONDS
 
 
 def _progress(write: _Write, seen: Observation, names: Mapping[str, str], until: dt.datetime) -> Progress:

@@ -315,6 +315,7 @@ def _shares(
     weights = {item.backend.key: item.weight_bp for item in rule.backends} if rule else {}
     rates = {key: each.golden.rate for key, each in signals.backends.items() if each.is_live and each.golden}
     total = sum(rates.values())
+    is_whole = all(key in rates for key, weight in weights.items() if weight)  # else what the others got is no share
     is_alone = bool(here.main and here.main.side and len(here.main.side.route.rules) == 1)
     return [
         ShareRow(
@@ -322,7 +323,7 @@ def _shares(
             css=series_class(number),
             name=name,
             weight_bp=weights.get(key),
-            measured=rates.get(key, 0.0) / total if total else None,
+            measured=rates.get(key, 0.0) / total if total and is_whole else None,
             reading=signals.backends.get(key),
             requests=total * settings.METRICS_WINDOW_SECONDS * signals.service.share,
             is_comparable=is_alone,

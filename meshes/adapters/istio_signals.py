@@ -19,7 +19,8 @@ PROXY_PAGE: Final = ProxyPage(15020, "/stats/prometheus", ("istio-proxy",))
 REPORTERS: Final[Mapping[Side, str]] = MappingProxyType(
     {"waypoint": "waypoint", "server": "destination", "client": "source"}
 )
-GOOD: Final = (LabelMatch("response_code", "5..", "!~"),)
+GOOD: Final = (LabelMatch("response_code", "5..", "!~"), LabelMatch("grpc_response_status", "2|4|13|14|15", "!~"))
+"""gRPC says how it went in a trailer under a 200: UNKNOWN, DEADLINE_EXCEEDED, INTERNAL, UNAVAILABLE, DATA_LOSS."""
 SERVICE: Final[tuple[tuple[Key, str], ...]] = (
     ("namespace", "destination_service_namespace"),
     ("service", "destination_service_name"),

@@ -18,12 +18,19 @@ if TYPE_CHECKING:
     Keys = tuple[tuple[Key, str], ...]
 
 PROXY_PAGE: Final = ProxyPage(4191, "/metrics", ("linkerd-proxy",))
-INBOUND: Final = (LabelMatch("direction", "inbound"),)
+INBOUND: Final = (
+    LabelMatch("direction", "inbound"),
+    LabelMatch("route_name", "probe", "!="),
+    LabelMatch("target_port", "4191", "!="),
+)
+"""Probes of the kubelet, which Linkerd counts under a route of its own, and scrapes are no requests of anybody."""
 OUTBOUND: Final = (LabelMatch("direction", "outbound"), LabelMatch("dst_service", "", "!="))
 OF_SERVICE: Final = (LabelMatch("parent_kind", "Service"),)
 CLASSIFIED: Final = (LabelMatch("classification", "success"),)
 ANSWERED: Final = (LabelMatch("http_status", "5..", "!~"), LabelMatch("error", ""))
-ANSWERED_GRPC: Final = (LabelMatch("grpc_status", "OK"), LabelMatch("error", ""))
+FAULTS: Final = "UNKNOWN|DEADLINE_EXCEEDED|INTERNAL|UNAVAILABLE|DATA_LOSS"
+"""What Linkerd's own classification takes for a fault of the server; all others are answers to the caller."""
+ANSWERED_GRPC: Final = (LabelMatch("grpc_status", FAULTS, "!~"), LabelMatch("error", ""))
 WORKLOAD: Final[Keys] = (("namespace", "namespace"), ("workload", "deployment"))
 BACKEND: Final[Keys] = (
     ("namespace", "parent_namespace"),

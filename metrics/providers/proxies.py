@@ -14,20 +14,21 @@ from typing import TYPE_CHECKING, Final
 
 from clusters.clients import ClusterError, ForbiddenError
 from meshes.adapters.natives import image_version
+from meshes.types import Grain
 from meshui.lib.clock import now
 from metrics.providers.scrapes import Kept
 from metrics.samples import BadSamplesError, SampledRates, Target, parse_samples
 from metrics.signals import measure
-from metrics.types import Measurement, ProxyCount
+from metrics.types import Golden, Measurement, Name, ProxyCount
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from clusters.models import Cluster
     from clusters.proxied import Pod, Proxied
     from meshes.adapters.base import MeshAdapter
     from metrics.samples import History
-    from metrics.types import Golden, Name, Place
+    from metrics.types import Place
 
 AT_ONCE: Final = 4
 LATE: Final = "Some proxies were not asked: the others took too long."
@@ -48,6 +49,7 @@ class _Round:
     pods: dict[tuple[str, str], tuple[Pod, ...]] = field(default_factory=dict)
     chosen: dict[str, Pod] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
+    lists: int = 0
     until: float = field(default_factory=lambda: time.monotonic() + ROUND_SECONDS)
 
     @property
@@ -93,8 +95,8 @@ class ProxiesProvider:
         """List the pods of each place, and choose of each ReplicaSet some, as long as there is budget."""
         refused: ForbiddenError | None = None
         left_out = 0
-        for number, place in enumerate(places):
-            if number >= MOST_LISTS or len(seen.chosen) >= MOST_A_ROUND or seen.is_over:
+        for place in places:
+            if seen.lists >= MOST_LISTS or len(seen.chosen) >= MOST_A_ROUND or seen.is_over:
                 left_out += 1
                 continue
             try:
@@ -113,16 +115,32 @@ class ProxiesProvider:
             raise refused
 
     def _pods(self, place: Place, seen: _Round) -> tuple[Pod, ...]:
-        """Its pods that have a proxy."""
+        """Its pods that have a proxy, and those of its backends that it does not select itself."""
         if not place.selector:
             seen.problems.append(f"{place.namespace}/{place.service} selects no pods.")
             return ()
+        seen.lists += 1
         found = self.proxied.pods(place.namespace, dict(place.selector))
+        known = {pod.uid for pod in found}
+        found = (*found, *(pod for pod in self._beside(place, seen) if pod.uid not in known))
         pods = tuple(pod for pod in found if self._adapter(pod) is not None)
         if len(pods) < len(found):
             seen.problems.append(f"{len(found) - len(pods)} pods of {place.namespace}/{place.service} have no proxy.")
         seen.pods[place.namespace, place.service] = pods
         return pods
+
+    def _beside(self, place: Place, seen: _Round) -> Iterator[Pod]:
+        """Pods of backends that are Services of their own; those that may not be listed are a problem."""
+        own = set(place.selector)
+        others = {(b.namespace, b.selector): None for b in place.backends if b.selector}
+        for namespace, selector in others:
+            if namespace == place.namespace and own <= set(selector):
+                continue
+            seen.lists += 1
+            try:
+                yield from self.proxied.pods(namespace, dict(selector))
+            except ForbiddenError:
+                seen.problems.append(f"Pods of {namespace} may not be listed. {MEND}")
 
     def _adapter(self, pod: Pod) -> MeshAdapter | None:
         return next((a for a in self.adapters if pod.containers & set(a.proxy_page.containers)), None)
@@ -172,7 +190,22 @@ class ProxiesProvider:
             ]
             if targets:
                 found |= measure(adapter.signals, SampledRates(targets, at, window), places)
-        return found, usable
+        told = {(pod.namespace, pod.workload) for uid, pod in every.items() if uid in usable}
+        return found | dict.fromkeys(_idle(places, found, told), Golden(0.0)), usable
+
+
+def _idle(places: Sequence[Place], found: Mapping[Name, Golden], told: Collection[tuple[str, str]]) -> Iterator[Name]:
+    """Backends whose own proxies told their metrics, and no request among them, while their service gets some.
+
+    `told`: namespace and name of the workloads of those that did. Of all others without requests nothing is known.
+    """
+    for place in places:
+        if Name(place.namespace, place.service, Grain.SERVICE) not in found:
+            continue
+        for backend in place.backends:
+            name = Name(place.namespace, place.service, Grain.BACKEND, backend.key)
+            if name not in found and any((backend.namespace, each) in told for each in backend.workloads):
+                yield name
 
 
 def metrics_of(adapter: MeshAdapter) -> frozenset[str]:

@@ -12,7 +12,7 @@ from meshes.types import Grain
 from meshui.lib.clock import now
 from metrics.models import Point, Series, Source, SourceKind
 from metrics.selectors.latest import is_late
-from metrics.selectors.points import raster
+from metrics.selectors.points import whole_minutes
 from metrics.types import RowSignals
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def _lines(
     for row, keys in rows.items():
         for key in keys:
             owners[key[1:]].add(row)
-    times = raster(60, minutes)
+    times = whole_minutes(minutes)
     sums: dict[R, dict[int, float]] = defaultdict(lambda: defaultdict(float))
     plain = {key: series for key, series in found.items() if len(owners[key[1:]]) == 1}
     for namespace, service, at, rate in _points(plain.values(), times, "series__namespace", "series__service"):
@@ -105,5 +105,6 @@ def _points(series: Iterable[Series], times: Sequence[int], *by: str) -> list[tu
     keys = [row.pk for row in series]
     if not keys:
         return []
-    rows = Point.objects.filter(series__in=keys, step=60, at__gte=dt.datetime.fromtimestamp(times[0], dt.UTC))
+    first, last = (dt.datetime.fromtimestamp(at, dt.UTC) for at in (times[0], times[-1]))
+    rows = Point.objects.filter(series__in=keys, step=60, at__gte=first, at__lte=last)
     return list(rows.order_by().values_list(*by, "at").annotate(Sum("rate")))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -35,6 +35,12 @@ def observe_service(
     """
     looked = _coverage(cluster, (namespace, service), window)
     enough = next((each for each in looked if each.is_enough), None)
+    if enough is not None and (key := enough.unseen(approved)):
+        often = f"{enough.moments.get(key, 0)} of {enough.measured} moments"
+        return replace(
+            observe_split(approved, None, why=f"What {key} got is not known: it was measured at {often}."),
+            coverage=enough,
+        )
     if enough is not None:
         return replace(observe_split(approved, enough.counts), coverage=enough)
     best = max(looked, key=lambda each: each.measured * each.step_s)
@@ -49,7 +55,9 @@ def _coverage(cluster: Cluster, service: tuple[str, str], window: tuple[dt.datet
         start = since + dt.timedelta(seconds=back)
         due = max(0, int((until - start).total_seconds() // step))
         points = _points(cluster, *service, step, start, until)
-        found.append(Coverage(step, back, due, min(due, len({point.at for point in points})), _counts(points, step)))
+        measured = min(due, len({point.at for point in points}))
+        moments = Counter(point.series.part for point in points)
+        found.append(Coverage(step, back, due, measured, _counts(points, step), moments))
         if found[-1].is_enough:
             break
     return found

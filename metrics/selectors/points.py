@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 STEPS: Final = {15: 120, 60: 1_440}
 """Step → the minutes that are kept of it."""
 MOST_LINES: Final = 12
+LATE_SECONDS: Final = 10
+"""So much later than its turn a round may be over."""
 
 
 def list_points(
@@ -58,11 +60,12 @@ def fleet_line(clusters: Clusters, *, minutes: int = 60, user: User | None = Non
 
     A minute in which nothing was measured is a gap. `user`: only services in their scope.
     """
-    times = raster(60, minutes)
+    times = whole_minutes(minutes)
     series = Series.objects.filter(cluster__in=clusters, grain=Grain.SERVICE)
     if user is not None:
         series = in_scope(series, user, "inventory.read")
-    rows = Point.objects.filter(series__in=series, step=60, at__gte=_moment(times[0])).values("at").order_by("at")
+    span = {"at__gte": _moment(times[0]), "at__lte": _moment(times[-1])}
+    rows = Point.objects.filter(series__in=series, step=60, **span).values("at").order_by("at")
     sums = rows.annotate(whole=Sum("rate"), **BY_REQUESTS)
     by_time = {int(row["at"].timestamp()): row for row in sums}
     none: tuple[float | None, ...] = (None,) * len(times)
@@ -80,6 +83,12 @@ def raster(step: int, minutes: int) -> tuple[int, ...]:
         raise ValueError(f"{minutes} minutes by {step} s are not kept")
     last = int(now().timestamp()) // step * step
     return tuple(range(last - minutes * 60 + step, last + step, step))
+
+
+def whole_minutes(minutes: int) -> tuple[int, ...]:
+    """The last minutes in which every cluster has had its turn, so that sums over clusters are of all of them."""
+    last = int(now().timestamp() - 60 - LATE_SECONDS) // 60 * 60
+    return tuple(range(last - minutes * 60 + 60, last + 60, 60))
 
 
 def _moment(seconds: int) -> dt.datetime:

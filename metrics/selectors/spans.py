@@ -63,7 +63,7 @@ def cluster_sums(series: QuerySet[Series], span: Span) -> dict[UUID, FleetSignal
         return sums_of(services.filter(live()))
     means = (
         _points(span)
-        .filter(series__in=services)
+        .filter(series__in=services, step=60)
         .order_by()
         .values("series__cluster")
         .annotate(

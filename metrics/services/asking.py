@@ -13,12 +13,13 @@ from clusters.connect import proxied_for
 from clusters.types import PROMETHEUS
 from meshes.adapters.registry import all_adapters
 from meshes.models import Mesh, Service
+from meshes.types import Grain
 from meshui.lib.errors import RefusedError, UnavailableError
 from metrics.models import Source, SourceKind
 from metrics.providers import reach
 from metrics.providers.prometheus import PrometheusProvider
-from metrics.providers.proxies import ProxiesProvider
-from metrics.types import Measurement
+from metrics.providers.proxies import WATCHED_STEP, ProxiesProvider
+from metrics.types import Measurement, Name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,15 +28,21 @@ if TYPE_CHECKING:
     from meshes.adapters.base import MeshAdapter
     from metrics.providers.base import Provider
     from metrics.providers.prometheus import Ask
-    from metrics.types import Golden, Name, Place
+    from metrics.types import Golden, Place
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What a round brought. `found_failed`: a Prometheus in the cluster was of no use, so the proxies were asked."""
+    """What a round brought. `failed`: why a Prometheus in the cluster could not be asked, so that the proxies were.
+
+    `empty`: those that know nothing of these services; which says little of a Prometheus while few are asked for.
+    `is_known`: one of them knows some.
+    """
 
     measured: Measurement
-    found_failed: bool = False
+    failed: tuple[str, ...] = ()
+    empty: tuple[str, ...] = ()
+    is_known: bool = False
 
 
 def ask(cluster: Cluster, places: Sequence[Place], *, step: int, tries_found: bool = True) -> Asked:
@@ -52,13 +59,13 @@ def ask(cluster: Cluster, places: Sequence[Place], *, step: int, tries_found: bo
         raise UnavailableError("No mesh is known in this cluster, so nothing counts requests.")
     if source is not None and kind in {SourceKind.URL, SourceKind.SERVICE}:
         return Asked(_named(source, adapters).measure(places, step=step))
-    failed: list[str] = []
-    if kind == SourceKind.AUTO and tries_found:
-        measured = _ask_found(cluster, adapters, places, step, failed)
-        if measured is not None:
-            return Asked(measured)
+    tried = _ask_found(cluster, adapters, places, step) if kind == SourceKind.AUTO and tries_found else None
+    if tried is not None and tried.measured.found:
+        return Asked(_with_proxies(cluster, adapters, places, step, tried.measured), is_known=True)
     measured = _proxies(cluster, adapters).measure(places, step=step)
-    return Asked(replace(measured, problems=(*failed, *measured.problems)), found_failed=bool(failed))
+    if tried is None:
+        return Asked(measured)
+    return replace(tried, measured=replace(measured, problems=(*tried.failed, *measured.problems)))
 
 
 def _adapters(cluster: Cluster) -> list[MeshAdapter]:
@@ -66,12 +73,11 @@ def _adapters(cluster: Cluster) -> list[MeshAdapter]:
     return [adapter for adapter in all_adapters() if adapter.kind in kinds]
 
 
-def _ask_found(
-    cluster: Cluster, adapters: Sequence[MeshAdapter], places: Sequence[Place], step: int, failed: list[str]
-) -> Measurement | None:
-    """What those that stand in the cluster say, together; None: they know nothing, `failed` says of each why."""
+def _ask_found(cluster: Cluster, adapters: Sequence[MeshAdapter], places: Sequence[Place], step: int) -> Asked:
+    """What those that stand in the cluster say, together; nothing found: `failed` and `empty` say of each why."""
     found: dict[Name, Golden] = {}
-    names = []
+    problems: list[str] = []
+    failed, empty, names = [], [], []
     for namespace, service, port in candidates(cluster):
         where = f"{namespace}/{service}:{port}"
         try:
@@ -80,12 +86,34 @@ def _ask_found(
         except (ClusterError, RefusedError) as error:
             failed.append(f"Prometheus {where}: {error}")
             continue
+        problems += measured.problems
         if measured.found:
             names.append(where)
             found = {**measured.found, **found}
         else:
-            failed.append(f"Prometheus {where} has no requests of these services.")
-    return Measurement(found, f"Prometheus {', '.join(names)}", problems=tuple(failed)) if found else None
+            empty.append(f"Prometheus {where} has no requests of these services.")
+    told = Measurement(found, f"Prometheus {', '.join(names)}", problems=(*failed, *problems))
+    return Asked(told, tuple(failed), tuple(empty))
+
+
+def _with_proxies(
+    cluster: Cluster, adapters: Sequence[MeshAdapter], places: Sequence[Place], step: int, measured: Measurement
+) -> Measurement:
+    """`measured`, and what the proxies say of services that somebody looks at and that nobody else knows.
+
+    That they may not be asked is no problem here: whoever has no requests is unknown to a Prometheus, too.
+    """
+    unknown = [place for place in places if Name(place.namespace, place.service, Grain.SERVICE) not in measured.found]
+    if step > WATCHED_STEP or not unknown:
+        return measured
+    try:
+        more = _proxies(cluster, adapters).measure(unknown, step=step)
+    except (ClusterError, RefusedError):
+        return measured
+    if not more.found:
+        return measured
+    source = f"{measured.source}, {more.source}"
+    return replace(measured, found={**more.found, **measured.found}, source=source, shares=more.shares)
 
 
 def candidates(cluster: Cluster) -> list[tuple[str, str, int]]:

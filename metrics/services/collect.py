@@ -17,7 +17,7 @@ from meshui.lib.queue import enqueue
 from metrics.models import Collector, Watched
 from metrics.providers.scrapes import plain
 from metrics.services.asking import ask
-from metrics.services.keeping import LONG, SHORT, forget_old, keep, on_raster
+from metrics.services.keeping import LONG, SHORT, forget_old, keep, phase_of, turn_of
 from metrics.services.places import places_of, routed_names, watched_names
 
 if TYPE_CHECKING:
@@ -72,9 +72,8 @@ def collect_cluster(cluster_id: UUID | str) -> bool:
 
 
 def next_on_raster(moment: dt.datetime, step: int, cluster_id: UUID) -> dt.datetime:
-    """The next turn of a cluster: its own second of each `step`, so that clusters do not all come at once."""
-    phase = dt.timedelta(seconds=cluster_id.int % step)
-    return on_raster(moment - phase, step) + phase + dt.timedelta(seconds=step)
+    """The next turn of a cluster: its own second of each `step`."""
+    return turn_of(moment, step, cluster_id) + phase_of(step, cluster_id) + dt.timedelta(seconds=step)
 
 
 def _round(collector: Collector) -> dict[str, Any]:
@@ -83,11 +82,11 @@ def _round(collector: Collector) -> dict[str, Any]:
     watched = watched_names(cluster)
     is_minute = collector.minute_at <= moment
     tries_found = collector.found_again_at is None or collector.found_again_at <= moment
-    told = Told(cluster, tries_found=tries_found)
+    told = Told(cluster, moment, tries_found=tries_found)
     told.measure(watched, step=SHORT, rasters=(SHORT, LONG) if is_minute else (SHORT,))
     if is_minute:
         told.measure(routed_names(cluster) - watched, step=LONG, rasters=(LONG,))
-    values: dict[str, Any] = told.values(moment)
+    values: dict[str, Any] = told.values(moment, is_whole=is_minute)
     if is_minute:
         values |= told.proxy_values(moment)
         values["minute_at"] = next_on_raster(moment, LONG, cluster.pk)
@@ -98,15 +97,21 @@ def _round(collector: Collector) -> dict[str, Any]:
 
 @dataclass
 class Told:
-    """What the parts of one round said: whom they asked, what went wrong, whether anything was measured."""
+    """What the parts of one round said: whom they asked, what went wrong, whether anything was measured.
+
+    `failed`, `empty`: Prometheis in the cluster that could not be asked, or knew nothing of a part; `knows`: one did.
+    """
 
     cluster: Cluster
+    begun: dt.datetime
     tries_found: bool
     sources: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     proxies: set[ProxyCount] = field(default_factory=set)
     has_measured: bool = False
-    found_failed: bool = False
+    failed: list[str] = field(default_factory=list)
+    empty: list[str] = field(default_factory=list)
+    knows: bool = False
 
     def measure(self, names: Collection[tuple[str, str]], *, step: int, rasters: Collection[int]) -> None:
         """Measure and keep `names`; what goes wrong is noted."""
@@ -118,21 +123,30 @@ class Told:
         except (ClusterError, RefusedError) as error:
             self.problems.append(str(error))
             return
-        self.found_failed |= asked.found_failed
-        self.tries_found &= not asked.found_failed
+        self.failed += asked.failed
+        self.empty += asked.empty
+        self.tries_found &= not asked.failed
+        self.knows |= asked.is_known
         self.sources.append(asked.measured.source)
         self.problems += asked.measured.problems
         self.proxies.update(asked.measured.proxies)
-        self.has_measured |= bool(keep(self.cluster, asked.measured, at=read_db_now(), step=step, rasters=rasters))
+        at = read_db_now()
+        kept = keep(self.cluster, asked.measured, begun=self.begun, at=at, step=step, rasters=rasters)
+        self.has_measured |= bool(kept)
 
-    def values(self, moment: dt.datetime) -> dict[str, Any]:
-        """For the row; where nothing was due, who was asked last stays."""
+    def values(self, moment: dt.datetime, *, is_whole: bool) -> dict[str, Any]:
+        """For the row; where nothing was due, who was asked last stays. `is_whole`: every service was asked for.
+
+        That a Prometheus knows nothing of the few that are looked at is no fault of it: they may be idle.
+        """
+        is_useless = is_whole and self.empty and not self.knows
+        self.problems += self.empty if is_useless else []
         values: dict[str, Any] = {"problem": plain(" ".join(dict.fromkeys(self.problems)))[:MOST_PROBLEM]}
         if self.sources:
             values["source"] = ", ".join(dict.fromkeys(self.sources))[:200]
         if self.has_measured:
             values["succeeded_at"] = moment
-        if self.found_failed:
+        if self.failed or is_useless:
             values["found_again_at"] = moment + AGAIN
         return values
 

@@ -13,6 +13,7 @@ from metrics.models import MOST_PART, Point, ProxyScrape, Series, Watched
 
 if TYPE_CHECKING:
     from collections.abc import Collection
+    from uuid import UUID
 
     from clusters.models import Cluster
     from metrics.types import Measurement, Name
@@ -26,23 +27,27 @@ KEY: Final = ("cluster", "namespace", "service", "grain", "part")
 MOST_SOURCE: Final = 200
 
 
-def keep(cluster: Cluster, measured: Measurement, *, at: dt.datetime, step: int, rasters: Collection[int]) -> int:
+def keep(
+    cluster: Cluster, measured: Measurement, *, begun: dt.datetime, at: dt.datetime, step: int, rasters: Collection[int]
+) -> int:
     """Write what was measured at `at`, on each of `rasters`; how many series. Three queries or so, whatever the number.
 
-    `step`: when it will be measured again, in seconds. What was not found is not written: its age grows.
+    `begun`: when the round began: its points are of that turn, however long it took. `step`: when it will be measured
+    again, in seconds. What was not found is not written: its age grows.
     """
     rows = [_row(cluster, measured, name, at=at, step=step) for name in measured.found if len(name.part) <= MOST_PART]
     if not rows:
         return 0
+    turns = {raster: turn_of(begun, raster, cluster.pk) for raster in rasters}
     with transaction.atomic():
         kept = Series.objects.bulk_create(
             rows, update_conflicts=True, unique_fields=KEY, update_fields=LATEST, batch_size=200
         )
         Point.objects.bulk_create(
             [
-                Point(series_id=row.pk, step=raster, at=on_raster(at, raster), **{f: getattr(row, f) for f in VALUES})
+                Point(series_id=row.pk, step=raster, at=turn, **{f: getattr(row, f) for f in VALUES})
                 for row in kept
-                for raster in rasters
+                for raster, turn in turns.items()
             ],
             ignore_conflicts=True,
             batch_size=500,
@@ -75,6 +80,19 @@ def on_raster(at: dt.datetime, step: int) -> dt.datetime:
     """The last moment of the raster of `step` seconds that is not after `at`."""
     seconds = int(at.timestamp()) // step * step
     return dt.datetime.fromtimestamp(seconds, tz=dt.UTC)
+
+
+def turn_of(moment: dt.datetime, step: int, cluster_id: UUID) -> dt.datetime:
+    """The moment of the raster for which a cluster has its turn at `moment`, or had it last: at a second of its own.
+
+    So a turn that comes late or takes long fills its own place, not that of the next.
+    """
+    return on_raster(moment - phase_of(step, cluster_id), step)
+
+
+def phase_of(step: int, cluster_id: UUID) -> dt.timedelta:
+    """The second of each `step` that is a cluster's own, so that clusters do not all come at once."""
+    return dt.timedelta(seconds=cluster_id.int % step)
 
 
 def forget_old() -> int:

@@ -103,4 +103,5 @@ def _place_of(
     is_subset = backend.kind == "subset"
     is_known = bool(labels) or not is_subset  # of a subset whose labels nobody knows, nothing tells its requests apart
     behind = _behind(workloads.get(backend.namespace, ()), selector) if is_known else frozenset[str]()
-    return BackendPlace(backend.key, backend.namespace, backend.service, is_subset, version, behind)
+    chosen = tuple(sorted(selector.items())) if is_known else ()
+    return BackendPlace(backend.key, backend.namespace, backend.service, is_subset, version, behind, chosen)

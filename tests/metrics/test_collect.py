@@ -38,7 +38,7 @@ def test_round__watched_service__rate_of_service_and_backends_stored(shop: Clust
     signals = get_signals(shop, "shop", "checkout")
     golden, backends = signals.service.golden, signals.backends
     assert golden is not None
-    assert golden.rate == pytest.approx(1000 / 60 * 1.5, rel=0.35)  # of two samples, carried on to the window's ends
+    assert golden.rate == pytest.approx(1000 / 15, rel=0.05)  # of the 15 s that the two samples tell of
     assert golden.success == pytest.approx(1 - 9 / 1000, abs=0.004)  # errors began at 0: nothing to carry back
     assert golden.p50_ms == pytest.approx(7.5)
     rates = {key: backend.golden.rate for key, backend in backends.items() if backend.golden}

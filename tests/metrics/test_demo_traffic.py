@@ -94,4 +94,4 @@ def test_signals__of_the_demos_traffic__rate_split_and_caller(
         observe_service(cluster, "shop", "checkout", approved={first: share, second: 10_000 - share}, window=window)
         for share in (9_000, 5_000)
     ]
-    assert [observed.answer for observed in answers] == ["observed", "mismatch"]
+    assert [observed.answer for observed in answers] == ["observed", "mismatch"], answers

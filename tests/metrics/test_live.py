@@ -33,8 +33,9 @@ def test_keep__new_values__told_once_as_progress_of_the_cluster(ear: Ear) -> Non
     cluster = make_cluster("eu")
     found = {Name("shop", f"s{number}", Grain.SERVICE): Golden(1.0) for number in range(3)}
 
-    keep(cluster, Measurement(found, "x"), at=read_db_now(), step=15, rasters=(15,))
-    keep(cluster, Measurement({}, "x"), at=read_db_now(), step=15, rasters=(15,))
+    moment = read_db_now()
+    keep(cluster, Measurement(found, "x"), begun=moment, at=moment, step=15, rasters=(15,))
+    keep(cluster, Measurement({}, "x"), begun=moment, at=moment, step=15, rasters=(15,))
 
     assert [fact for fact in ear.facts if fact.kind == "metric"] == [Fact("metric", str(cluster.pk), is_progress=True)]
 

@@ -76,8 +76,7 @@ def test_measure__some_of_many_pods__scaled_up_and_said_so(shop: Cluster, front:
     assert len(set(front.scraped())) == proxies.PODS_WHEN_WATCHED == 6
     assert found.shares == {("shop", "checkout"): 0.25}
     assert found.source == "6 of 24 proxies"
-    alone = 150 * (25 / 15) / 60  # 15 s of growth, and 10 s back to where the counter was 0
-    assert found.found[SERVICE].rate == pytest.approx(24 * alone, rel=0.02)
+    assert found.found[SERVICE].rate == pytest.approx(24 * 150 / 15, rel=0.02)
 
 
 def test_measure__pod_without_proxy__not_asked_and_said_so(shop: Cluster, front: Front) -> None:

@@ -24,7 +24,7 @@ from metrics.selectors import (
     observe_service,
 )
 from metrics.services import prune, watch_service
-from metrics.services.keeping import keep, on_raster
+from metrics.services.keeping import keep, on_raster, phase_of
 from metrics.types import Golden, Measurement, Name, Span
 from tests.meshes.rows import cluster as make_cluster
 from tests.metrics.conftest import later
@@ -59,7 +59,8 @@ def store(cluster: Cluster, found: dict[Name, Golden], *, ago: float = 0, step: 
     """As a round that long ago would have kept it."""
     shares = {(name.namespace, name.service): share for name in found}
     at = now() - dt.timedelta(seconds=ago)
-    keep(cluster, Measurement(found, "Prometheus x", shares), at=at, step=step, rasters=(step,))
+    turn = at + phase_of(step, cluster.pk)  # its own second of the raster
+    keep(cluster, Measurement(found, "Prometheus x", shares), begun=turn, at=at, step=step, rasters=(step,))
 
 
 def queries_of(function: Callable[[], object]) -> int:
@@ -233,7 +234,7 @@ def test_keep__twice_in_one_moment_of_the_raster__one_point(eu: Cluster) -> None
 def test_keep__a_thousand_series__few_queries(eu: Cluster) -> None:
     found = {Name("shop", f"s{number}", Grain.SERVICE): Golden(1.0) for number in range(1_000)}
 
-    count = queries_of(lambda: keep(eu, Measurement(found, "x"), at=now(), step=60, rasters=(60,)))
+    count = queries_of(lambda: keep(eu, Measurement(found, "x"), begun=now(), at=now(), step=60, rasters=(60,)))
 
     assert Point.objects.count() == 1_000
     assert count <= 30  # in parts of 200 and 500, and SQLite's own bound on parameters

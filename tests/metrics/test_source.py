@@ -223,7 +223,8 @@ def test_remove_cluster__its_metrics_go_with_it() -> None:
     actor = as_actor(registrar())
     set_source(actor=actor, cluster_id=cluster.pk, wanted=url_settings())
     name = Name("shop", "checkout", Grain.SERVICE)
-    keep(cluster, Measurement({name: Golden(1.0)}, "x"), at=read_db_now(), step=15, rasters=(15,))
+    moment = read_db_now()
+    keep(cluster, Measurement({name: Golden(1.0)}, "x"), begun=moment, at=moment, step=15, rasters=(15,))
 
     remove_cluster(actor=actor, cluster_id=cluster.pk, reason="It is gone.")
 
