@@ -108,6 +108,12 @@ def later(seconds: float) -> None:
     clock.shift_for_tests(clock._offset + dt.timedelta(seconds=seconds))
 
 
+def to_turn(cluster: Cluster) -> None:
+    """Time goes on to 5 s after the cluster's own second of the minute: a test that begins there is in one turn."""
+    now, own = clock.now().timestamp(), cluster.pk.int % 60
+    later((own + 5 - now) % 60)
+
+
 def round_of(cluster: Cluster, *, minute: bool = False) -> None:
     """One round of its metrics, as if it were due; with `minute`, also of what nobody watches."""
     ring_due()

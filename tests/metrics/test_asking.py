@@ -91,6 +91,58 @@ def test_round__prometheus_of_no_use__proxies_are_asked_and_it_is_left_alone(
     assert len([path for path in front.asked if "/services/" in path]) > tried[1]
 
 
+def test_round__idle_service_looked_at__prometheus_goes_on_for_the_others(shop: Cluster, front: Front) -> None:
+    add_service(shop, "prometheus", "istio-system")
+    add_service(shop, "idle")
+    front.queries = knows_checkout
+    watch_service(shop, "shop", "idle", seconds=900)
+
+    for _ in range(3):
+        round_of(shop)
+        later(15)
+    round_of(shop, minute=True)
+
+    assert get_signals(shop, "shop", "checkout").service.source == "Prometheus istio-system/prometheus:9090"
+    row = Collector.objects.get(pk=shop.pk)
+    assert (row.found_again_at, row.problem) == (None, "")
+
+
+def test_round__service_that_prometheus_does_not_know__its_proxies_are_asked_beside(
+    shop: Cluster, front: Front
+) -> None:
+    add_service(shop, "prometheus", "istio-system")
+    add_service(shop, "cart")
+    front.add_pod("cart-v1-a", workload="cart-v1", app="cart")
+    front.queries = knows_checkout
+    for name in ("checkout", "cart"):
+        watch_service(shop, "shop", name, seconds=900)
+
+    for total in (100, 400):
+        front.texts["cart-v1-a"] = istio_text("v1", total, service="cart")
+        round_of(shop)
+        later(15)
+
+    checkout, cart = (get_signals(shop, "shop", name).service for name in ("checkout", "cart"))
+    assert checkout.golden is not None
+    assert checkout.golden.rate == 40.0
+    assert cart.golden is not None
+    assert cart.golden.rate == pytest.approx(300 / 15, rel=0.05)
+    assert cart.source == "Prometheus istio-system/prometheus:9090, 1 of 1 proxies"
+    assert front.scraped() == ["cart-v1-a"] * 2
+
+
+def test_round__proxies_may_not_be_asked_beside__no_problem_of_the_prometheus(shop: Cluster, front: Front) -> None:
+    add_service(shop, "prometheus", "istio-system")
+    add_service(shop, "cart")
+    front.queries, front.refuses = knows_checkout, "/pods"
+    for name in ("checkout", "cart"):
+        watch_service(shop, "shop", name)
+
+    round_of(shop)
+
+    assert Collector.objects.get(pk=shop.pk).problem == ""
+
+
 def test_ask__no_mesh_known__says_so(shop: Cluster) -> None:
     shop.meshes.all().delete()
 

@@ -13,7 +13,8 @@ from meshui.lib.clock import db_now, read_db_now
 from metrics.models import Collector, Point, ProxyScrape, Series
 from metrics.selectors import get_signals, list_points
 from metrics.services import collect_cluster, ring_due, watch_service
-from tests.metrics.conftest import istio_text, later, round_of
+from metrics.services.keeping import turn_of
+from tests.metrics.conftest import istio_text, later, round_of, to_turn
 
 if TYPE_CHECKING:
     from tests.metrics.front import Front
@@ -70,15 +71,31 @@ def test_round__nobody_watches__nothing_is_asked_until_the_minute(shop: Cluster,
 
 
 def test_minute__service_with_a_route__points_by_the_minute(shop: Cluster, front: Front) -> None:
+    to_turn(shop)
+    turns = []
     for total in (1_000, 1_600, 2_200):
         front.texts |= {"checkout-v1-a": istio_text("v1", total), "checkout-v2-a": istio_text("v2", total / 10)}
+        turns.append(int(turn_of(read_db_now(), 60, shop.pk).timestamp()))
         round_of(shop, minute=True)
         later(60)
 
     assert set(Point.objects.values_list("step", flat=True)) == {60}
     assert Series.objects.get(grain=Grain.SERVICE).step == 60
     service = list_points(shop, "shop", "checkout", step=60, minutes=5)[0]
-    assert [value is None for value in service.rate] == [True, True, False, False, True]
+    assert [at for at, value in zip(service.times, service.rate, strict=True) if value is not None] == turns[1:]
+
+
+@pytest.mark.parametrize("late", [0.5, 14.0])
+def test_round__begun_late_and_long__fills_the_place_of_its_turn(shop: Cluster, front: Front, late: float) -> None:
+    watch_service(shop, "shop", "checkout", seconds=600)
+    to_turn(shop)
+    later(late - 5)
+    begun = read_db_now()
+
+    two_rounds(shop, front)
+
+    service = Series.objects.get(grain=Grain.SERVICE)
+    assert [point.at for point in service.points.all()] == [turn_of(begun, 15, shop.pk) + dt.timedelta(seconds=15)]
 
 
 def test_round__service_stops_answering__values_stay_with_their_age(shop: Cluster, front: Front) -> None:
@@ -131,6 +148,7 @@ def test_collect__leased_by_another__not_done(shop: Cluster, front: Front) -> No
 
 
 def test_collect__not_due__not_done_and_due_again_on_its_raster(shop: Cluster, front: Front) -> None:
+    to_turn(shop)
     round_of(shop)
 
     row = Collector.objects.get(pk=shop.pk)
@@ -153,6 +171,7 @@ def test_ring__silent_or_other_cluster__left_alone(shop: Cluster, values: dict[s
 
 
 def test_watch__new__makes_its_cluster_due_at_once(shop: Cluster, front: Front) -> None:
+    to_turn(shop)
     round_of(shop)
     assert ring_due() == 0
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,7 +16,7 @@ from meshes.types import Grain
 from metrics.models import ProxyScrape
 from metrics.providers import proxies
 from metrics.providers.proxies import ProxiesProvider, sampled
-from metrics.types import Name, Place
+from metrics.types import BackendPlace, Name, Place
 from tests.metrics.conftest import istio_text, later
 from tests.metrics.recorded import series
 
@@ -77,6 +78,61 @@ def test_measure__some_of_many_pods__scaled_up_and_said_so(shop: Cluster, front:
     assert found.shares == {("shop", "checkout"): 0.25}
     assert found.source == "6 of 24 proxies"
     assert found.found[SERVICE].rate == pytest.approx(24 * 150 / 15, rel=0.02)
+
+
+@pytest.mark.parametrize("turns", [1, 2])
+def test_measure__asked_for_the_first_time__rate_of_the_time_that_is_known(
+    shop: Cluster, front: Front, turns: int
+) -> None:
+    for turn in range(turns):
+        front.texts |= {"checkout-v1-a": istio_text("v1", 1_000 + 150.0 * turn), "checkout-v2-a": (503, b"")}
+        provider(shop).measure([CHECKOUT], step=15)
+        later(15)
+    front.texts["checkout-v1-a"] = istio_text("v1", 1_000 + 150.0 * turns)
+
+    found = provider(shop).measure([CHECKOUT], step=15)
+
+    assert found.found[SERVICE].rate == pytest.approx(10.0, rel=0.05)
+
+
+def backend(version: str, *, own: bool = False) -> BackendPlace:
+    """A backend of checkout: a subset, or a Service of its own."""
+    name = f"checkout-{version}"
+    if own:
+        return BackendPlace(f"shop/{name}", "shop", name, workloads=frozenset({name}), selector=(("app", name),))
+    chosen = (("app", "checkout"), ("version", version))
+    key, behind = f"shop/checkout#{version}", frozenset({name})
+    return BackendPlace(key, "shop", "checkout", is_subset=True, version=version, workloads=behind, selector=chosen)
+
+
+@pytest.mark.parametrize(
+    ("answer", "rate"), [("go_goroutines 12\n", 0.0), ((503, b"no"), None)], ids=["no requests", "not told"]
+)
+def test_measure__backend_without_requests__0_if_its_proxies_told_and_else_not_known(
+    shop: Cluster, front: Front, answer: str | tuple[int, bytes], rate: float | None
+) -> None:
+    place = replace(CHECKOUT, backends=(backend("v1"), backend("v2")))
+    front.texts |= {"checkout-v1-a": istio_text("v1", 0.0), "checkout-v2-a": answer}
+    provider(shop).measure([place], step=15)
+    later(15)
+    front.texts["checkout-v1-a"] = istio_text("v1", 150.0)
+
+    found = provider(shop).measure([place], step=15)
+
+    told = found.found.get(Name("shop", "checkout", Grain.BACKEND, "shop/checkout#v2"))
+    assert (told.rate if told else None) == rate
+    assert found.found[Name("shop", "checkout", Grain.BACKEND, "shop/checkout#v1")].rate > 0
+
+
+def test_measure__backend_that_is_a_service_of_its_own__its_pods_are_asked_too(shop: Cluster, front: Front) -> None:
+    front.add_pod("checkout-v3-a", workload="checkout-v3", app="checkout-v3")
+    place = replace(CHECKOUT, backends=(backend("v1"), backend("v3", own=True)))
+
+    found = provider(shop).measure([place], step=15)
+
+    assert "checkout-v3-a" in front.scraped()
+    assert len([path for path in front.asked if path.partition("?")[0].endswith("/pods")]) == 2
+    assert found.source == "0 of 3 proxies"
 
 
 def test_measure__pod_without_proxy__not_asked_and_said_so(shop: Cluster, front: Front) -> None:

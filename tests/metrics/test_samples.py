@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import zlib
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -139,6 +140,35 @@ def test_history__grows_on__old_scrapes_are_forgotten() -> None:
         history.add(15.0 * number, {"requests_total": float(number)}, window=60)
 
     assert [at for at, _ in history.scrapes] == [525.0, 540.0, 555.0, 570.0, 585.0]
+
+
+def test_history__more_scrapes_than_are_kept__still_span_the_window() -> None:
+    history = History()
+    for turn in range(25):
+        history.add(5.0 * turn, {"requests_total": 50.0 * turn}, window=60)
+
+    times = [at for at, _ in history.scrapes]
+    assert len(times) == KEPT
+    assert (times[0], times[-1]) == (60.0, 120.0)
+    assert max(b - a for a, b in pairwise(times)) <= 15.0
+
+
+@pytest.mark.parametrize("known", [15.0, 30.0, 45.0, 60.0, 90.0])
+def test_sums__proxy_asked_for_so_long__true_rate_from_the_second_scrape_on(known: float) -> None:
+    history = History()
+    for turn in range(round(known / 15) + 1):
+        history.add(15.0 * turn, {"requests_total": 1_000 + 150.0 * turn}, window=60)
+
+    found = SampledRates([Target({}, history)], at=known + 1, window=60.0).sums(WAY, {})
+
+    assert sum(found.values()) == pytest.approx(10.0, rel=0.01)
+
+
+@pytest.mark.parametrize("value", ["1e300", "-1e300", "+Inf", "NaN"])
+def test_parse__absurd_value__left_out(value: str) -> None:
+    assert parse_samples(f"requests_total {value}\nother_total 1\n", {"requests_total", "other_total"}) == {
+        "other_total": 1.0
+    }
 
 
 def test_history__clock_goes_back__later_scrapes_are_forgotten() -> None:

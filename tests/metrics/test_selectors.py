@@ -211,15 +211,24 @@ def test_edges__live_ones__busiest_first(eu: Cluster) -> None:
 
 
 def test_fleet_line__minutes_of_all_services__summed_with_gaps(eu: Cluster) -> None:
-    for ago in (0, 60, 180):
+    for ago in (60, 180):
         store(eu, measured(10.0), ago=ago, step=60)
         store(eu, measured(30.0, service="cart", success=0.59), ago=ago, step=60)
 
     line = fleet_line([eu], minutes=5)
 
-    assert line.rate == (None, 40.0, None, 40.0, 40.0)
+    assert line.rate == (None, None, 40.0, None, 40.0)
     assert line.success[-1] == pytest.approx((10 * 0.99 + 30 * 0.59) / 40)
     assert queries_of(lambda: fleet_line([eu])) == 1
+
+
+def test_fleet_line__minute_in_which_some_had_their_turn__not_told_yet(eu: Cluster) -> None:
+    us = make_cluster("us")
+    for cluster in (eu, us):
+        store(cluster, measured(10.0), ago=60, step=60)
+    store(eu, measured(10.0), ago=0, step=60)
+
+    assert fleet_line([eu, us], minutes=3).rate == (None, None, 20.0)
 
 
 def test_keep__twice_in_one_moment_of_the_raster__one_point(eu: Cluster) -> None:
@@ -304,6 +313,28 @@ def test_observe__no_points__cannot_be_observed_with_the_reason(eu: Cluster, min
 
     assert found.answer == "cannot be observed"
     assert why in found.reason
+
+
+@pytest.mark.parametrize("kept", [0, 6])
+def test_observe__backend_hardly_measured__cannot_be_observed_and_no_mismatch(eu: Cluster, kept: int) -> None:
+    one, two = (Name("shop", "checkout", Grain.BACKEND, f"shop/checkout#v{n}") for n in (1, 2))
+    for turn in range(20):
+        store(eu, {one: Golden(36.0), **({two: Golden(4.0)} if turn < kept else {})}, ago=15 * turn)
+
+    found = observe_service(eu, "shop", "checkout", approved={one.part: 9_000, two.part: 1_000}, window=window(5))
+
+    assert found.answer == "cannot be observed"
+    assert found.reason.startswith("What shop/checkout#v2 got is not known")
+
+
+def test_observe__backend_that_gets_nothing_by_the_change__need_not_be_measured(eu: Cluster) -> None:
+    one, two = (Name("shop", "checkout", Grain.BACKEND, f"shop/checkout#v{n}") for n in (1, 2))
+    for turn in range(20):
+        store(eu, {one: Golden(36.0)}, ago=15 * turn)
+
+    found = observe_service(eu, "shop", "checkout", approved={one.part: 10_000, two.part: 0}, window=window(5))
+
+    assert found.answer == "observed"
 
 
 def test_observe__half_of_the_window_missing__cannot_be_observed(eu: Cluster) -> None:
