@@ -108,7 +108,8 @@ def test_signals__of_istio__are_what_the_queries_of_its_reference_say(prometheus
     found = sampled[name(place, Grain.SERVICE)]
     of = 'reporter=~"destination|waypoint",destination_service_namespace="shop",destination_service_name="checkout"'
     whole = f"sum(rate(istio_requests_total{{{of}}}[{WINDOW}s]))"
-    good = f'sum(rate(istio_requests_total{{{of},response_code!~"5.."}}[{WINDOW}s]))'
+    well = 'response_code!~"5..",grpc_response_status!~"2|4|13|14|15"'
+    good = f"sum(rate(istio_requests_total{{{of},{well}}}[{WINDOW}s]))"
     buckets = f"sum by (le) (rate(istio_request_duration_milliseconds_bucket{{{of}}}[{WINDOW}s]))"
 
     said = [
@@ -131,7 +132,7 @@ def test_signals__of_linkerd__are_what_the_queries_of_its_reference_say(promethe
 
     good = [
         rate_of(f"{http}_response_statuses_total", ',http_status!~"5..",error=""'),
-        rate_of(f"{grpc}_response_statuses_total", ',grpc_status="OK",error=""'),
+        rate_of(f"{grpc}_response_statuses_total", ',grpc_status=~"OK|NOT_FOUND",error=""'),
     ]
     every = [rate_of(f"{metric}_response_statuses_total") for metric in (http, grpc)]
     whole = [rate_of(f"{metric}_requests_total") for metric in (http, grpc)]

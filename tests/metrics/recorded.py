@@ -121,6 +121,9 @@ def istio_proxy(
     growth = {
         series("istio_requests_total", **base, response_code="200"): rate,
         series("istio_requests_total", **base, response_code="503"): bad,
+        series("istio_requests_total", **base, response_code="200", grpc_response_status="0"): rate / 20,
+        series("istio_requests_total", **base, response_code="200", grpc_response_status="5"): rate / 50,
+        series("istio_requests_total", **base, response_code="200", grpc_response_status="14"): bad / 4,
         **histogram("istio_request_duration_milliseconds_bucket", ISTIO_BOUNDS, rate, 4.0, **base, response_code="200"),
     }
     who = f"{reporter}-{version}-{source}-{faults.get('number', 0)}"
@@ -178,7 +181,8 @@ def linkerd_client(rates: Mapping[str, tuple[float, float]], *, restarts_at: int
             series("response_total", **sent, classification="failure"): bad,
             **histogram(f"{metric}_response_duration_seconds_bucket", SECOND_BOUNDS, rate, 3.0, **base),
             series(f"{grpc}_requests_total", **base): rate / 10,
-            series(f"{grpc}_response_statuses_total", **base, grpc_status="OK", error=""): rate / 10 - 2,
+            series(f"{grpc}_response_statuses_total", **base, grpc_status="OK", error=""): rate / 10 - 3,
+            series(f"{grpc}_response_statuses_total", **base, grpc_status="NOT_FOUND", error=""): 1,
             series(f"{grpc}_response_statuses_total", **base, grpc_status="INTERNAL", error=""): 2,
             **histogram(f"{grpc}_response_duration_seconds_bucket", SECOND_BOUNDS, rate / 10, 5.0, **base),
         }

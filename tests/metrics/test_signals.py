@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from meshes.adapters.istio import IstioAdapter
 from meshes.adapters.linkerd import LinkerdAdapter
 from meshes.types import Grain
-from metrics.samples import SampledRates
+from metrics.samples import History, SampledRates, Target
 from metrics.signals import measure, quantile
 from metrics.types import BackendPlace, Place
-from tests.metrics.recorded import END, LINKERD_PLACE, WINDOW, linkerd_proxies, name
+from tests.metrics.recorded import END, LINKERD_PLACE, WINDOW, linkerd_proxies, name, series
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -280,3 +280,37 @@ def test_quantile__of_any_histogram__rises_with_q_and_stays_within_bounds(counts
 
     assert all(value is not None and 0 <= value <= 10.0 * (len(counts) - 1) for value in found)
     assert found == sorted(found, key=lambda value: value or 0.0)
+
+
+@pytest.mark.parametrize(
+    ("status", "is_good"),
+    [("", True), ("0", True), ("5", True), ("7", True), ("1", True), ("2", False), ("4", False), ("13", False),
+     ("14", False), ("15", False)],
+)  # fmt: skip
+def test_measure__istio_grpc__its_status_under_a_200_decides(status: str, is_good: bool) -> None:  # noqa: FBT001 - a table's column
+    labels = {
+        "reporter": "destination",
+        "destination_service_namespace": "shop",
+        "destination_service_name": "checkout",
+    }
+    told = {**labels, "response_code": "200", "grpc_response_status": status}
+    target = Target({}, History([(at, {series(TOTAL, **told): 10.0 * at}) for at in (0.0, 15.0, 30.0, 45.0, 60.0)]))
+
+    found = measure(ISTIO, SampledRates([target], 60.0, 60.0), [CHECKOUT])
+
+    assert found[name(CHECKOUT, Grain.SERVICE)].success == float(is_good)
+
+
+@pytest.mark.parametrize(
+    ("labels", "counts"),
+    [({}, True), ({"route_name": "probe", "route_kind": "default"}, False), ({"target_port": "4191"}, False)],
+    ids=["request", "probe", "scrape"],
+)
+def test_measure__linkerd_inbound__probes_and_scrapes_are_no_requests(labels: dict[str, str], counts: bool) -> None:  # noqa: FBT001 - a table's column
+    told = {"direction": "inbound", "classification": "success", **labels}
+    history = History([(at, {series("response_total", **told): 10.0 * at}) for at in (0.0, 15.0, 30.0, 45.0, 60.0)])
+    target = Target({"namespace": "shop", "deployment": "checkout-v1"}, history)
+
+    found = measure(LinkerdAdapter.signals, SampledRates([target], 60.0, 60.0), [CHECKOUT])
+
+    assert (name(CHECKOUT, Grain.SERVICE) in found) == counts
