@@ -198,7 +198,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.close_connection = self.close_connection or length > MOST_BYTES
         if self._is_json():
             return lambda: dict(json.loads(body or "{}"))
-        return lambda: {name: values[0] for name, values in parse_qs(body).items()}
+        return lambda: {name: values[-1] for name, values in parse_qs(body).items()}  # a button's own comes last
 
     def _send(self, reply: Reply) -> None:
         data = reply.text.encode()

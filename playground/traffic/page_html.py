@@ -10,11 +10,12 @@ if TYPE_CHECKING:
 
 LIMITS = {"latency_ms": 10_000.0, "error_percent": 100.0}
 WORDS = {"latency_ms": ("Latency", "ms"), "error_percent": ("Errors", "%")}
+BAD_PERCENT = 5
 NOTHING = "\u2013"
 HEADS = (
     "<tr><th>Version</th><th>Share</th>"
     '<th class="n">Answers/s</th><th class="n">Failed</th><th class="n">Since the start</th>'
-    "<th>How it behaves</th></tr>"
+    "<th>How it behaves: answers after, fails</th></tr>"
 )
 
 
@@ -53,7 +54,7 @@ def _row(cluster: str, name: str, state: Mapping[str, Any], *, is_first: bool) -
         for key, value in (("cluster", cluster), ("workload", name))
     )
     fields = "".join(_field(key, name, state[key]) for key in LIMITS)
-    form = f'<form method="post" action="profile">{hidden}{fields}<button>Set</button></form>'
+    form = f'<form method="post" action="profile">{hidden}{fields}<button>Set</button> {_fail(name)}</form>'
     marks = f'data-cluster="{escape(cluster)}" data-workload="{escape(name)}" data-app="{escape(state["app"])}"'
     return (
         f"<tr {marks}{' class=first' if is_first else ''}><td>{escape(name)}</td>"
@@ -63,6 +64,12 @@ def _row(cluster: str, name: str, state: Mapping[str, Any], *, is_first: bool) -
         f'<td class="n" data-total>{total}</td>'
         f"<td>{form}</td></tr>"
     )
+
+
+def _fail(name: str) -> str:
+    """One click instead of three: that version fails a little from now on."""
+    label = f'aria-label="Let {escape(name)} fail {BAD_PERCENT} %"'
+    return f'<button name="error_percent" value="{BAD_PERCENT}" {label}>Fail {BAD_PERCENT} %</button>'
 
 
 def _field(key: str, name: str, value: float) -> str:

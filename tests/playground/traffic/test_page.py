@@ -90,6 +90,17 @@ def test_profile__form__changed_and_led_back(caller: Caller) -> None:
     assert caller.state()["eu-west"]["shop/search-v2"]["error_percent"] == 5
 
 
+def test_profile__button_of_the_form__its_own_value_wins_over_the_field(caller: Caller) -> None:
+    _, html, _ = caller.ask("GET", "")
+    assert '<button name="error_percent" value="5" aria-label="Let shop/search-v2 fail 5 %">Fail 5 %</button>' in html
+    fields = [*{**CHANGE, "error_percent": "0.1", "latency_ms": "9"}.items(), ("error_percent", "5")]
+
+    caller.ask("POST", "profile", urlencode(fields), **FORM)
+
+    found = caller.state()["eu-west"]["shop/search-v2"]
+    assert (found["error_percent"], found["latency_ms"]) == (5, 9)
+
+
 def test_profile__json__answers_how_it_behaves(caller: Caller) -> None:
     status, body, _ = caller.ask("POST", "profile", json.dumps({**CHANGE, "latency_ms": 7}), **JSON)
 
