@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from zeal import zeal_ignore
 
+from meshui.lib.clock import now
 from tests.traffic.factories import (
     checkout_route,
     in_review,
@@ -76,6 +78,18 @@ def test_split__author__live_values_and_targets(client: Client, author: User, ro
     assert "us-east" in text
     assert text.count('type="checkbox" name="route"') == 2
     assert f'value="{route.pk}" checked' in text
+
+
+def test_split__route_that_nobody_changed_for_long__as_read_when_its_cluster_was(
+    client: Client, author: User, route: Route
+) -> None:
+    type(route).objects.update(read_at=now() - timedelta(hours=3))
+    type(route.cluster).objects.update(last_synced_at=now() - timedelta(minutes=2))
+    client.force_login(author)
+
+    header = flat(client.get(URL)).partition("as read")[2][:200]
+
+    assert "2\u202fmin" in header.replace("\u00a0", "\u202f").replace(" min", "\u202fmin")
 
 
 def test_split__post__proposed_planned_and_303(client: Client, author: User, route: Route) -> None:
