@@ -237,6 +237,8 @@ def test_topology__errors_alone__nothing_known_is_not_called_healthy(client: Cli
     assert "what has no data may have some" in text
     assert "1 service around web" in text
     assert '<option value="errors" selected>' in text
+    assert "None that the filters leave" in text  # web calls cart; it was only filtered away
+    assert "None that is known" not in text
 
 
 def test_topology__hostile_name__is_text(client: Client, viewer: User, eu: Cluster) -> None:
