@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import os
 import sys
+import time
 from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING
 
@@ -106,6 +107,15 @@ def still_state() -> Iterator[None]:
     yield
     clock.shift_for_tests(dt.timedelta())
     discard_rung()
+
+
+@pytest.fixture
+def mid_minute() -> None:
+    """The test begins at second 20 of a minute: none of 60 s ends between its points and what is read of them.
+
+    For all of a module: `pytest.mark.usefixtures("mid_minute")`. Who moves the clock on adds to what it is moved by.
+    """
+    clock.shift_for_tests(dt.timedelta(seconds=(80 - time.time() % 60) % 60))
 
 
 @pytest.fixture(autouse=True)

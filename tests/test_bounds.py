@@ -166,8 +166,8 @@ def test_asgi__gone_before_it_said_all__nothing_called() -> None:
 
 @pytest.fixture
 def port(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
-    """Of a uvicorn as `serve` configures it, impatient."""
-    monkeypatch.setattr(bounds, "SEND_SECONDS", 0.4)
+    """Of a uvicorn as `serve` configures it, not quite as patient."""
+    monkeypatch.setattr(bounds, "SEND_SECONDS", 10.0)
     config = uvicorn.Config(
         bounded(Seen()),
         port=0,
@@ -201,7 +201,8 @@ def talk(port: int, *pieces: bytes, pause: float = 0.0) -> bytes:
     return heard
 
 
-def test_s18_socket__nothing_or_half_a_head__closed_at_the_deadline(port: int) -> None:
+def test_s18_socket__nothing_or_half_a_head__closed_at_the_deadline(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bounds, "SEND_SECONDS", 0.4)
     for pieces in ((), (b"GET / HT",), (b"GET / HTTP/1.1\r\nHost: a\r\n",), (b"X",) * 400):
         began = time.monotonic()
 
@@ -218,10 +219,13 @@ def drip(sock: socket.socket) -> None:
         threading.Event().wait(0.01)
 
 
-def test_s18_socket__second_head_on_a_kept_connection__closed_at_the_deadline(port: int) -> None:
+def test_s18_socket__second_head_on_a_kept_connection__closed_at_the_deadline(
+    port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with closing(socket.create_connection(("127.0.0.1", port), timeout=10)) as sock:
         sock.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
         first = sock.recv(65_536)
+        monkeypatch.setattr(bounds, "SEND_SECONDS", 0.4)  # read when the first byte of the next head comes
         began = time.monotonic()
 
         with pytest.raises((ConnectionResetError, BrokenPipeError)):

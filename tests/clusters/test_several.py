@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -104,7 +104,8 @@ def test_s17_fleet__one_of_two_sick__the_other_is_untouched_and_its_own_last_sta
     before, was = shown(good), shown(ill)
     SICK[kind](ill_server)
 
-    with hurry(ill):
+    # a server that answers gets the usual time: one that is slow for a moment is not silent
+    with nullcontext() if kind == "another one" else hurry(ill):
         for _ in range(3):
             checked(ill)
     read(good)

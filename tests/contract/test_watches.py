@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -200,18 +201,20 @@ def test_watch__object_held_by_finalizer__modified_then_deleted(api: Api, widget
 def test_watch__write__event_comes_at_once(api: Api, widgets: str) -> None:
     version = api.get(widgets).version
     sent: list[float] = []
+    took: list[float] = []
 
     def write() -> None:
         sent.append(time.monotonic())
-        api.create(widgets, widget("one"))
+        api.create(widgets, widget(f"w{len(sent)}"))
 
-    with api.watch(f"{widgets}?watch=1&resourceVersion={version}&timeoutSeconds=10") as events:
-        writer = _in_background(write)
-        next(events)
-        took = time.monotonic() - sent[0]
-    writer.join()
+    with api.watch(f"{widgets}?watch=1&resourceVersion={version}&timeoutSeconds=30") as events:
+        for _ in range(5):
+            writer = _in_background(write)
+            next(events)
+            took.append(time.monotonic() - sent[-1])
+            writer.join()
 
-    assert took < 1  # 5 ms on a quiet machine
+    assert statistics.median(took) < 1  # 5 ms on a quiet machine
 
 
 def test_watch__send_initial_events__begins_with_them(api: Api, widgets: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 import time
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -47,17 +48,26 @@ def lists(emulated: EmulatedCluster, plural: str = "") -> int:
     )
 
 
+def seconds_to_follow(emulated: EmulatedCluster, shown: Callable[[], list[int]], *, v2: int) -> float:
+    """From an edit of the split until it is what is shown."""
+    began = time.monotonic()
+    emulated.edit(*SPLIT, set_weights(100 - v2, v2))
+    wait_until(lambda: shown()[-2:] == [10_000 - v2 * 100, v2 * 100], seconds=10, what="the edit in the inventory")
+    return time.monotonic() - began
+
+
+def usual_seconds(emulated: EmulatedCluster, shown: Callable[[], list[int]]) -> float:
+    """Of three edits, those of the one in the middle."""
+    return statistics.median(seconds_to_follow(emulated, shown, v2=v2) for v2 in (40, 35, 30))
+
+
 def test_watch__edited_by_another_hand__on_the_page_within_two_seconds(
     eu_west: EmulatedCluster, added: Callable[..., Cluster], watch: Callable[[], Watchers], viewer: User
 ) -> None:
     watch()
     cluster = watched(added(eu_west))
 
-    began = time.monotonic()
-    eu_west.edit(*SPLIT, set_weights(60, 40))
-    wait_until(lambda: shares()[-2:] == [6000, 4000], seconds=10, what="the edit in the inventory")
-
-    assert time.monotonic() - began < 2
+    assert usual_seconds(eu_west, shares) < 2
     inventory = cluster_inventory(viewer, cluster.slug)
     assert inventory.sync == "in_sync"
 
@@ -265,11 +275,7 @@ def test_watch__one_cluster_dead_and_one_silent__the_third_is_not_slower(
     watch()
     here = Sync.objects.filter(cluster__slug="eu-west", resource=ROUTES, watched_since__isnull=False)
     wait_until(here.exists, seconds=30, what="the watch of the one that works")
-
-    began = time.monotonic()
-    eu_west.edit(*SPLIT, set_weights(65, 35))
     mine = Route.objects.filter(cluster__slug="eu-west", name="checkout", gone_at=None)
-    wait_until(lambda: [b.weight_bp for b in mine.get().backends.all()][-2:] == [6500, 3500], seconds=10)
 
-    assert time.monotonic() - began < 2
+    assert usual_seconds(eu_west, lambda: [b.weight_bp for b in mine.get().backends.all()]) < 2
     assert Route.objects.filter(cluster__slug="us-east", gone_at=None).exists()

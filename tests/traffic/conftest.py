@@ -151,9 +151,11 @@ class Way:
         return self.start()
 
 
-def worker_of(way: Way, environment: dict[str, str], log: Path, crash: str = "", *, starts: bool = False) -> Process:
+def worker_of(
+    way: Way, environment: dict[str, str], log: Path, crash: str = "", *, starts: bool = False, lease: str = "1"
+) -> Process:
     """A worker process for the change of `way`, with short leases; `crash` arms a crash point."""
-    env = {**environment, "MESHUI_LEASE_SECONDS": "1", "MESHUI_HEARTBEAT_SECONDS": "0.2", "MESHUI_CRASHPOINT": crash}
+    env = {**environment, "MESHUI_LEASE_SECONDS": lease, "MESHUI_HEARTBEAT_SECONDS": "0.2", "MESHUI_CRASHPOINT": crash}
     command = [sys.executable, "-m", "tests.traffic.worker_process", str(way.now().pk)]
     return Process([*command, *([str(way.author.pk)] if starts else [])], log=log, env=env)
 

@@ -69,7 +69,7 @@ def check_late_patch_is_refused(moving: Way, environment: dict[str, str], folder
     lapsed = Lease.objects.exclude(runner="").filter(runner_until__lt=db_now())
     wait_until(lambda: Attempt.objects.exists() and lapsed.exists(), seconds=60, what="the lease to run out")
 
-    live = worker_of(moving, environment, folder / "live.log").wait(90)
+    live = worker_of(moving, environment, folder / "live.log", lease="30").wait(90)  # its own must not run out
     applied = moving.now().state
     late = zombie.stop(signal.SIGCONT, seconds=90)
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from clusters.models import Cluster
     from traffic.effects import Effect
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("mid_minute")]
 MINUTES = 8
 """How long ago the change was written."""
 

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from accounts.models import User
     from traffic.overview import FirstSteps
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("mid_minute")]
 
 
 @pytest.fixture(autouse=True)

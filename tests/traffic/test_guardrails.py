@@ -140,7 +140,7 @@ def several_requests() -> Iterator[None]:
 
 
 @pytest.fixture
-def eu(several_requests: None) -> Cluster:
+def eu(several_requests: None, mid_minute: None) -> Cluster:
     """shop/checkout, 90/10."""
     cluster = make_cluster()
     make_route(cluster)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from meshes.models import Route
     from traffic.health import Health
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("mid_minute")]
 
 
 @pytest.fixture(autouse=True)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from accounts.models import User
     from clusters.models import Cluster
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("mid_minute")]
 URL = "/services/signals/"
 HTMX = {"HX-Request": "true", "HX-Request-Type": "partial"}
 
@@ -127,8 +127,8 @@ def test_row__requests_without_verdict__rate_is_known_and_success_is_not(eu: Clu
 
 
 def test_line__clusters_of_one_row__summed_by_the_minute_with_gaps(eu: Cluster, us: Cluster) -> None:
-    draw(measure(eu, 3.0), [1.0, None, 3.0])
-    draw(measure(us, 4.0), [10.0, None, 30.0])
+    draw(measure(eu, 3.0), [1.0, None, 3.0, 5.0])  # the last minute is not over: not every cluster had its turn
+    draw(measure(us, 4.0), [10.0, None, 30.0, 50.0])
 
     line = row_signals({"checkout": [key(eu), key(us)]})["checkout"].line
 
@@ -136,8 +136,8 @@ def test_line__clusters_of_one_row__summed_by_the_minute_with_gaps(eu: Cluster, 
 
 
 def test_line__one_name_in_two_rows__each_has_its_own(eu: Cluster, us: Cluster) -> None:
-    draw(measure(eu, 3.0), [1.0, 3.0])
-    draw(measure(us, 4.0), [10.0, 30.0])
+    draw(measure(eu, 3.0), [1.0, 3.0, 5.0])
+    draw(measure(us, 4.0), [10.0, 30.0, 50.0])
 
     found = row_signals({"here": [key(eu)], "apart": [key(us)]})
 

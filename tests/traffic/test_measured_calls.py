@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from accounts.models import User
     from clusters.models import Cluster
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("mid_minute")]
 
 
 @pytest.fixture(autouse=True)

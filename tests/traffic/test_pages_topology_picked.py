@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from clusters.models import Cluster
     from metrics.models import Series
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("mid_minute")]
 
 
 @pytest.fixture(autouse=True)

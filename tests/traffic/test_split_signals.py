@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from accounts.models import User
     from clusters.models import Cluster
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("mid_minute")]
 FORM = "/services/eu-west/shop/checkout/split/"
 URL = f"{FORM}signals/?{urlencode({'at': 'eu-west', 'rows': 'r0-', 'key': [V1, V2]}, doseq=True)}"
 HTMX = {"HX-Request": "true", "HX-Request-Type": "partial"}

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import shutil
 import stat
+import subprocess
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.core.cache import cache
@@ -55,13 +56,28 @@ def is_there(pid: int) -> bool:
         return file.read().rpartition(")")[2].split()[0] != "Z"
 
 
-def test_run_dot__takes_too_long__ended_with_all_that_it_started(program: Callable[[str], str], tmp_path: Path) -> None:
-    dot = program(f"sleep 600 & echo $! > {tmp_path}/child; echo $$ > {tmp_path}/parent; wait")
+def begin_when_told(monkeypatch: pytest.MonkeyPatch, *files: Path) -> None:
+    """The time that a program has begins when these files hold what it writes: it may be slow to begin itself."""
+    communicate = subprocess.Popen.communicate
+
+    def once_told(process: subprocess.Popen[bytes], *args: Any, **options: Any) -> tuple[bytes, bytes]:
+        wait_until(lambda: all(file.exists() and file.read_text().endswith("\n") for file in files), what="both pids")
+        return communicate(process, *args, **options)
+
+    monkeypatch.setattr(subprocess.Popen, "communicate", once_told)
+
+
+def test_run_dot__takes_too_long__ended_with_all_that_it_started(
+    program: Callable[[str], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    child, parent = tmp_path / "child", tmp_path / "parent"
+    dot = program(f"sleep 600 & echo $! > {child}; echo $$ > {parent}; wait")
+    begin_when_told(monkeypatch, child, parent)
 
     with pytest.raises(LayoutError, match="longer than"):
         graphviz.run_dot(dot, "digraph{}", seconds=0.5)
 
-    pids = [int((tmp_path / name).read_text()) for name in ("child", "parent")]
+    pids = [int(file.read_text()) for file in (child, parent)]
     wait_until(lambda: not any(map(is_there, pids)), what="both processes are gone")
 
 

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
     from playground.apiserver.jsontypes import Json
 
-LIVE_SECONDS = 2.0  # within which a write must be what clients get
-
 
 @dataclass
 class Site:
@@ -50,10 +48,10 @@ class Site:
         return Counter((pods[pod].workload if pod in pods else pod, status) for pod, status in answers)
 
     def patch(self, path: str, *operations: Json) -> None:
-        """Write by JSON Patch and wait until it is live: TimeoutError after two seconds."""
+        """Write by JSON Patch and wait until it is live."""
         answer = self.api.patch(path, list(operations))
         assert answer.status == 200, answer.body
-        self.plane.settle(LIVE_SECONDS)
+        self.plane.settle()
 
     def scrape(self, pod: str) -> list[Sample]:
         """The metrics of `namespace/pod`, by the pod proxy."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import statistics
+import time
 import urllib.request
 from typing import TYPE_CHECKING
 
@@ -13,11 +15,14 @@ from tests.servers import wait_until
 
 if TYPE_CHECKING:
     from collections import Counter
+    from collections.abc import Iterable
 
+    from playground.apiserver.jsontypes import Json
     from tests.playground.traffic.conftest import Site
 
 POINTS = 0.03  # of a share; with 3,000 requests that is about four standard deviations
 MANY = 3_000
+LIVE_SECONDS = 2.0  # within which a write must be what clients get
 VIRTUAL_SERVICES = "/apis/networking.istio.io/v1/namespaces/shop/virtualservices"
 HTTP_ROUTES = "/apis/gateway.networking.k8s.io/v1/namespaces/shop/httproutes"
 HTTP_ROUTES_KIND = "httproutes.gateway.networking.k8s.io"
@@ -30,11 +35,36 @@ def _shares(answers: Counter[tuple[str, int]]) -> dict[str, float]:
     return {workload: number / answers.total() for (workload, _), number in answers.items()}
 
 
+def _weights(path: str, weights: Iterable[int]) -> list[Json]:
+    """The JSON Patch that replaces those at `path`."""
+    return [{"op": "replace", "path": path.format(n), "value": value} for n, value in enumerate(weights)]
+
+
+def _seconds_to_live(site: Site, path: str, operations: list[Json]) -> float:
+    began = time.monotonic()
+    site.patch(path, *operations)
+    return time.monotonic() - began
+
+
+def test_istio__weights_patched__live_within_two_seconds(istio: Site) -> None:
+    patches = [_weights(WEIGHT, weights) for weights in ((60, 40), (55, 45), (50, 50))]
+
+    took = [_seconds_to_live(istio, f"{VIRTUAL_SERVICES}/checkout", operations) for operations in patches]
+
+    assert statistics.median(took) < LIVE_SECONDS
+
+
+def test_linkerd__weights_patched__live_within_two_seconds(linkerd: Site) -> None:
+    patches = [_weights(BACKEND, weights) for weights in ((60, 40), (55, 45), (50, 50))]
+
+    took = [_seconds_to_live(linkerd, f"{HTTP_ROUTES}/checkout", operations) for operations in patches]
+
+    assert statistics.median(took) < LIVE_SECONDS
+
+
 @pytest.mark.parametrize("weights", [(80, 20), (0, 100)])
 def test_istio__weights_patched__are_shares_at_the_client(istio: Site, weights: tuple[int, int]) -> None:
-    operations = [{"op": "replace", "path": WEIGHT.format(n), "value": value} for n, value in enumerate(weights)]
-
-    istio.patch(f"{VIRTUAL_SERVICES}/checkout", *operations)
+    istio.patch(f"{VIRTUAL_SERVICES}/checkout", *_weights(WEIGHT, weights))
 
     shares = _shares(istio.ask("shop/checkout", MANY))
     wanted = {f"checkout-v{n + 1}": value / 100 for n, value in enumerate(weights) if value}
@@ -43,9 +73,7 @@ def test_istio__weights_patched__are_shares_at_the_client(istio: Site, weights: 
 
 @pytest.mark.parametrize("weights", [(80, 20), (0, 100)])
 def test_linkerd__weights_patched__are_shares_at_the_client(linkerd: Site, weights: tuple[int, int]) -> None:
-    operations = [{"op": "replace", "path": BACKEND.format(n), "value": value} for n, value in enumerate(weights)]
-
-    linkerd.patch(f"{HTTP_ROUTES}/checkout", *operations)
+    linkerd.patch(f"{HTTP_ROUTES}/checkout", *_weights(BACKEND, weights))
 
     shares = _shares(linkerd.ask("shop/checkout", MANY))
     wanted = {f"checkout-v{n + 1}": value / 100 for n, value in enumerate(weights) if value}
@@ -67,7 +95,7 @@ def test_linkerd__weights_of_its_older_kind__are_shares_at_the_client(linkerd: S
 def test_istio__http_route_of_the_gateway_api__counts(istio: Site) -> None:
     path = "/apis/gateway.networking.k8s.io/v1/namespaces/media/httproutes/encoder"
 
-    istio.patch(path, *[{"op": "replace", "path": BACKEND.format(n), "value": value} for n, value in enumerate((1, 4))])
+    istio.patch(path, *_weights(BACKEND, (1, 4)))
 
     assert _shares(istio.ask("media/encoder", MANY)) == pytest.approx(
         {"encoder-v1": 0.2, "encoder-v2": 0.8}, abs=POINTS
@@ -150,8 +178,7 @@ def test_istio__more_pods__share_the_requests(istio: Site) -> None:
 
 
 def test_istio__version_made_to_fail__its_share_of_errors_at_the_client(istio: Site) -> None:
-    operations = [{"op": "replace", "path": WEIGHT.format(n), "value": value} for n, value in enumerate((20, 80))]
-    istio.patch(f"{VIRTUAL_SERVICES}/search", *operations)
+    istio.patch(f"{VIRTUAL_SERVICES}/search", *_weights(WEIGHT, (20, 80)))
     istio.plane.link.profile("shop/search-v2", error_percent=5.0)
 
     answers = istio.ask("shop/search", MANY)
