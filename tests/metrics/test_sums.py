@@ -16,7 +16,7 @@ from metrics.types import Span
 from tests.traffic.factories import make_cluster
 from tests.traffic.measuring import make_series
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("mid_minute")]
 
 
 def test_cluster_sums__of_one_minute__each_service_once_however_often_it_was_measured() -> None:
