@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -106,6 +107,12 @@ def istio_text(version: str, total: float, *, bad: float = 0, service: str = "ch
 def later(seconds: float) -> None:
     """Time goes on."""
     clock.shift_for_tests(clock._offset + dt.timedelta(seconds=seconds))
+
+
+def is_rate(found: float, growth: float, seconds: float, began: float) -> bool:
+    """Whether `growth` within `seconds` is that rate; what the test took since `began` (monotonic) is more time."""
+    took = time.monotonic() - began
+    return growth / (seconds + took) * 0.999 <= found <= growth / seconds * 1.001
 
 
 def to_turn(cluster: Cluster) -> None:
