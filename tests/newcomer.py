@@ -49,6 +49,7 @@ def begin(page: Page, link: str, cluster: way.AnyCluster) -> dict[str, str]:
     page.locator("[name=username]").fill("admin")
     page.locator("[name=display_name]").fill("Ada Admin")
     set_password(page)
+    page.wait_for_url(lambda url: "/first-administrator/" not in url)
     follow(page, "Register a cluster")
     fill_cluster(page, cluster)
     wait_for_step(page, "Propose a split")
@@ -111,6 +112,7 @@ def set_password(page: Page) -> None:
 
 def propose(page: Page) -> int:
     """A quarter for v2, and somebody asked to look; the number of the change."""
+    page.wait_for_url("**/split/**")  # and until its scripts hear what is typed
     share = page.locator(".bk[data-name='v2'] .stp input").last
     share.fill("25")
     share.press("Tab")

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from axe_playwright_python.base import AXE_SCRIPT
 from django.conf import settings
+from playwright.sync_api import expect
 
 from tests import journey as way
 from tests.people import give_password
@@ -36,6 +37,8 @@ CRASHES = {-signal.SIGSEGV, -signal.SIGBUS, -signal.SIGABRT}
 WIDE, NARROW = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
 # A refused form answers 403, 409, 412, 422 or 428: the browser logs it as an error, and it is none.
 ANSWERED = re.compile(r"Failed to load resource: the server responded with a status of (?:403|409|412|422|428)\b")
+
+expect.set_options(timeout=30_000)  # a condition that does not prove a bound is waited for as patiently as an action
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -65,6 +65,7 @@ def test_goal_11_fleet_to_yaml__as_it_is_and_as_it_will_be__four_actions_at_most
     page.go_back()
     mouse.actions = 2
     mouse.click(page.get_by_role("link", name="Propose a split"))
+    page.wait_for_url("**/split/**")
     mouse.click(page.get_by_role("button", name="25", exact=True))
     expect(page.locator("#preview")).to_contain_text("weight: 75", timeout=way.PATIENCE)
     assert mouse.actions <= 4

@@ -150,6 +150,7 @@ def test_change__keys__walk_over_targets_mark_unfold_and_switch(
     now_at = page.locator("[data-targets] [aria-current]")
 
     page.keyboard.press("n")
+    page.wait_for_url(re.compile("target="))  # and until it is loaded: nobody hears a key before
     expect(now_at).to_contain_text("us-east")
     page.keyboard.press("v")
     expect(page.locator("#diff header")).to_contain_text("1 of 2 viewed")

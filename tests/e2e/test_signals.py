@@ -97,6 +97,7 @@ def test_list__values_move__cells_follow_and_nothing_is_sent_while_they_stand(
     sign_in(page, viewer)
     page.goto("/services/")
     expect(row(page, "checkout")).to_contain_text("20/s")
+    expect(page.locator("#live")).to_have_attribute("data-state", "live")  # else the page polls, and asks by itself
 
     with page.expect_response("**/services/signals/**") as same:
         page.evaluate(TELL)

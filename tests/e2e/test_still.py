@@ -59,6 +59,7 @@ def test_goal_01_filter_tab_and_drag__answers_come_late__nothing_else_moves(
     expect(page.locator("main")).to_contain_text("kind: VirtualService")
     moved["tab"] = page.evaluate("shift")
     page.get_by_role("link", name="Propose a split").click()
+    page.wait_for_url("**/split/**")  # and until it is loaded: nothing hears the mouse before
     drag(page, page.get_by_role("slider", name="Share of v2"))
     expect(page.locator("#preview")).to_contain_text("changes VirtualService")
     moved["drag"] = page.evaluate("shift")
