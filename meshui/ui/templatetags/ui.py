@@ -211,16 +211,21 @@ def slider_track(live_bp: int, shown_bp: int) -> SafeString:
 
 @register.simple_tag
 def split_bar(
-    live: Sequence[tuple[str, int]], proposed: Sequence[tuple[str, int]] | None = None, seen: str = ""
+    live: Sequence[tuple[str, int]],
+    proposed: Sequence[tuple[str, int]] | None = None,
+    seen: str = "",
+    first: str = "",
+    last: str = "",
 ) -> SafeString:
     """The shares as a bar: live alone, or thin above what is proposed. Hidden from readers: say the same beside it.
 
     `seen`: the id of the place above both where the measured shares are put once they are known; its room is kept.
+    `first` and `last`: what the two are where they are not what is live and what is proposed.
     """
     if proposed is None:
         return bars.bar(live)
     place = format_html('<div id="{}">{}</div>', seen, measured_bar(())) if seen else ""
-    return bars.stacked([(gettext("Live now"), live), (gettext("Proposed"), proposed)], place)
+    return bars.stacked([(first or gettext("Live now"), live), (last or gettext("Proposed"), proposed)], place)
 
 
 @register.simple_tag
