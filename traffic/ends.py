@@ -107,7 +107,7 @@ def _drifts(change: Change, found: Sequence[Written]) -> dict[tuple[object, ...]
         drifted_at__isnull=False,
     )
     values = rows.order_by().values_list("cluster_id", "kind", "namespace", "name", "drifted_at")
-    return {_ref(*names): at for *names, at in values if at is not None}
+    return {_ref(cluster, kind, space, name): at for cluster, kind, space, name, at in values if at is not None}
 
 
 def _ref(cluster: object, kind: str, namespace: str, name: str) -> tuple[object, ...]:

@@ -137,7 +137,7 @@ def test_split__two_meshes_by_keyboard__two_people_approve_and_both_are_read_bac
     run = page.locator("#targets").inner_text()
     assert "accepted by the controller" in run
     assert "whether the mesh took it cannot be observed" in run
-    expect(page.locator(".steps")).to_contain_text("L1: stored, read back")
+    expect(page.locator(".steps")).to_contain_text("L1: stored; traffic: see below")
     picture(page, "split-applied")
 
 

@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import time_machine
-from django.db import connection
-from django.test.utils import CaptureQueriesContext
 from zeal import zeal_ignore
 
 from meshui.lib.clock import now
@@ -20,12 +18,11 @@ from tests.traffic.factories import (
     in_state,
     make_change,
     make_cluster,
-    make_managed,
     make_route,
 )
 from tests.traffic.measuring import V1, V2, draw, measure
+from tests.traffic.written import MINUTES, begin, effect, shift, step, written
 from traffic.effects import effects_of
-from traffic.models import Attempt, AttemptOutcome, Change, Rollout, TargetStep
 from traffic.selectors import list_steps
 from traffic.types import StepState
 
@@ -36,11 +33,8 @@ if TYPE_CHECKING:
 
     from accounts.models import User
     from clusters.models import Cluster
-    from traffic.effects import Effect
 
 pytestmark = pytest.mark.django_db
-MINUTES = 8
-"""How long ago the change was written."""
 
 
 @pytest.fixture(autouse=True)
@@ -56,48 +50,6 @@ def eu() -> Cluster:
     cluster = make_cluster()
     make_route(cluster)
     return cluster
-
-
-def begin(change: Change) -> Rollout:
-    """The run of its plan."""
-    assert change.current_plan is not None
-    return Rollout.objects.create(change=change, plan=change.current_plan, created_at=now())
-
-
-def written(author: User, cluster: Cluster, *, minutes: float = MINUTES, **words: Any) -> Change:
-    """A change to 75/25, applied and verified so many minutes ago."""
-    change = in_review(author, [cluster.routes.get()], **words)
-    run = begin(change)
-    step(change, run, "apply", StepState.VERIFIED, minutes)
-    return in_state(change, "applied", ended_at=now(), has_writes=True)
-
-
-def step(change: Change, run: Rollout, direction: str, state: StepState, minutes: float) -> None:
-    """What became of the target of `change`."""
-    assert change.current_plan is not None
-    target = change.current_plan.targets.get()
-    TargetStep.objects.create(
-        change=change,
-        rollout=run,
-        plan_target=target,
-        cluster=target.cluster,
-        direction=direction,
-        state=state,
-        state_changed_at=now() - dt.timedelta(minutes=minutes),
-    )
-
-
-def shift(cluster: Cluster, before: tuple[float, float], after: tuple[float, float]) -> None:
-    """Requests/s of v1 and v2, minute by minute, until the write and from it on."""
-    for part, was, became in zip((V1, V2), before, after, strict=True):
-        draw(measure(cluster, became, part), [was] * 9 + [became] * MINUTES)
-    draw(measure(cluster, sum(after)), [sum(before)] * 9 + [sum(after)] * MINUTES)
-
-
-def effect(change: Change) -> Effect:
-    (found,), total = effects_of(change.author, change, list(list_steps(change)))
-    assert total == 1
-    return found
 
 
 def test_effect__shared_as_approved__verified_with_shares_before_and_after(eu: Cluster, author: User) -> None:
@@ -362,164 +314,13 @@ def test_page__nothing_measured__counts_no_requests(client: Client, eu: Cluster,
     assert "0 requests" not in page
 
 
-# --- what came over it ----------------------------------------------------------------------------------------------
-
-
-def over(author: User, cluster: Cluster, minutes: float, state: StepState = StepState.VERIFIED) -> Change:
-    """Another change of the same route, written so many minutes ago; the first one was for 6 min then."""
-    later = in_review(author, [cluster.routes.get()], desired=checkout_route(5000, 5000), digest="c" * 64)
-    step(later, begin(later), "apply", state, minutes)
-    return in_state(later, "applied", ended_at=now(), has_writes=True)
-
-
-def until_the_next(cluster: Cluster) -> None:
-    """75/25 since the write, and 50/50 since two minutes ago."""
-    for part, became, at_last in ((V1, 75.0, 50.0), (V2, 25.0, 50.0)):
-        draw(measure(cluster, at_last, part), [became] * (MINUTES - 2) + [at_last] * 2)
-    draw(measure(cluster, 100.0), [100.0] * MINUTES)
-
-
-def test_effect__another_change_wrote_since__judged_until_then_alone(eu: Cluster, author: User) -> None:
-    change = written(author, eu)
-    until_the_next(eu)
-    assert effect(change).word == "mismatch"
-
-    later = over(author, eu, 2)
-    found = effect(change)
-
-    assert found.word == "verified"
-    assert [row.after_bp for row in found.rows] == [7500, 2500]
-    assert (found.end and found.end.number, found.stood) == (later.number, "6\u202fmin")
-    assert (found.progress.is_running, found.progress.total) == (False, found.progress.due)
-    assert found.chart is not None
-    assert [marker.number for marker in found.chart.markers] == [change.number, later.number]
-
-
-def test_effect__other_object_of_the_same_service__ends_it_too(eu: Cluster, author: User) -> None:
-    change = written(author, eu)
-    later = over(author, eu, 2)
-    assert later.current_plan is not None
-    later.current_plan.targets.update(kind="HTTPRoute", name="other")
-
-    found = effect(change)
-
-    assert found.end is not None
-    assert found.end.number == later.number
-
-
-def test_effect__several_wrote_since__the_first_of_them_ends_it(eu: Cluster, author: User) -> None:
-    change, earlier = written(author, eu), over(author, eu, 20)
-    second, first = over(author, eu, 1), over(author, eu, 3)
-
-    ends = [effect(each).end for each in (earlier, change, first, second)]
-
-    assert [end and end.number for end in ends] == [change.number, first.number, second.number, None]
-
-
-def test_effect__another_change_wrote_nothing_or_elsewhere__goes_on(eu: Cluster, author: User) -> None:
-    change = written(author, eu)
-    over(author, eu, 2, StepState.CONFLICT)
-    elsewhere = over(author, eu, 2)
-    assert elsewhere.current_plan is not None
-    wanted = checkout_route(5000, 5000)
-    cart = type(wanted)(type(wanted.root)("cart", "shop"), wanted.rules).to_json()
-    elsewhere.current_plan.targets.update(name="cart", desired_route=cart)
-
-    assert effect(change).end is None
-
-
-def test_effect__write_was_taken_and_not_checked_yet__ends_at_the_send(eu: Cluster, author: User) -> None:
-    change = written(author, eu)
-    later = over(author, eu, 1, StepState.WRITTEN)
-    attempt = Attempt.objects.create(step=later.steps.get(), number=1, fence=1, patch=[], created_at=now())
-    taken = now() - dt.timedelta(minutes=2)
-    AttemptOutcome.objects.create(attempt=attempt, outcome="written", created_at=taken)
-
-    assert effect(change).until == taken
-
-
-def test_effect__somebody_else_changed_it__judged_until_that_was_seen(eu: Cluster, author: User) -> None:
-    change = written(author, eu)
-    until_the_next(eu)
-    make_managed(eu.routes.get(), change_number=change.number)
-
-    found = effect(change)
-
-    assert found.word == "verified"
-    assert (found.end is not None and found.end.number, found.stood) == (None, "6\u202fmin")
-
-
-def test_effect__other_change_left_what_drifted__its_own_end_is_the_write(eu: Cluster, author: User) -> None:
-    change, later = written(author, eu), over(author, eu, 4)
-    make_managed(eu.routes.get(), change_number=later.number)
-
-    found = effect(change)
-
-    assert found.end is not None
-    assert found.end.number == later.number
-
-
-def test_effect__restored_before_the_next_wrote__says_restored_alone(eu: Cluster, author: User) -> None:
-    change = written(author, eu)
-    step(change, change.rollout, "restore", StepState.REVERTED, 4)
-    over(author, eu, 2)
-
-    found = effect(change)
-
-    assert (found.is_restored, found.end) == (True, None)
-
-
-def test_effects__however_many_wrote_since__as_many_queries(eu: Cluster, author: User) -> None:
-    change = written(author, eu)
-    steps = list(list_steps(change))
-    with CaptureQueriesContext(connection) as before:
-        effects_of(author, change, steps)
-    for minutes in (1, 2, 3):
-        over(author, eu, minutes)
-
-    with CaptureQueriesContext(connection) as after:
-        effects_of(author, change, steps)
-
-    assert len(after) == len(before)
-
-
-def test_page__another_change_wrote_since__says_which_with_a_link(
-    client: Client, eu: Cluster, author: User, viewer: User
-) -> None:
-    change, later = written(author, eu), over(author, eu, 2)
-    client.force_login(viewer)
-
-    page = client.get(f"/changes/{change.number}/signals/").content.decode()
-
-    link = f'<a class="lnk" href="/changes/{later.number}/">change #{later.number}</a>'
-    assert f"Replaced by {link} after 6\u202fmin." in page
-
-
-def test_page__the_other_change_is_out_of_sight__its_number_without_a_link(
-    client: Client, eu: Cluster, author: User
-) -> None:
-    change, later = written(author, eu), over(author, eu, 2)
-    us = make_cluster("us-east")
-    make_route(us)
-    target = later.targets.get()
-    target.pk, target.cluster, target.route = None, us, us.routes.get()
-    target.save()
-    client.force_login(make_person("other", ["viewer"], scope={"cluster": ["eu-west"]}))
-
-    page = client.get(f"/changes/{change.number}/signals/").content.decode()
-
-    assert f"Replaced by change #{later.number} after 6\u202fmin." in page
-    assert f'href="/changes/{later.number}/"' not in page
-
-
-def test_page__somebody_else_changed_it__says_after_how_long(
+def test_page_of_change__applied__step_says_that_the_object_was_read_back_and_traffic_is_told_below(
     client: Client, eu: Cluster, author: User, viewer: User
 ) -> None:
     change = written(author, eu)
-    make_managed(eu.routes.get(), change_number=change.number)
+    change.rollout.steps.update(evidence={"level": "L1"})
     client.force_login(viewer)
 
-    assert (
-        "Somebody else changed it after 6\u202fmin."
-        in client.get(f"/changes/{change.number}/signals/").content.decode()
-    )
+    *_, last = client.get(f"/changes/{change.number}/").context["ladder"]
+
+    assert (last.label, last.note, last.css) == ("Read back", "L1: stored; traffic: see below", "done")

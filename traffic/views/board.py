@@ -191,7 +191,7 @@ def _approval(vote: Vote, *, counted: bool, plan: Plan | None) -> Approval:
 
 
 def ladder(change: Change, steps: Sequence[TargetStep], votes: Sequence[Vote]) -> list[Step]:
-    """Proposed → Checked → Approval → Apply → Verify."""
+    """Proposed → Checked → Approval → Apply → Read back."""
     apply = [step for step in steps if step.direction == "apply"]
     good = sum(step.state in STEP_GOOD for step in apply)
     return [
@@ -199,7 +199,7 @@ def ladder(change: Change, steps: Sequence[TargetStep], votes: Sequence[Vote]) -
         _checked(change),
         _approved(change, votes),
         _applied(change, good, len(apply)),
-        _verified(change, apply),
+        _read_back(change, apply),
     ]
 
 
@@ -251,13 +251,17 @@ def _applied(change: Change, good: int, total: int) -> Step:
     return Step(label, said, word)
 
 
-def _verified(change: Change, apply: Sequence[TargetStep]) -> Step:
-    label = gettext("Verify")
-    levels = sorted({str(step.evidence.get("level", "")) for step in apply} - {""})
+def _read_back(change: Change, apply: Sequence[TargetStep]) -> Step:
+    """What a step is verified by: the object alone. Of requests the part with before and after tells."""
+    label = gettext("Read back")
     if change.state != State.APPLIED:
-        return Step(label, gettext("read back, then observed for 10 min"))
-    words = {"L1": gettext("L1: stored, read back"), "L2": gettext("L2: accepted by the controllers")}
-    return Step(label, words.get(levels[0], "") if levels else "", "done")
+        return Step(label, gettext("then traffic is observed for 10 min"))
+    levels = sorted({str(step.evidence.get("level", "")) for step in apply} - {""})
+    words = {
+        "L1": gettext("L1: stored; traffic: see below"),
+        "L2": gettext("L2: accepted by the controllers; traffic: see below"),
+    }
+    return Step(label, words.get(levels[0] if levels else "", gettext("traffic: see below")), "done")
 
 
 def _findings(plan: Plan | None) -> list[dict[str, Any]]:
