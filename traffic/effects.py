@@ -6,7 +6,6 @@ Level L3 of verification rests on it: approved shares against those of the reque
 from __future__ import annotations
 
 import datetime as dt
-import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
@@ -63,7 +62,8 @@ class Progress:
     """How far the observation of one write is, from its stored time and stored points alone.
 
     `elapsed_s` of `total_s` seconds are over; of `total` moments `due` are over and `measured` were measured. `counts`:
-    backend and its requests so far. `missing`: what is needed yet to tell, in words; empty: nothing.
+    backend and its requests so far, also of one that was not approved. `missing`: what is needed yet to tell, in words;
+    empty: nothing.
     """
 
     elapsed_s: int
@@ -251,24 +251,25 @@ def _looks_back(lines: Sequence[Line]) -> int:
 def _progress(write: _Write, seen: Observation, names: Mapping[str, str], until: dt.datetime) -> Progress:
     """Nothing of it depends on when the page was opened."""
     found = seen.coverage or Coverage(15, settings.METRICS_WINDOW_SECONDS, 0, 0, {})
-    elapsed, whole = (until - write.written_at).total_seconds(), SPAN.total_seconds()
-    is_running = write.ended_at is None and elapsed < whole
-    total = int((whole - found.back_s) // found.step_s) if write.ended_at is None else found.due
-    requests = sum(found.counts.values())
+    elapsed, span_s = (until - write.written_at).total_seconds(), SPAN.total_seconds()
+    is_running = write.ended_at is None and elapsed < span_s
+    total = int((span_s - found.back_s) // found.step_s) if write.ended_at is None else found.due
+    whole = found.whole
+    requests, others = sum(whole.values()), [(key, n) for key, n in whole.items() if n and key not in names]
     return Progress(
         elapsed_s=int(elapsed),
-        total_s=int(whole),
+        total_s=int(span_s),
         measured=found.measured,
         due=found.due,
         total=max(total, found.due),
-        requests=int(requests),
-        counts=tuple((name, int(found.counts.get(key, 0.0))) for key, name in names.items()),
+        requests=requests,
+        counts=(*((name, whole.get(key, 0)) for key, name in names.items()), *others),
         missing=_missing(found, requests, found.back_s - elapsed) if is_running else (),
         is_running=is_running,
     )
 
 
-def _missing(found: Coverage, requests: float, settling_s: float) -> tuple[str, ...]:
+def _missing(found: Coverage, requests: int, settling_s: float) -> tuple[str, ...]:
     """What is needed yet, in words."""
     said = []
     if settling_s > 0:
@@ -278,7 +279,7 @@ def _missing(found: Coverage, requests: float, settling_s: float) -> tuple[str, 
             gettext("more samples: %(percent)d %% of those that are due are needed") % {"percent": COVERED * 100}
         )
     if requests < FEWEST:
-        said.append(gettext("%(n)d more requests") % {"n": math.ceil(FEWEST - requests)})
+        said.append(gettext("%(n)d more requests") % {"n": FEWEST - requests})
     return tuple(said)
 
 
@@ -287,11 +288,11 @@ def _guardrails(
 ) -> tuple[Guardrail, ...]:
     """Of the backends that get more than before, held against the service as it was before the write."""
     before, after = means
-    counts = seen.coverage.counts if seen.coverage else {}
+    counts = seen.coverage.whole if seen.coverage else {}
     known = [(golden.p99_ms, golden.rate) for golden in before.values() if golden.p99_ms is not None]
     weight = sum(rate for _, rate in known)
     usual = sum(p99 * rate for p99, rate in known) / weight if weight else None
-    subjects = [Subject(names[key], after.get(key), counts.get(key, 0.0)) for key in write.raised]
+    subjects = [Subject(names[key], after.get(key), counts.get(key, 0)) for key in write.raised]
     return guardrails_of(subjects, usual_p99_ms=usual)
 
 

@@ -208,6 +208,24 @@ def test_progress__half_over__samples_and_requests_of_each_backend_from_stored_p
     assert at.counts == (("v1", 75 * 60 * points), ("v2", 25 * 60 * points))
 
 
+def test_progress__fractions_and_a_backend_nobody_approved__every_total_is_the_sum_of_what_is_listed(
+    client: Client, eu: Cluster, author: User
+) -> None:
+    change = written(author, eu)
+    shift(eu, (90.0, 10.0), (75.0, 25.0))
+    draw(measure(eu, 0.41, "shop/checkout#v3"), [0.41] * MINUTES)
+    Point.objects.filter(series__part=V1).update(rate=60.0083)
+    client.force_login(author)
+
+    answer = client.get(f"/changes/{change.number}/signals/")
+
+    found = answer.context["effects"][0]
+    assert [name for name, _ in found.progress.counts] == ["v1", "v2", "shop/checkout#v3"]
+    assert found.progress.requests == found.seen.requests == sum(count for _, count in found.progress.counts) > 10_000
+    assert f"{found.seen.requests:,} requests: v1 " in answer.content.decode()
+    assert f"of {found.seen.requests:,} requests;" in found.reason
+
+
 def test_progress__page_is_opened_again__the_same_however_often(eu: Cluster, author: User, client: Client) -> None:
     change = written(author, eu)
     shift(eu, (90.0, 10.0), (75.0, 25.0))

@@ -50,6 +50,7 @@ AVATARS: Final = ("av", "av g", "av o")
 
 register.filter("percent", wording.percent)
 register.filter("number", wording.number)
+register.filter("grouped", wording.grouped)
 register.filter("initials", wording.initials)
 
 
