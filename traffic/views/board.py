@@ -20,7 +20,7 @@ from traffic.types import BEFORE_WRITE, STEP_GOOD, TERMINAL, State
 from traffic.views.progress import run_of
 from traffic.views.standing import is_running, next_words, pulse_of, standing_of, voided_of
 from traffic.views.verbs import Desk, reader
-from traffic.views.waits import needed
+from traffic.views.waits import BEFORE_APPROVAL, needed, needs_no_vote
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from traffic.cards import TargetCard
     from traffic.models import Change, ChangeTarget, Plan, TargetStep, Vote
 
-BEFORE_APPROVAL: Final = frozenset({State.DRAFT, State.PLANNING})
 MODES: Final = ("unified", "split", "neutral")
 AGAIN: Final = frozenset(
     {State.FAILED, State.REJECTED, State.EXPIRED, State.CANCELLED, State.PARTIAL, State.ROLLED_BACK}
@@ -81,6 +80,7 @@ def board_of(user: User, change: Change, params: Mapping[str, str]) -> dict[str,
         "good_count": sum(step.state in STEP_GOOD for step in steps if step.direction == "apply"),
         "conflicts": conflicts_of(change, targets, steps),
         "needed": needed(plan),
+        "needs_no_vote": needs_no_vote(change),
         "why_needed": why_needed(plan, cards),
         "approvals": approvals(change, votes, editors.values()),
         **_verbs(Desk(reader(user), change, frozenset(editors), tuple(votes), tuple(steps))),
@@ -219,7 +219,7 @@ def _approved(change: Change, votes: Sequence[Vote]) -> Step:
     label = gettext("Approval")
     standing = [v for v in votes if v.plan_id == change.current_plan_id and v.is_standing and v.decision == "approve"]
     note = gettext("%(n)d of %(needed)d") % {"n": len(standing), "needed": needed(change.current_plan)}
-    if change.kind == "rollback" and change.submitted_at is None and change.state not in BEFORE_APPROVAL:
+    if needs_no_vote(change):
         return Step(label, gettext("not needed: it restores"), "done")
     if change.state in BEFORE_APPROVAL or change.submitted_at is None:
         return Step(label)
