@@ -21,7 +21,7 @@ from meshui.ui.wording import span
 from metrics.observed import COVERED, FEWEST, Coverage, Observation, observe_split
 from metrics.selectors import list_points, observe_service
 from traffic.ends import Written, ends_of
-from traffic.guardrails import Subject, guardrails_of, mean_of
+from traffic.guardrails import SHORT_STEP, Subject, guardrails_of, looks_back_s, mean_of
 from traffic.types import StepState
 
 if TYPE_CHECKING:
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 
 SPAN: Final = dt.timedelta(minutes=10)
 """How long before a write, and how long after it, is compared."""
-SHORT_STEP: Final = 15
 SHORT_KEPT: Final = dt.timedelta(minutes=100)
 LONG_KEPT: Final = dt.timedelta(hours=23)
 MOST: Final = 6
@@ -210,7 +209,7 @@ def _effect(change: Change, write: _Write) -> Effect:
     names = {item.backend.key: item.backend.name for item in write.route.rules[-1].backends}
     by_key = {line.name.part: line for line in lines}
     before = _means(by_key, approved, write.written_at - SPAN, write.written_at)
-    settled = write.written_at + dt.timedelta(seconds=_looks_back(lines))
+    settled = write.written_at + dt.timedelta(seconds=looks_back_s(lines[0].step_seconds if lines else SHORT_STEP))
     after = _means(by_key, approved, settled, until)
     seen = _observed(write, approved, until)
     return Effect(
@@ -240,12 +239,6 @@ def _lines(write: _Write, age: dt.timedelta) -> list[Line]:
         if _has_data(lines):
             return lines
     return []
-
-
-def _looks_back(lines: Sequence[Line]) -> int:
-    """Over how many seconds a rate looks back: those by the minute, of proxies, over two minutes and a half."""
-    is_by_minute = bool(lines) and lines[0].step_seconds > SHORT_STEP
-    return max(settings.METRICS_WINDOW_SECONDS, 150) if is_by_minute else settings.METRICS_WINDOW_SECONDS
 
 
 def _progress(write: _Write, seen: Observation, names: Mapping[str, str], until: dt.datetime) -> Progress:
@@ -345,7 +338,7 @@ def _chart(change: Change, write: _Write, lines: Mapping[str, Line], names: Mapp
         times=shown[0][1].times if shown else (),
         series=tuple(Series(name, line.rate) for name, line in shown),
         step_s=shown[0][1].step_seconds if shown else 60,
-        window_s=_looks_back([line for _, line in shown]),
+        window_s=looks_back_s(shown[0][1].step_seconds if shown else 60),
         markers=tuple(
             Marker(int(each.timestamp()), number, reverse("traffic:change-detail", args=[number]))
             for each, number in moments

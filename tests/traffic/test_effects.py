@@ -79,6 +79,16 @@ def test_effect__rates_look_back_longer__begins_later_and_says_so(eu: Cluster, a
     assert [row.after_bp for row in found.rows] == [None, None]
 
 
+def test_effect__points_by_the_minute__chart_says_that_they_look_back_longer(eu: Cluster, author: User) -> None:
+    change = written(author, eu)
+    shift(eu, (90.0, 10.0), (75.0, 25.0))
+
+    chart = effect(change).chart
+
+    assert chart is not None
+    assert (chart.step_s, chart.window_s) == (60, 150)
+
+
 def test_effect__proxies_do_not_follow__mismatch_says_by_how_much(eu: Cluster, author: User) -> None:
     change = written(author, eu)
     shift(eu, (90.0, 10.0), (90.0, 10.0))
