@@ -247,6 +247,21 @@ def test_roll_back__applied__goes_to_the_restoring_change(client: Client, author
     assert restoring.restores_id == change.pk
 
 
+def test_roll_back__page__asks_first_and_names_objects_clusters_and_effect(client: Client, author: User) -> None:
+    routes = [make_route(make_cluster(slug)) for slug in ("eu-west", "us-east")]
+    change = in_state(in_review(author, routes), State.APPLIED)
+    client.force_login(author)
+
+    text = client.get(f"/changes/{change.number}/").content.decode()
+
+    opener, dialog = re.findall(r'popovertarget="ask-roll-back"\s+data-dialog|<dialog.*?</dialog>', text, re.DOTALL)[:2]
+    assert "data-dialog" in opener
+    assert f"Roll back #{change.number}?" in dialog
+    assert all(f"VirtualService shop/checkout · <b>{slug}</b>" in dialog for slug in ("eu-west", "us-east"))
+    assert "Roll back restores v1 90" in dialog
+    assert 'type="submit">Roll back</button>' in dialog
+
+
 @pytest.mark.parametrize(
     ("url", "words"),
     [

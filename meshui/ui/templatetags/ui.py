@@ -220,8 +220,7 @@ def split_bar(
 ) -> SafeString:
     """The shares as a bar: live alone, or thin above what is proposed. Hidden from readers: say the same beside it.
 
-    `seen`: the id of the place above both where the measured shares are put once they are known; its room is kept.
-    `first` and `last`: what the two are where they are not what is live and what is proposed.
+    `seen`: the id of the place above both where measured shares are put once known. `first`, `last`: other labels.
     """
     if proposed is None:
         return bars.bar(live)
