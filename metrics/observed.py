@@ -67,6 +67,11 @@ class Coverage:
         return next((key for key, bp in approved.items() if bp and self.moments.get(key, 0) < fewest), "")
 
     @property
+    def whole(self) -> dict[str, int]:
+        """Requests by backend key, each a whole number: what is shown of them adds up."""
+        return whole_of(self.counts)
+
+    @property
     def is_enough(self) -> bool:
         """Whether shares of it say something of the whole window."""
         return self.due >= 1 and self.measured >= COVERED * self.due
@@ -98,23 +103,28 @@ def observe_split(approved: Mapping[str, int], counted: Mapping[str, float] | No
         return Observation("cannot be observed", "There is one backend alone: it gets every request, whatever it does.")
     if sum(approved.values()) != FULL:
         return Observation("cannot be observed", "The approved weights do not add up to 100 %.")
-    usable = {key: max(0.0, value) for key, value in counted.items() if math.isfinite(value)}
+    usable = whole_of(counted)
     requests = sum(usable.values())
     if requests < FEWEST:
-        text = f"Only {requests:.0f} requests were measured; {FEWEST} are needed to tell."
-        return Observation("cannot be observed", text, int(requests))
+        text = f"Only {requests} requests were measured; {FEWEST} are needed to tell."
+        return Observation("cannot be observed", text, requests)
     keys = (*approved, *(key for key in usable if key not in approved))
-    shares = tuple(_share(key, approved.get(key, 0) / FULL, usable.get(key, 0.0), requests) for key in keys)
+    shares = tuple(_share(key, approved.get(key, 0) / FULL, usable.get(key, 0), requests) for key in keys)
     off = [share for share in shares if not share.is_within]
     if not off:
-        text = f"{requests:.0f} requests were shared as approved, within what a sample of them can tell."
-        return Observation("observed", text, int(requests), shares)
+        text = f"{requests:,} requests were shared as approved, within what a sample of them can tell."
+        return Observation("observed", text, requests, shares)
     worst = max(off, key=lambda share: (round(share.excess, 6), share.measured - share.approved))
     text = (
-        f"{worst.key} got {worst.measured:.1%} of {requests:.0f} requests; approved are {worst.approved:.1%}, "
+        f"{worst.key} got {worst.measured:.1%} of {requests:,} requests; approved are {worst.approved:.1%}, "
         f"tolerated is ±{worst.tolerance:.1%}."
     )
-    return Observation("mismatch", text, int(requests), shares)
+    return Observation("mismatch", text, requests, shares)
+
+
+def whole_of(counted: Mapping[str, float]) -> dict[str, int]:
+    """Counts of requests as whole numbers, rounded here and nowhere else; what is no number is left out."""
+    return {key: round(max(0.0, value)) for key, value in counted.items() if math.isfinite(value)}
 
 
 def tolerance(approved: float, requests: float) -> float:
@@ -122,5 +132,5 @@ def tolerance(approved: float, requests: float) -> float:
     return DEVIATIONS * math.sqrt(approved * (1.0 - approved) / requests) + POINTS
 
 
-def _share(key: str, approved: float, count: float, requests: float) -> ShareSeen:
+def _share(key: str, approved: float, count: int, requests: int) -> ShareSeen:
     return ShareSeen(key, approved, count / requests, tolerance(approved, requests))

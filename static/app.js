@@ -19,14 +19,15 @@
     say({ light: words().sayThemeLight, dark: words().sayThemeDark, system: words().sayThemeSystem }[next] ?? "");
   }
 
-  /* dialogs: without script they open as popovers, with it as modal dialogs that give the focus back */
+  /* dialogs: without script they open as popovers, with it as modal dialogs that give the focus back; what comes live leaves an open one alone */
   function openDialog(button) {
     const dialog = document.getElementById(button.getAttribute("popovertarget"));
     if (!dialog || dialog.open) return;
     if (dialog.matches(":popover-open")) dialog.hidePopover();
     dialog.removeAttribute("popover");
+    dialog.setAttribute("hx-morph-skip", "");
     dialog.showModal();
-    dialog.addEventListener("close", () => { dialog.setAttribute("popover", ""); if (button.isConnected) button.focus(); }, { once: true });
+    dialog.addEventListener("close", () => { dialog.setAttribute("popover", ""); dialog.removeAttribute("hx-morph-skip"); if (button.isConnected) button.focus(); }, { once: true });
   }
 
   /* toasts: six seconds, longer while they are pointed at or hold the focus */

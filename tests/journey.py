@@ -164,6 +164,11 @@ class Journey:
         page.goto(f"/changes/{self.number}/")
         page.get_by_role("button", name=verb, exact=True).click()
 
+    def roll_back(self, page: Page) -> None:
+        """Open the change anew, press the verb that asks first, and say yes."""
+        self.press(page, "Roll back…")
+        page.locator("#ask-roll-back").get_by_role("button", name="Roll back", exact=True).click()
+
     def shows(self, page: Page, words: str) -> None:
         """Wait until the change's head says so."""
         expect(page.locator(".head .pill")).to_contain_text(words, timeout=PATIENCE)
@@ -191,7 +196,7 @@ def check_two_people_move_weights(journey: Journey, pair: Sequence[AnyCluster]) 
         assert "meshui" in managers(now)
     assert verify_chain().is_intact
 
-    journey.press(journey.author, "Roll back")
+    journey.roll_back(journey.author)
     for cluster in pair:
         wait_for_weights(cluster, [90, 10])
     assert verify_chain().is_intact

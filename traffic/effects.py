@@ -6,7 +6,6 @@ Level L3 of verification rests on it: approved shares against those of the reque
 from __future__ import annotations
 
 import datetime as dt
-import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
@@ -21,20 +20,22 @@ from meshui.ui.parts import series_class
 from meshui.ui.wording import span
 from metrics.observed import COVERED, FEWEST, Coverage, Observation, observe_split
 from metrics.selectors import list_points, observe_service
-from traffic.guardrails import Subject, guardrails_of, mean_of
+from traffic.ends import Written, ends_of
+from traffic.guardrails import SHORT_STEP, Subject, guardrails_of, looks_back_s, mean_of
 from traffic.types import StepState
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
+    from accounts.models import User
     from clusters.models import Cluster
     from metrics.types import Golden, Line
+    from traffic.ends import End
     from traffic.guardrails import Guardrail
-    from traffic.models import Change, TargetStep
+    from traffic.models import Change, PlanTarget, TargetStep
 
 SPAN: Final = dt.timedelta(minutes=10)
 """How long before a write, and how long after it, is compared."""
-SHORT_STEP: Final = 15
 SHORT_KEPT: Final = dt.timedelta(minutes=100)
 LONG_KEPT: Final = dt.timedelta(hours=23)
 MOST: Final = 6
@@ -60,7 +61,8 @@ class Progress:
     """How far the observation of one write is, from its stored time and stored points alone.
 
     `elapsed_s` of `total_s` seconds are over; of `total` moments `due` are over and `measured` were measured. `counts`:
-    backend and its requests so far. `missing`: what is needed yet to tell, in words; empty: nothing.
+    backend and its requests so far, also of one that was not approved. `missing`: what is needed yet to tell, in words;
+    empty: nothing.
     """
 
     elapsed_s: int
@@ -91,7 +93,10 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """One service in one cluster. `word` is a status of kind verification; `is_over`: what was kept of it is gone."""
+    """One service in one cluster. `word` is a status of kind verification; `is_over`: what was kept of it is gone.
+
+    `end`: what came over the write, if anything did before the change itself restored it.
+    """
 
     cluster: str
     service: str
@@ -105,6 +110,12 @@ class Effect:
     guardrails: tuple[Guardrail, ...]
     is_restored: bool
     is_over: bool
+    end: End | None = None
+
+    @property
+    def stood(self) -> str:
+        """“6 min”: how long it stood until its end; empty: it has none."""
+        return span((self.end.at - self.written_at).total_seconds()) if self.end else ""
 
     @property
     def word(self) -> str:
@@ -123,13 +134,17 @@ class Effect:
         return "" if self.is_observing and (self.progress.measured or not self.progress.due) else self.seen.reason
 
 
-def effects_of(change: Change, steps: Collection[TargetStep]) -> tuple[list[Effect], int]:
+def effects_of(user: User, change: Change, steps: Collection[TargetStep]) -> tuple[list[Effect], int]:
     """What was measured around the writes of `steps`, at most of six services; and how many there are in all.
 
-    Five queries for each. Steps that wrote nothing are not told.
+    Five queries for each, and two for all. Steps that wrote nothing are not told.
     """
-    writes = _writes(steps)
-    return [_effect(change, write) for write in list(writes.values())[:MOST]], len(writes)
+    writes = list(_writes(steps).values())
+    shown = writes[:MOST]
+    ends = ends_of(user, change, [write.written for write in shown])
+    for write, end in zip(shown, ends, strict=True):
+        write.end = end if end and (write.restored_at is None or end.at < write.restored_at) else None
+    return [_effect(change, write) for write in shown], len(writes)
 
 
 @dataclass
@@ -137,10 +152,22 @@ class _Write:
     """A service of a cluster, as it was approved there, and from when to when that held."""
 
     cluster: Cluster
+    target: PlanTarget
     route: Route
     before: Route | None
     written_at: dt.datetime
     restored_at: dt.datetime | None = None
+    end: End | None = None
+
+    @property
+    def written(self) -> Written:
+        """To ask what came over it."""
+        return Written(self.target, (self.route.root.namespace, self.route.root.service), self.written_at)
+
+    @property
+    def ended_at(self) -> dt.datetime | None:
+        """Since when requests tell of something else; None: they still tell of it."""
+        return self.end.at if self.end else self.restored_at
 
     @property
     def approved(self) -> dict[str, int]:
@@ -167,7 +194,8 @@ def _writes(steps: Collection[TargetStep]) -> dict[tuple[str, str, str], _Write]
         key = (step.cluster.slug, route.root.namespace, route.root.service)
         if step.direction == "apply":
             live = step.plan_target.live_route
-            found[key] = _Write(step.cluster, route, Route.from_json(live) if live else None, step.state_changed_at)
+            before = Route.from_json(live) if live else None
+            found[key] = _Write(step.cluster, step.plan_target, route, before, step.state_changed_at)
         elif key in found:
             found[key].restored_at = step.state_changed_at
     return found
@@ -175,13 +203,13 @@ def _writes(steps: Collection[TargetStep]) -> dict[tuple[str, str, str], _Write]
 
 def _effect(change: Change, write: _Write) -> Effect:
     root, moment = write.route.root, now()
-    until = min(moment, write.restored_at or moment, write.written_at + SPAN)
+    until = min(moment, write.ended_at or moment, write.written_at + SPAN)
     approved, age = write.approved, moment - write.written_at
     lines = _lines(write, age)
     names = {item.backend.key: item.backend.name for item in write.route.rules[-1].backends}
     by_key = {line.name.part: line for line in lines}
     before = _means(by_key, approved, write.written_at - SPAN, write.written_at)
-    settled = write.written_at + dt.timedelta(seconds=_looks_back(lines))
+    settled = write.written_at + dt.timedelta(seconds=looks_back_s(lines[0].step_seconds if lines else SHORT_STEP))
     after = _means(by_key, approved, settled, until)
     seen = _observed(write, approved, until)
     return Effect(
@@ -197,6 +225,7 @@ def _effect(change: Change, write: _Write) -> Effect:
         guardrails=_guardrails(write, seen, names, (before, after)),
         is_restored=write.restored_at is not None,
         is_over=age >= LONG_KEPT,
+        end=write.end,
     )
 
 
@@ -212,33 +241,28 @@ def _lines(write: _Write, age: dt.timedelta) -> list[Line]:
     return []
 
 
-def _looks_back(lines: Sequence[Line]) -> int:
-    """Over how many seconds a rate looks back: those by the minute, of proxies, over two minutes and a half."""
-    is_by_minute = bool(lines) and lines[0].step_seconds > SHORT_STEP
-    return max(settings.METRICS_WINDOW_SECONDS, 150) if is_by_minute else settings.METRICS_WINDOW_SECONDS
-
-
 def _progress(write: _Write, seen: Observation, names: Mapping[str, str], until: dt.datetime) -> Progress:
     """Nothing of it depends on when the page was opened."""
     found = seen.coverage or Coverage(15, settings.METRICS_WINDOW_SECONDS, 0, 0, {})
-    elapsed, whole = (until - write.written_at).total_seconds(), SPAN.total_seconds()
-    is_running = write.restored_at is None and elapsed < whole
-    total = int((whole - found.back_s) // found.step_s) if write.restored_at is None else found.due
-    requests = sum(found.counts.values())
+    elapsed, span_s = (until - write.written_at).total_seconds(), SPAN.total_seconds()
+    is_running = write.ended_at is None and elapsed < span_s
+    total = int((span_s - found.back_s) // found.step_s) if write.ended_at is None else found.due
+    whole = found.whole
+    requests, others = sum(whole.values()), [(key, n) for key, n in whole.items() if n and key not in names]
     return Progress(
         elapsed_s=int(elapsed),
-        total_s=int(whole),
+        total_s=int(span_s),
         measured=found.measured,
         due=found.due,
         total=max(total, found.due),
-        requests=int(requests),
-        counts=tuple((name, int(found.counts.get(key, 0.0))) for key, name in names.items()),
+        requests=requests,
+        counts=(*((name, whole.get(key, 0)) for key, name in names.items()), *others),
         missing=_missing(found, requests, found.back_s - elapsed) if is_running else (),
         is_running=is_running,
     )
 
 
-def _missing(found: Coverage, requests: float, settling_s: float) -> tuple[str, ...]:
+def _missing(found: Coverage, requests: int, settling_s: float) -> tuple[str, ...]:
     """What is needed yet, in words."""
     said = []
     if settling_s > 0:
@@ -248,7 +272,7 @@ def _missing(found: Coverage, requests: float, settling_s: float) -> tuple[str, 
             gettext("more samples: %(percent)d %% of those that are due are needed") % {"percent": COVERED * 100}
         )
     if requests < FEWEST:
-        said.append(gettext("%(n)d more requests") % {"n": math.ceil(FEWEST - requests)})
+        said.append(gettext("%(n)d more requests") % {"n": FEWEST - requests})
     return tuple(said)
 
 
@@ -257,11 +281,11 @@ def _guardrails(
 ) -> tuple[Guardrail, ...]:
     """Of the backends that get more than before, held against the service as it was before the write."""
     before, after = means
-    counts = seen.coverage.counts if seen.coverage else {}
+    counts = seen.coverage.whole if seen.coverage else {}
     known = [(golden.p99_ms, golden.rate) for golden in before.values() if golden.p99_ms is not None]
     weight = sum(rate for _, rate in known)
     usual = sum(p99 * rate for p99, rate in known) / weight if weight else None
-    subjects = [Subject(names[key], after.get(key), counts.get(key, 0.0)) for key in write.raised]
+    subjects = [Subject(names[key], after.get(key), counts.get(key, 0)) for key in write.raised]
     return guardrails_of(subjects, usual_p99_ms=usual)
 
 
@@ -303,8 +327,9 @@ def _bp(key: str, measured: Mapping[str, Golden]) -> int | None:
 
 def _chart(change: Change, write: _Write, lines: Mapping[str, Line], names: Mapping[str, str]) -> Chart:
     shown = [(name, lines[key]) for key, name in names.items() if key in lines]
-    at = reverse("traffic:change-detail", args=[change.number])
-    moments = [each for each in (write.written_at, write.restored_at) if each is not None]
+    moments = [(each, change.number) for each in (write.written_at, write.restored_at) if each is not None]
+    if write.end and write.end.number and write.end.is_open:
+        moments.append((write.end.at, write.end.number))
     return Chart(
         key=f"effect-{write.cluster.slug}-{write.route.root.namespace}-{write.route.root.service}",
         title="Requests",
@@ -313,6 +338,9 @@ def _chart(change: Change, write: _Write, lines: Mapping[str, Line], names: Mapp
         times=shown[0][1].times if shown else (),
         series=tuple(Series(name, line.rate) for name, line in shown),
         step_s=shown[0][1].step_seconds if shown else 60,
-        window_s=settings.METRICS_WINDOW_SECONDS,
-        markers=tuple(Marker(int(each.timestamp()), change.number, at) for each in moments),
+        window_s=looks_back_s(shown[0][1].step_seconds if shown else 60),
+        markers=tuple(
+            Marker(int(each.timestamp()), number, reverse("traffic:change-detail", args=[number]))
+            for each, number in moments
+        ),
     )

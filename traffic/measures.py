@@ -21,7 +21,7 @@ from meshui.ui.charts import Chart, Marker, Series
 from meshui.ui.parts import series_class
 from metrics.observed import FEWEST, tolerance
 from metrics.selectors import NOBODY, get_signals, list_points, list_readings
-from traffic.guardrails import Subject, guardrails_of, mean_of, worst_first
+from traffic.guardrails import Subject, guardrails_of, looks_back_s, mean_of, worst_first
 from traffic.types import TERMINAL, State
 
 if TYPE_CHECKING:
@@ -109,6 +109,11 @@ class Measures:
     guardrails: tuple[Guardrail, ...] = ()
     changes: tuple[Change, ...] = ()
     proposed: Change | None = None
+
+    @property
+    def window_s(self) -> int:
+        """Over how many seconds `shares` are measured."""
+        return int(settings.METRICS_WINDOW_SECONDS)
 
     @property
     def bars(self) -> list[tuple[str, list[tuple[str, int]]]]:
@@ -356,7 +361,7 @@ def _charts(
             value=getattr(golden, field) if golden else None,
             source=whole.source,
             step_s=chosen[0][1].step_seconds if chosen else 60,
-            window_s=settings.METRICS_WINDOW_SECONDS,
+            window_s=looks_back_s(chosen[0][1].step_seconds if chosen else 60, is_by_proxies="proxies" in whole.source),
             markers=markers,
             no_data_since=whole.at,
         )

@@ -40,6 +40,11 @@ def number(value: float) -> str:
     return f"{sign}{number_format(round(size), 0, force_grouping=True)}"
 
 
+def grouped(value: int) -> str:
+    """45600 → “45,600”: every digit, where numbers have to add up."""
+    return str(number_format(value, 0, force_grouping=True))
+
+
 def at_least(value: float) -> str:
     """1000 → “1,000+”: so many, and nobody counted on."""
     return gettext("%(n)s+") % {"n": number(value)}

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from playwright.sync_api import expect
 
 from tests.e2e.conftest import NARROW, WIDE
 from tests.e2e.states import Book
 from tests.people import make_person
 from tests.traffic.factories import make_cluster, make_route
+from traffic.types import State
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -74,3 +77,57 @@ def test_change__every_state__its_page_passes(
     for name in book.names()[half::2]:
         page.goto(f"/changes/{book.make(name).number}/")
         look_at(page, f"change-{name}-{scheme}-{size['width']}")
+
+
+def test_roll_back__asks_first__by_keys_it_opens_gives_the_focus_back_and_sends(
+    pages: tuple[Book, Callable[..., Page]], axe_in_every_look: Callable[[Page], None]
+) -> None:
+    book, open_page = pages
+    change = book.make("applying")
+    page = open_page(viewport=WIDE)
+    page.goto(f"/changes/{change.number}/")
+    opener = page.locator("#decision").get_by_role("button", name="Roll back…", exact=True)
+    asks = page.get_by_role("dialog", name=f"Roll back #{change.number}?")
+
+    opener.focus()
+    page.keyboard.press("Enter")
+    for words in ("VirtualService shop/checkout · eu-west", "Roll back restores v1 90", "left alone and named"):
+        expect(asks).to_contain_text(words)
+    axe_in_every_look(page)
+    page.set_viewport_size(WIDE)  # type: ignore[arg-type]  # a dict is what it takes
+    page.keyboard.press("Escape")
+    expect(asks).to_have_count(0)
+    expect(opener).to_be_focused()
+    change.refresh_from_db()
+    assert change.state == State.APPLYING
+
+    page.keyboard.press("Enter")
+    page.get_by_label("Why do you roll back?").fill("Errors.")
+    page.keyboard.press("Enter")
+
+    expect(page.locator(".head .pill")).to_contain_text(re.compile("Roll(ing|ed) back"))
+    page.locator(".head a", has_text="Evidence").click()  # nothing is left that would be in its way
+    page.wait_for_url("**/evidence/")
+
+
+def test_roll_back__page_goes_on_while_it_asks__the_words_stay_and_it_is_of_what_is_there_now(
+    pages: tuple[Book, Callable[..., Page]],
+) -> None:
+    book, open_page = pages
+    change = book.make("applying")
+    page = open_page(viewport=WIDE)
+    page.goto(f"/changes/{change.number}/")
+    expect(page.locator("#live")).to_contain_text("Live")
+    page.get_by_role("button", name="Roll back…", exact=True).click()
+    page.get_by_label("Why do you roll back?").fill("Errors.")
+    other = open_page(viewport=WIDE)
+    other.goto(f"/changes/{change.number}/")
+    other.get_by_role("button", name="Pause", exact=True).click()
+
+    expect(page.locator(".head .pill")).to_contain_text("Paused")
+    asks = page.get_by_role("dialog", name=f"Roll back #{change.number}?")
+    expect(asks).to_be_visible()
+    expect(page.get_by_label("Why do you roll back?")).to_have_value("Errors.")
+    asks.get_by_role("button", name="Roll back", exact=True).click()
+
+    expect(page.locator(".head .pill")).to_contain_text(re.compile("Roll(ing|ed) back"))

@@ -228,7 +228,11 @@ def edit_elsewhere(page: Page, number: int) -> str:
 
 @pytest.mark.parametrize(
     ("name", "verbs"),
-    [("review-none", ["Approve", "Reject"]), ("applying", ["Pause", "Roll back"]), ("paused", ["Resume", "Roll back"])],
+    [
+        ("review-none", ["Approve", "Reject"]),
+        ("applying", ["Pause", "Roll back…"]),
+        ("paused", ["Resume", "Roll back…"]),
+    ],
 )
 def test_goal_15_phone__decisions_reachable_and_large_enough(
     name: str, verbs: list[str], book: Book, signed_in: Callable[..., Page]

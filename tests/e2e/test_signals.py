@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import expect
 
 from meshui.lib.clock import now
+from metrics.models import Point
 from tests.e2e.conftest import NARROW, WIDE
 from tests.meshes import rows
 from tests.traffic.factories import in_review, in_state, make_cluster
@@ -30,6 +31,15 @@ if TYPE_CHECKING:
 TELL = "document.querySelector('#signals') && htmx.trigger(document.querySelector('#signals'), 'live')"
 FONTS = "() => document.fonts.ready.then(() => true)"
 PAINTED = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
+BROKEN = """() => [...document.querySelectorAll('.st > span, .pill')].flatMap((label) => [...label.childNodes]
+  .filter((node) => node.nodeType === Node.TEXT_NODE && node.parentElement.checkVisibility())
+  .flatMap((node) => [...node.data.matchAll(/\\S+/g)].filter((word) => {
+    const range = document.createRange();
+    range.setStart(node, word.index);
+    range.setEnd(node, word.index + word[0].length);
+    return new Set([...range.getClientRects()].map((box) => Math.round(box.top))).size > 1;
+  }).map((word) => word[0])))"""
+"""Words of status labels that stand on more than one line."""
 TOPS = "() => [...document.querySelectorAll('.bk, .seen')].map(each => each.getBoundingClientRect().top)"
 """Of the rows of a split, and of what says when they were measured."""
 
@@ -205,6 +215,23 @@ def test_change__observed__tells_how_far_it_is_and_the_same_after_a_reload(
     expect(watch.locator("b")).to_have_text(told[0])
     expect(page.locator("#signals progress")).to_have_attribute("max", told[1] or "")
     expect(page.locator("#signals .rails li")).to_have_count(3)
+
+
+def test_change__too_few_requests_to_tell__the_word_for_that_is_not_broken(
+    page: Page, sign_in: Callable[[Page, User], None], viewer: User, change: Change
+) -> None:
+    apply(change, minutes=1)
+    Point.objects.update(p99_ms=None)  # so that there is nothing to hold it against, which is said beside the word
+    sign_in(page, viewer)
+    page.goto(f"/changes/{change.number}/")
+    expect(page.locator("#signals .rails .st", has_text="Inconclusive").first).to_be_visible()
+    broken = {}
+
+    for width in (1440, 1280, 1024, 390):
+        page.set_viewport_size({"width": width, "height": 900})
+        broken[width] = page.evaluate(BROKEN), page.evaluate("document.documentElement.scrollWidth - innerWidth")
+
+    assert broken == dict.fromkeys(broken, ([], 0))
 
 
 @pytest.mark.parametrize("look", [("light", WIDE), ("dark", WIDE), ("light", NARROW), ("dark", NARROW)])

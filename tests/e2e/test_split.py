@@ -138,7 +138,7 @@ def test_split__two_meshes_by_keyboard__two_people_approve_and_both_are_read_bac
     run = page.locator("#targets").inner_text()
     assert "accepted by the controller" in run
     assert "whether the mesh took it cannot be observed" in run
-    expect(page.locator(".steps")).to_contain_text("L1: stored, read back")
+    expect(page.locator(".steps")).to_contain_text("L1: stored; traffic: see below")
     picture(page, "split-applied")
 
 
@@ -325,8 +325,10 @@ def test_refused_by_one_mesh__paused_with_what_to_do__ends_by_hand(
     wait_until(lambda: shares_of(linkerd, "checkout") == [75, 25])
 
     walk.author.goto(f"/changes/{walk.number}/")
+    for opener in walk.author.get_by_role("button", name=f"{verb}…", exact=True).all():
+        opener.click()
     walk.author.get_by_label(asked).fill("eu-west is rebuilt tomorrow.")
-    walk.author.get_by_role("button", name=verb).click()
+    walk.author.get_by_role("button", name=verb, exact=True).click()
 
     if verb == "Roll back":
         walk.shows(walk.author, "Rolled back")

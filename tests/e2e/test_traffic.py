@@ -76,7 +76,7 @@ def test_traffic__weights_moved_in_the_browser__clients_of_both_meshes_get_them_
         plane.settle(LIVE_SECONDS)
         assert share_of_v2(plane, "checkout") == pytest.approx(0.50, abs=POINTS)
 
-    journey.press(journey.author, "Roll back")
+    journey.roll_back(journey.author)
     undone = f"/changes/{journey.number}/"
     journey.author.wait_for_url(lambda url: not url.endswith(undone), timeout=way.PATIENCE)
     journey.shows(journey.author, "Applied")

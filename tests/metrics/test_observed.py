@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from metrics.observed import FEWEST, observe_split
+from metrics.observed import FEWEST, Coverage, observe_split, whole_of
 
 APPROVED = {"v1": 9_000, "v2": 1_000}
 
@@ -23,7 +23,14 @@ def test_observe__backend_off_by_more_than_chance__mismatch_that_names_it() -> N
     found = observe_split(APPROVED, {"v1": 700.0, "v2": 300.0})
 
     assert found.answer == "mismatch"
-    assert "v2 got 30.0% of 1000 requests; approved are 10.0%" in found.reason
+    assert "v2 got 30.0% of 1,000 requests; approved are 10.0%" in found.reason
+
+
+def test_observe__fractions_of_requests__rounded_once_so_that_they_add_up() -> None:
+    counts = {"v1": 500.6, "v2": 499.6}
+
+    assert sum(whole_of(counts).values()) == observe_split({"v1": 5_000, "v2": 5_000}, counts).requests == 1_001
+    assert Coverage(15, 60, 36, 36, counts).whole == {"v1": 501, "v2": 500}
 
 
 def test_observe__few_requests__tolerance_is_wider() -> None:

@@ -12,10 +12,17 @@ from zeal import zeal_ignore
 from meshui.lib.clock import now
 from metrics.models import Collector, Point, Watched
 from tests.people import make_person
-from tests.traffic.factories import checkout_route, in_review, in_state, make_change, make_cluster, make_route
+from tests.traffic.factories import (
+    checkout_route,
+    in_review,
+    in_state,
+    make_change,
+    make_cluster,
+    make_route,
+)
 from tests.traffic.measuring import V1, V2, draw, measure
+from tests.traffic.written import MINUTES, begin, effect, shift, step, written
 from traffic.effects import effects_of
-from traffic.models import Change, Rollout, TargetStep
 from traffic.selectors import list_steps
 from traffic.types import StepState
 
@@ -26,11 +33,8 @@ if TYPE_CHECKING:
 
     from accounts.models import User
     from clusters.models import Cluster
-    from traffic.effects import Effect
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("mid_minute")]
-MINUTES = 8
-"""How long ago the change was written."""
 
 
 @pytest.fixture(autouse=True)
@@ -46,48 +50,6 @@ def eu() -> Cluster:
     cluster = make_cluster()
     make_route(cluster)
     return cluster
-
-
-def begin(change: Change) -> Rollout:
-    """The run of its plan."""
-    assert change.current_plan is not None
-    return Rollout.objects.create(change=change, plan=change.current_plan, created_at=now())
-
-
-def written(author: User, cluster: Cluster, *, minutes: float = MINUTES, **words: Any) -> Change:
-    """A change to 75/25, applied and verified so many minutes ago."""
-    change = in_review(author, [cluster.routes.get()], **words)
-    run = begin(change)
-    step(change, run, "apply", StepState.VERIFIED, minutes)
-    return in_state(change, "applied", ended_at=now(), has_writes=True)
-
-
-def step(change: Change, run: Rollout, direction: str, state: StepState, minutes: float) -> None:
-    """What became of the target of `change`."""
-    assert change.current_plan is not None
-    target = change.current_plan.targets.get()
-    TargetStep.objects.create(
-        change=change,
-        rollout=run,
-        plan_target=target,
-        cluster=target.cluster,
-        direction=direction,
-        state=state,
-        state_changed_at=now() - dt.timedelta(minutes=minutes),
-    )
-
-
-def shift(cluster: Cluster, before: tuple[float, float], after: tuple[float, float]) -> None:
-    """Requests/s of v1 and v2, minute by minute, until the write and from it on."""
-    for part, was, became in zip((V1, V2), before, after, strict=True):
-        draw(measure(cluster, became, part), [was] * 9 + [became] * MINUTES)
-    draw(measure(cluster, sum(after)), [sum(before)] * 9 + [sum(after)] * MINUTES)
-
-
-def effect(change: Change) -> Effect:
-    (found,), total = effects_of(change, list(list_steps(change)))
-    assert total == 1
-    return found
 
 
 def test_effect__shared_as_approved__verified_with_shares_before_and_after(eu: Cluster, author: User) -> None:
@@ -115,6 +77,16 @@ def test_effect__rates_look_back_longer__begins_later_and_says_so(eu: Cluster, a
     assert found.chart is not None
     assert found.chart.window_s == MINUTES * 60 + 60
     assert [row.after_bp for row in found.rows] == [None, None]
+
+
+def test_effect__points_by_the_minute__chart_says_that_they_look_back_longer(eu: Cluster, author: User) -> None:
+    change = written(author, eu)
+    shift(eu, (90.0, 10.0), (75.0, 25.0))
+
+    chart = effect(change).chart
+
+    assert chart is not None
+    assert (chart.step_s, chart.window_s) == (60, 150)
 
 
 def test_effect__proxies_do_not_follow__mismatch_says_by_how_much(eu: Cluster, author: User) -> None:
@@ -178,7 +150,7 @@ def test_effect__target_was_not_written__not_told(eu: Cluster, author: User) -> 
     run = begin(change)
     step(change, run, "apply", StepState.CONFLICT, 1)
 
-    assert effects_of(change, list(list_steps(in_state(change, "paused")))) == ([], 0)
+    assert effects_of(author, change, list(list_steps(in_state(change, "paused")))) == ([], 0)
 
 
 def test_page__written__table_and_status(client: Client, eu: Cluster, author: User, viewer: User) -> None:
@@ -244,6 +216,24 @@ def test_progress__half_over__samples_and_requests_of_each_backend_from_stored_p
     points = at.requests // (100 * 60)
     assert points in (at.due, at.due + 1)  # both ends of the window may lie on the raster
     assert at.counts == (("v1", 75 * 60 * points), ("v2", 25 * 60 * points))
+
+
+def test_progress__fractions_and_a_backend_nobody_approved__every_total_is_the_sum_of_what_is_listed(
+    client: Client, eu: Cluster, author: User
+) -> None:
+    change = written(author, eu)
+    shift(eu, (90.0, 10.0), (75.0, 25.0))
+    draw(measure(eu, 0.41, "shop/checkout#v3"), [0.41] * MINUTES)
+    Point.objects.filter(series__part=V1).update(rate=60.0083)
+    client.force_login(author)
+
+    answer = client.get(f"/changes/{change.number}/signals/")
+
+    found = answer.context["effects"][0]
+    assert [name for name, _ in found.progress.counts] == ["v1", "v2", "shop/checkout#v3"]
+    assert found.progress.requests == found.seen.requests == sum(count for _, count in found.progress.counts) > 10_000
+    assert f"{found.seen.requests:,} requests: v1 " in answer.content.decode()
+    assert f"of {found.seen.requests:,} requests;" in found.reason
 
 
 def test_progress__page_is_opened_again__the_same_however_often(eu: Cluster, author: User, client: Client) -> None:
@@ -350,3 +340,15 @@ def test_page__nothing_measured__counts_no_requests(client: Client, eu: Cluster,
 
     assert "0 of 36 samples" in page
     assert "0 requests" not in page
+
+
+def test_page_of_change__applied__step_says_that_the_object_was_read_back_and_traffic_is_told_below(
+    client: Client, eu: Cluster, author: User, viewer: User
+) -> None:
+    change = written(author, eu)
+    change.rollout.steps.update(evidence={"level": "L1"})
+    client.force_login(viewer)
+
+    *_, last = client.get(f"/changes/{change.number}/").context["ladder"]
+
+    assert (last.label, last.note, last.css) == ("Read back", "L1: stored; traffic: see below", "done")

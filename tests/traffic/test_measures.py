@@ -111,6 +111,22 @@ def test_measures__rates_look_back_longer__more_requests_counted_and_said(
     assert wide.charts[0].window_s == 3_000
 
 
+@pytest.mark.parametrize(
+    ("source", "step", "window"),
+    [("2 of 2 proxies", 60, 150), ("2 of 2 proxies", 15, 60), ("Prometheus istio-system/prometheus:9090", 60, 60)],
+)
+def test_measures__charts__say_over_how_long_their_points_look_back(
+    client: Client, eu: Cluster, viewer: User, source: str, step: int, window: int
+) -> None:
+    draw(measure(eu, 10.0, source=source), [10.0] * 60, step=step)
+    client.force_login(viewer)
+
+    page = client.get("/services/all/shop/checkout/signals/").content.decode()
+
+    assert f"a point every {step} s, over {window} s" in page
+    assert "measured over the last 60 s" in page
+
+
 def test_measures__few_requests__too_few_to_say(eu: Cluster, viewer: User) -> None:
     measure(eu, 0.3)
     measure(eu, 0.2, V1)

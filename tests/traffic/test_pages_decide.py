@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -244,6 +245,44 @@ def test_roll_back__applied__goes_to_the_restoring_change(client: Client, author
     restoring = Change.objects.get(kind="rollback")
     assert answer["Location"] == f"/changes/{restoring.number}/"
     assert restoring.restores_id == change.pk
+
+
+def test_roll_back__page__asks_first_and_names_objects_clusters_and_effect(client: Client, author: User) -> None:
+    routes = [make_route(make_cluster(slug)) for slug in ("eu-west", "us-east")]
+    change = in_state(in_review(author, routes), State.APPLIED)
+    client.force_login(author)
+
+    text = client.get(f"/changes/{change.number}/").content.decode()
+
+    opener, dialog = re.findall(r'popovertarget="ask-roll-back"\s+data-dialog|<dialog.*?</dialog>', text, re.DOTALL)[:2]
+    assert "data-dialog" in opener
+    assert f"Roll back #{change.number}?" in dialog
+    assert all(f"VirtualService shop/checkout · <b>{slug}</b>" in dialog for slug in ("eu-west", "us-east"))
+    assert "Roll back restores v1 90" in dialog
+    assert 'type="submit">Roll back</button>' in dialog
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("/changes/", ["no approval needed: it restores"]),
+        ("/changes/{}/", ["not needed: it restores", "It restores what was recorded before another change."]),
+        ("/changes/{}/evidence/", ["no approval needed: it restores"]),
+    ],
+)
+def test_restoring_change__nobody_was_asked__no_page_counts_approvals(
+    client: Client, author: User, url: str, words: list[str]
+) -> None:
+    change = in_review(author, [make_route(make_cluster())])
+    client.force_login(author)
+    asked = in_state(change, State.APPLIED, kind="rollback")
+    assert not any(each in client.get(url.format(asked.number)).content.decode() for each in words)
+
+    restoring = in_state(asked, State.APPLIED, submitted_at=None)
+    text = client.get(url.format(restoring.number)).content.decode()
+
+    assert all(each in text for each in words)
+    assert not re.search(r"of 1 approvals|1 needed|one is enough|1 approval\b", text)
 
 
 def test_approve__refused__stands_in_the_timeline(client: Client, author: User) -> None:

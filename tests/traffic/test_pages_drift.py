@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -156,6 +157,15 @@ def test_drift_diff__changed__both_states_and_the_way_on(client: Client, author:
     assert "As MeshUI left it, and as it was read last" in text
     assert 'href="/services/eu-west/shop/checkout/split/"' in text
     assert "MeshUI does not undo what others did" in text
+
+
+def test_drift_diff__share_moved__bars_say_which_is_as_left_and_which_is_live(client: Client, viewer: User) -> None:
+    row = make_managed(make_route(fresh(), checkout_route(6000, 4000)))
+
+    text = page(client, viewer, f"/drift/{row.pk}/diff/")
+
+    bars = re.findall(r'<span>([^<]+)</span><svg class="sbar (?:thin|full)".*?width="([0-9.]+)%"', text)
+    assert bars == [("As MeshUI left it", "90.00"), ("Live now", "60.00")]
 
 
 def test_drift_diff__viewer__no_button_that_would_be_refused(client: Client, viewer: User) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +78,16 @@ def test_split_bar__three_backends__widths_are_attributes() -> None:
     assert "66.67\u202f%" in html
     assert "style" not in html
     assert html.count('aria-hidden="true"') == 2
+
+
+def test_split_bar__without_labels__live_above_proposed_else_what_it_is_told() -> None:
+    bars = {"live": [("a", 9000), ("b", 1000)], "proposed": [("a", 5000), ("b", 5000)]}
+
+    usual = drawn("{% split_bar live proposed %}", **bars)
+    told = drawn('{% split_bar live proposed first="As left" last="Live now" %}', **bars)
+
+    assert re.findall(r"<span>([^<]+)</span>", usual) == ["Live now", "Proposed"]
+    assert re.findall(r"<span>([^<]+)</span>", told) == ["As left", "Live now"]
 
 
 def test_split_bar__in_a_list__narrow_segments_hold_no_text() -> None:

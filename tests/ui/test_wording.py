@@ -60,3 +60,7 @@ def test_initials__of_a_name__are_two(name: str, text: str) -> None:
 
 def test_visible__text_that_somebody_held_for_safe__is_plain_again() -> None:
     assert type(wording.visible(SafeString("<b>"))) is str
+
+
+def test_grouped__numbers_that_have_to_add_up__keep_every_digit() -> None:
+    assert [wording.grouped(value) for value in (7, 1_907, 45_600)] == ["7", "1,907", "45,600"]

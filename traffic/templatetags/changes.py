@@ -21,3 +21,9 @@ def why_me(change: Any) -> waits.Why:
 def waits_for(change: Any) -> str:
     """Whom or what it waits for; empty: it is over."""
     return waits.waits_for(change)
+
+
+@register.filter
+def needs_no_vote(change: Any) -> bool:
+    """Whether it restores, without anybody's approval."""
+    return waits.needs_no_vote(change)

@@ -20,7 +20,7 @@ from traffic.types import BEFORE_WRITE, STEP_GOOD, TERMINAL, State
 from traffic.views.progress import run_of
 from traffic.views.standing import is_running, next_words, pulse_of, standing_of, voided_of
 from traffic.views.verbs import Desk, reader
-from traffic.views.waits import needed
+from traffic.views.waits import BEFORE_APPROVAL, needed, needs_no_vote
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from traffic.cards import TargetCard
     from traffic.models import Change, ChangeTarget, Plan, TargetStep, Vote
 
-BEFORE_APPROVAL: Final = frozenset({State.DRAFT, State.PLANNING})
 MODES: Final = ("unified", "split", "neutral")
 AGAIN: Final = frozenset(
     {State.FAILED, State.REJECTED, State.EXPIRED, State.CANCELLED, State.PARTIAL, State.ROLLED_BACK}
@@ -81,6 +80,7 @@ def board_of(user: User, change: Change, params: Mapping[str, str]) -> dict[str,
         "good_count": sum(step.state in STEP_GOOD for step in steps if step.direction == "apply"),
         "conflicts": conflicts_of(change, targets, steps),
         "needed": needed(plan),
+        "needs_no_vote": needs_no_vote(change),
         "why_needed": why_needed(plan, cards),
         "approvals": approvals(change, votes, editors.values()),
         **_verbs(Desk(reader(user), change, frozenset(editors), tuple(votes), tuple(steps))),
@@ -191,7 +191,7 @@ def _approval(vote: Vote, *, counted: bool, plan: Plan | None) -> Approval:
 
 
 def ladder(change: Change, steps: Sequence[TargetStep], votes: Sequence[Vote]) -> list[Step]:
-    """Proposed → Checked → Approval → Apply → Verify."""
+    """Proposed → Checked → Approval → Apply → Read back."""
     apply = [step for step in steps if step.direction == "apply"]
     good = sum(step.state in STEP_GOOD for step in apply)
     return [
@@ -199,7 +199,7 @@ def ladder(change: Change, steps: Sequence[TargetStep], votes: Sequence[Vote]) -
         _checked(change),
         _approved(change, votes),
         _applied(change, good, len(apply)),
-        _verified(change, apply),
+        _read_back(change, apply),
     ]
 
 
@@ -219,7 +219,7 @@ def _approved(change: Change, votes: Sequence[Vote]) -> Step:
     label = gettext("Approval")
     standing = [v for v in votes if v.plan_id == change.current_plan_id and v.is_standing and v.decision == "approve"]
     note = gettext("%(n)d of %(needed)d") % {"n": len(standing), "needed": needed(change.current_plan)}
-    if change.kind == "rollback" and change.submitted_at is None and change.state not in BEFORE_APPROVAL:
+    if needs_no_vote(change):
         return Step(label, gettext("not needed: it restores"), "done")
     if change.state in BEFORE_APPROVAL or change.submitted_at is None:
         return Step(label)
@@ -251,13 +251,17 @@ def _applied(change: Change, good: int, total: int) -> Step:
     return Step(label, said, word)
 
 
-def _verified(change: Change, apply: Sequence[TargetStep]) -> Step:
-    label = gettext("Verify")
-    levels = sorted({str(step.evidence.get("level", "")) for step in apply} - {""})
+def _read_back(change: Change, apply: Sequence[TargetStep]) -> Step:
+    """What a step is verified by: the object alone. Of requests the part with before and after tells."""
+    label = gettext("Read back")
     if change.state != State.APPLIED:
-        return Step(label, gettext("read back, then observed for 10 min"))
-    words = {"L1": gettext("L1: stored, read back"), "L2": gettext("L2: accepted by the controllers")}
-    return Step(label, words.get(levels[0], "") if levels else "", "done")
+        return Step(label, gettext("then traffic is observed for 10 min"))
+    levels = sorted({str(step.evidence.get("level", "")) for step in apply} - {""})
+    words = {
+        "L1": gettext("L1: stored; traffic: see below"),
+        "L2": gettext("L2: accepted by the controllers; traffic: see below"),
+    }
+    return Step(label, words.get(levels[0] if levels else "", gettext("traffic: see below")), "done")
 
 
 def _findings(plan: Plan | None) -> list[dict[str, Any]]:

@@ -18,7 +18,7 @@ from traffic.timeline import moments
 from traffic.views.board import approvals, why_needed
 from traffic.views.diffs import as_file
 from traffic.views.progress import run_of
-from traffic.views.waits import needed
+from traffic.views.waits import needed, needs_no_vote
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -79,6 +79,7 @@ def evidence_of(change: Change) -> dict[str, Any]:
         "plan": plan,
         "cards": cards,
         "needed": needed(plan),
+        "needs_no_vote": needs_no_vote(change),
         "why_needed": why_needed(plan, cards),
         "votes": votes,
         "barred": approvals(change, [], selectors.list_editors(change).values()),

@@ -106,8 +106,9 @@ class ChangeSignalsView(PageView):
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         """Each service of each cluster before and after. Raises MissingError."""
-        change = selectors.get_change(signed_in(self.request), kwargs["number"])
-        effects, total = effects_of(change, list(selectors.list_steps(change)))
+        user = signed_in(self.request)
+        change = selectors.get_change(user, kwargs["number"])
+        effects, total = effects_of(user, change, list(selectors.list_steps(change)))
         outlooks = [] if effects or change.state in TERMINAL else self.outlooks(change)
         clusters = {each.cluster for each in effects} | {each.cluster for each in outlooks}
         topics = " ".join(f"metric-{slug}" for slug in sorted(clusters))

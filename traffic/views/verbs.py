@@ -24,7 +24,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """How a verb is drawn. `asks`: the label of the text it takes, empty for none; `must_ask`: it has to be given."""
+    """How a verb is drawn. `asks`: the label of the text it takes, empty for none; `must_ask`: it has to be given.
+
+    `confirm`: it asks before it acts, and this is what it says beside how to undo it; empty: it acts at once.
+    """
 
     label: str | _StrPromise
     icon: str
@@ -33,6 +36,7 @@ class Look:
     asks: str | _StrPromise = ""
     effect: str | _StrPromise = ""
     must_ask: bool = False
+    confirm: str | _StrPromise = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +100,7 @@ LOOKS: Final = {
             "The weights recorded before this change are restored, without another approval. "
             "A cluster that somebody else changed meanwhile is left alone and named."
         ),
+        confirm=gettext_lazy("A cluster that somebody else changed meanwhile is left alone and named."),
     ),
 }
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from traffic.models import Plan
 
+BEFORE_APPROVAL: Final = frozenset({State.DRAFT, State.PLANNING})
 OTHERS: Final[dict[str, str | _StrPromise]] = {
     State.PLANNING: gettext_lazy("nobody: the dry run is under way"),
     State.APPROVED: gettext_lazy("an executor, to start it"),
@@ -33,6 +34,11 @@ class Why:
     tone: str
     action: str
     note: str = ""
+
+
+def needs_no_vote(change: Any) -> bool:
+    """Whether it restores, and was queued without anybody's approval (change-control C22)."""
+    return change.kind == "rollback" and change.submitted_at is None and change.state not in BEFORE_APPROVAL
 
 
 def needed(plan: Plan | None) -> int:

@@ -50,6 +50,7 @@ AVATARS: Final = ("av", "av g", "av o")
 
 register.filter("percent", wording.percent)
 register.filter("number", wording.number)
+register.filter("grouped", wording.grouped)
 register.filter("initials", wording.initials)
 
 
@@ -211,16 +212,20 @@ def slider_track(live_bp: int, shown_bp: int) -> SafeString:
 
 @register.simple_tag
 def split_bar(
-    live: Sequence[tuple[str, int]], proposed: Sequence[tuple[str, int]] | None = None, seen: str = ""
+    live: Sequence[tuple[str, int]],
+    proposed: Sequence[tuple[str, int]] | None = None,
+    seen: str = "",
+    first: str = "",
+    last: str = "",
 ) -> SafeString:
     """The shares as a bar: live alone, or thin above what is proposed. Hidden from readers: say the same beside it.
 
-    `seen`: the id of the place above both where the measured shares are put once they are known; its room is kept.
+    `seen`: the id of the place above both where measured shares are put once known. `first`, `last`: other labels.
     """
     if proposed is None:
         return bars.bar(live)
     place = format_html('<div id="{}">{}</div>', seen, measured_bar(())) if seen else ""
-    return bars.stacked([(gettext("Live now"), live), (gettext("Proposed"), proposed)], place)
+    return bars.stacked([(first or gettext("Live now"), live), (last or gettext("Proposed"), proposed)], place)
 
 
 @register.simple_tag
