@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -13,6 +13,18 @@ if TYPE_CHECKING:
 
     Wanted = Mapping[Key, Collection[str]]
     Sums = dict[tuple[str, ...], float]
+
+
+SHORT: Final = 15
+LONG: Final = 60
+"""Seconds between two rounds: of what somebody looks at, of all else."""
+LOOKED_BACK: Final = 2.5
+"""Rounds that a rate by the minute looks back over, where proxies are asked themselves: it needs two samples."""
+
+
+def window_of(step: int, window: int) -> int:
+    """Over how many seconds a rate of proxies looks back that are asked every `step` s; `window`: the shortest."""
+    return window if step <= SHORT else max(window, round(LOOKED_BACK * step))
 
 
 class Rates(Protocol):
@@ -133,6 +145,11 @@ class Reading:
     age_seconds: float | None = None
     source: str = ""
     share: float = 1.0
+
+    @property
+    def is_of_proxies(self) -> bool:
+        """Whether proxies were asked themselves: `source` counts them."""
+        return "proxies" in self.source
 
     @property
     def is_live(self) -> bool:

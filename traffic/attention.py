@@ -177,7 +177,7 @@ def _first_root(sight: Sight) -> dict[str, Subquery]:
 def _need_of_root(cluster: Any, ending: Ending) -> Need:
     said = {"mesh": adapter_for(cluster.root_kind).label, "n": ending.days}
     if ending.days < 0:
-        cause, words = "root_over", gettext("The root certificate of %(mesh)s has ended")
+        cause, words = "root_over", str(CAUSES["root_over"].words)
         detail = gettext("No proxy of the mesh trusts another any more: renew it.")
     else:
         cause = "root_ends" if ending.tone == "crit" else "root_to_renew"

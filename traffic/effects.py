@@ -20,8 +20,9 @@ from meshui.ui.parts import series_class
 from meshui.ui.wording import span
 from metrics.observed import COVERED, FEWEST, Coverage, Observation, observe_split
 from metrics.selectors import list_points, observe_service
+from metrics.types import LONG, SHORT, window_of
 from traffic.ends import Written, ends_of
-from traffic.guardrails import SHORT_STEP, Subject, guardrails_of, looks_back_s, mean_of
+from traffic.guardrails import Subject, guardrails_of, mean_of
 from traffic.types import StepState
 
 if TYPE_CHECKING:
@@ -209,7 +210,7 @@ def _effect(change: Change, write: _Write) -> Effect:
     names = {item.backend.key: item.backend.name for item in write.route.rules[-1].backends}
     by_key = {line.name.part: line for line in lines}
     before = _means(by_key, approved, write.written_at - SPAN, write.written_at)
-    settled = write.written_at + dt.timedelta(seconds=looks_back_s(lines[0].step_seconds if lines else SHORT_STEP))
+    settled = write.written_at + dt.timedelta(seconds=_looks_back_s(lines[0].step_seconds if lines else SHORT))
     after = _means(by_key, approved, settled, until)
     seen = _observed(write, approved, until)
     return Effect(
@@ -234,11 +235,16 @@ def _lines(write: _Write, age: dt.timedelta) -> list[Line]:
     if age >= LONG_KEPT:
         return []
     root, minutes = write.route.root, int((age + SPAN).total_seconds() // 60) + 1
-    for step in (SHORT_STEP, 60) if age < SHORT_KEPT else (60,):
+    for step in (SHORT, LONG) if age < SHORT_KEPT else (LONG,):
         lines = list_points(write.cluster, root.namespace, root.service, step=step, minutes=minutes)
         if _has_data(lines):
             return lines
     return []
+
+
+def _looks_back_s(step: int) -> int:
+    """As if proxies were asked themselves: they look back furthest."""
+    return window_of(step, settings.METRICS_WINDOW_SECONDS)
 
 
 def _progress(write: _Write, seen: Observation, names: Mapping[str, str], until: dt.datetime) -> Progress:
@@ -337,8 +343,8 @@ def _chart(change: Change, write: _Write, lines: Mapping[str, Line], names: Mapp
         now=int(now().timestamp()),
         times=shown[0][1].times if shown else (),
         series=tuple(Series(name, line.rate) for name, line in shown),
-        step_s=shown[0][1].step_seconds if shown else 60,
-        window_s=looks_back_s(shown[0][1].step_seconds if shown else 60),
+        step_s=shown[0][1].step_seconds if shown else LONG,
+        window_s=_looks_back_s(shown[0][1].step_seconds if shown else LONG),
         markers=tuple(
             Marker(int(each.timestamp()), number, reverse("traffic:change-detail", args=[number]))
             for each, number in moments

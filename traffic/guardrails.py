@@ -24,10 +24,6 @@ if TYPE_CHECKING:
 Verdict = Literal["pass", "fail", "inconclusive", "error"]
 MOST: Final = 4
 """Backends that are judged: two or three are usual."""
-SHORT_STEP: Final = 15
-"""Seconds between two points of what somebody looks at."""
-PROXIES_MINUTE: Final = 150
-"""Seconds that a point by the minute looks back over, where proxies are asked themselves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +72,6 @@ def guardrails_of(
         for subject in subjects[:MOST]
         for rail in (_success(subject, none), _p99(subject, usual_p99_ms, none), _enough(subject, none))
     )
-
-
-def looks_back_s(step_s: int, *, is_by_proxies: bool = True) -> int:
-    """Over how many seconds the rate of a point looks back: by the minute, of proxies, over two minutes and a half."""
-    is_wide = is_by_proxies and step_s > SHORT_STEP
-    return max(settings.METRICS_WINDOW_SECONDS, PROXIES_MINUTE) if is_wide else int(settings.METRICS_WINDOW_SECONDS)
 
 
 def mean_of(line: Line, begin: dt.datetime, end: dt.datetime) -> Golden | None:

@@ -21,7 +21,8 @@ from meshui.ui.charts import Chart, Marker, Series
 from meshui.ui.parts import series_class
 from metrics.observed import FEWEST, tolerance
 from metrics.selectors import NOBODY, get_signals, list_points, list_readings
-from traffic.guardrails import Subject, guardrails_of, looks_back_s, mean_of, worst_first
+from metrics.types import LONG, window_of
+from traffic.guardrails import Subject, guardrails_of, mean_of, worst_first
 from traffic.types import TERMINAL, State
 
 if TYPE_CHECKING:
@@ -350,6 +351,7 @@ def _charts(
         chosen = [("All requests", by_part[""])] if "" in by_part else []
     whole = signals.service
     golden = whole.golden if whole.is_live else None
+    step, window = chosen[0][1].step_seconds if chosen else LONG, int(settings.METRICS_WINDOW_SECONDS)
     return [
         Chart(
             key=f"signal-{field}",
@@ -360,8 +362,8 @@ def _charts(
             series=tuple(Series(name, getattr(line, field)) for name, line in chosen),
             value=getattr(golden, field) if golden else None,
             source=whole.source,
-            step_s=chosen[0][1].step_seconds if chosen else 60,
-            window_s=looks_back_s(chosen[0][1].step_seconds if chosen else 60, is_by_proxies="proxies" in whole.source),
+            step_s=step,
+            window_s=window_of(step, window) if whole.is_of_proxies else window,
             markers=markers,
             no_data_since=whole.at,
         )

@@ -19,7 +19,7 @@ from meshui.lib.clock import now
 from metrics.providers.scrapes import Kept
 from metrics.samples import BadSamplesError, SampledRates, Target, parse_samples
 from metrics.signals import measure
-from metrics.types import Golden, Measurement, Name, ProxyCount
+from metrics.types import SHORT, Golden, Measurement, Name, ProxyCount, window_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -36,7 +36,6 @@ PODS_WHEN_WATCHED: Final = 6
 PODS_ELSE: Final = 2
 MOST_A_ROUND: Final = 60
 MOST_LISTS: Final = 60
-WATCHED_STEP: Final = 15
 ROUND_SECONDS: Final = 20.0
 """After so long no more lists and pages are begun."""
 MEND: Final = "Apply the manifest with metrics (Clusters → Least rights), or set another source of its metrics."
@@ -70,12 +69,11 @@ class ProxiesProvider:
     def measure(self, places: Sequence[Place], *, step: int) -> Measurement:
         """As Provider.measure. Raises ClusterError where no pod may be listed at all."""
         seen = _Round()
-        self._choose(places, seen, PODS_WHEN_WATCHED if step <= WATCHED_STEP else PODS_ELSE)
+        self._choose(places, seen, PODS_WHEN_WATCHED if step <= SHORT else PODS_ELSE)
         kept = Kept(self.cluster, seen.chosen.values())
         self._ask(kept, seen)
         kept.save()
-        window = self.window if step <= WATCHED_STEP else max(self.window, round(2.5 * step))
-        found, usable = self._evaluate(kept, seen, places, window)
+        found, usable = self._evaluate(kept, seen, places, window_of(step, self.window))
         shares = {key: share for key, pods in seen.pods.items() if (share := _share(pods, usable)) is not None}
         source = f"{len(usable)} of {len(_meshed(seen.pods.values()))} proxies"
         return Measurement(found, source, shares, tuple(dict.fromkeys(seen.problems)), self._versions(seen))

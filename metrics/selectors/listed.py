@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any, Final
 
@@ -10,12 +9,13 @@ from django.db.models import Sum
 
 from meshes.types import Grain
 from meshui.lib.clock import now
-from metrics.models import Point, Series, Source, SourceKind
+from metrics.models import Series, Source, SourceKind
 from metrics.selectors.latest import is_late
-from metrics.selectors.points import whole_minutes
+from metrics.selectors.points import minute_points, whole_minutes
 from metrics.types import RowSignals
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
     from typing import TypeVar
     from uuid import UUID
@@ -105,6 +105,4 @@ def _points(series: Iterable[Series], times: Sequence[int], *by: str) -> list[tu
     keys = [row.pk for row in series]
     if not keys:
         return []
-    first, last = (dt.datetime.fromtimestamp(at, dt.UTC) for at in (times[0], times[-1]))
-    rows = Point.objects.filter(series__in=keys, step=60, at__gte=first, at__lte=last)
-    return list(rows.order_by().values_list(*by, "at").annotate(Sum("rate")))
+    return list(minute_points(keys, times).order_by().values_list(*by, "at").annotate(Sum("rate")))

@@ -13,6 +13,7 @@ from meshes.types import Grain
 from metrics.models import Point
 from metrics.observed import Coverage, Observation, observe_split
 from metrics.selectors.latest import NOBODY, why_missing
+from metrics.types import LONG, SHORT, window_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -51,7 +52,8 @@ def _coverage(cluster: Cluster, service: tuple[str, str], window: tuple[dt.datet
     """By 15 s, and by the minute if that is not enough."""
     since, until = window
     found: list[Coverage] = []
-    for step, back in ((15, settings.METRICS_WINDOW_SECONDS), (60, max(settings.METRICS_WINDOW_SECONDS, 150))):
+    for step in (SHORT, LONG):
+        back = window_of(step, settings.METRICS_WINDOW_SECONDS)
         start = since + dt.timedelta(seconds=back)
         due = max(0, int((until - start).total_seconds() // step))
         points = _points(cluster, *service, step, start, until)

@@ -13,10 +13,12 @@ from meshui.lib.clock import now
 from meshui.lib.rights import in_scope
 from metrics.models import Point, Series
 from metrics.selectors.latest import BY_REQUESTS, success_of
-from metrics.types import Line, Name
+from metrics.types import LONG, Line, Name
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping, Sequence
+
+    from django.db.models import QuerySet
 
     from accounts.models import User
     from clusters.models import Cluster
@@ -64,8 +66,7 @@ def fleet_line(clusters: Clusters, *, minutes: int = 60, user: User | None = Non
     series = Series.objects.filter(cluster__in=clusters, grain=Grain.SERVICE)
     if user is not None:
         series = in_scope(series, user, "inventory.read")
-    span = {"at__gte": _moment(times[0]), "at__lte": _moment(times[-1])}
-    rows = Point.objects.filter(series__in=series, step=60, **span).values("at").order_by("at")
+    rows = minute_points(series, times).values("at").order_by("at")
     sums = rows.annotate(whole=Sum("rate"), **BY_REQUESTS)
     by_time = {int(row["at"].timestamp()): row for row in sums}
     none: tuple[float | None, ...] = (None,) * len(times)
@@ -74,21 +75,25 @@ def fleet_line(clusters: Clusters, *, minutes: int = 60, user: User | None = Non
     return Line(Name("", "", Grain.SERVICE), 60, times, rates, success, none, none, none)
 
 
-def raster(step: int, minutes: int) -> tuple[int, ...]:
-    """The moments of the last `minutes` that have had their chance to be measured; the newest is the last.
+def raster(step: int, minutes: int, *, late: int = 0) -> tuple[int, ...]:
+    """The moments of the last `minutes`, those of the last `late` s left out; the newest is the last.
 
     Raises ValueError for a step that is not kept, or minutes beyond what is.
     """
     if step not in STEPS or not 0 < minutes <= STEPS[step]:
         raise ValueError(f"{minutes} minutes by {step} s are not kept")
-    last = int(now().timestamp()) // step * step
+    last = int(now().timestamp() - late) // step * step
     return tuple(range(last - minutes * 60 + step, last + step, step))
 
 
 def whole_minutes(minutes: int) -> tuple[int, ...]:
     """The last minutes in which every cluster has had its turn, so that sums over clusters are of all of them."""
-    last = int(now().timestamp() - 60 - LATE_SECONDS) // 60 * 60
-    return tuple(range(last - minutes * 60 + 60, last + 60, 60))
+    return raster(LONG, minutes, late=LONG + LATE_SECONDS)
+
+
+def minute_points(series: Collection[int] | QuerySet[Series], times: Sequence[int]) -> QuerySet[Point]:
+    """The points by the minute of `series` at `times`."""
+    return Point.objects.filter(series__in=series, step=LONG, at__gte=_moment(times[0]), at__lte=_moment(times[-1]))
 
 
 def _moment(seconds: int) -> dt.datetime:

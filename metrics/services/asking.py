@@ -18,8 +18,8 @@ from meshui.lib.errors import RefusedError, UnavailableError
 from metrics.models import Source, SourceKind
 from metrics.providers import reach
 from metrics.providers.prometheus import PrometheusProvider
-from metrics.providers.proxies import WATCHED_STEP, ProxiesProvider
-from metrics.types import Measurement, Name
+from metrics.providers.proxies import ProxiesProvider
+from metrics.types import SHORT, Measurement, Name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -104,7 +104,7 @@ def _with_proxies(
     That they may not be asked is no problem here: whoever has no requests is unknown to a Prometheus, too.
     """
     unknown = [place for place in places if Name(place.namespace, place.service, Grain.SERVICE) not in measured.found]
-    if step > WATCHED_STEP or not unknown:
+    if step > SHORT or not unknown:
         return measured
     try:
         more = _proxies(cluster, adapters).measure(unknown, step=step)

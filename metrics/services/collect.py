@@ -17,8 +17,9 @@ from meshui.lib.queue import enqueue
 from metrics.models import Collector, Watched
 from metrics.providers.scrapes import plain
 from metrics.services.asking import ask
-from metrics.services.keeping import LONG, SHORT, forget_old, keep, phase_of, turn_of
+from metrics.services.keeping import forget_old, keep, phase_of, turn_of
 from metrics.services.places import places_of, routed_names, watched_names
+from metrics.types import LONG, SHORT
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -99,7 +100,8 @@ def _round(collector: Collector) -> dict[str, Any]:
 class Told:
     """What the parts of one round said: whom they asked, what went wrong, whether anything was measured.
 
-    `failed`, `empty`: Prometheis in the cluster that could not be asked, or knew nothing of a part; `knows`: one did.
+    `has_failed`: a Prometheus in the cluster could not be asked; `empty`: those that knew nothing of a part; `knows`:
+    one did.
     """
 
     cluster: Cluster
@@ -109,7 +111,7 @@ class Told:
     problems: list[str] = field(default_factory=list)
     proxies: set[ProxyCount] = field(default_factory=set)
     has_measured: bool = False
-    failed: list[str] = field(default_factory=list)
+    has_failed: bool = False
     empty: list[str] = field(default_factory=list)
     knows: bool = False
 
@@ -123,7 +125,7 @@ class Told:
         except (ClusterError, RefusedError) as error:
             self.problems.append(str(error))
             return
-        self.failed += asked.failed
+        self.has_failed |= bool(asked.failed)
         self.empty += asked.empty
         self.tries_found &= not asked.failed
         self.knows |= asked.is_known
@@ -139,14 +141,14 @@ class Told:
 
         That a Prometheus knows nothing of the few that are looked at is no fault of it: they may be idle.
         """
-        is_useless = is_whole and self.empty and not self.knows
-        self.problems += self.empty if is_useless else []
-        values: dict[str, Any] = {"problem": plain(" ".join(dict.fromkeys(self.problems)))[:MOST_PROBLEM]}
+        is_useless = is_whole and bool(self.empty) and not self.knows
+        problems = dict.fromkeys([*self.problems, *(self.empty if is_useless else ())])
+        values: dict[str, Any] = {"problem": plain(" ".join(problems))[:MOST_PROBLEM]}
         if self.sources:
             values["source"] = ", ".join(dict.fromkeys(self.sources))[:200]
         if self.has_measured:
             values["succeeded_at"] = moment
-        if self.failed or is_useless:
+        if self.has_failed or is_useless:
             values["found_again_at"] = moment + AGAIN
         return values
 

@@ -10,6 +10,7 @@ from django.db import transaction
 from meshui.lib.bus import publish
 from meshui.lib.clock import db_now
 from metrics.models import MOST_PART, Point, ProxyScrape, Series, Watched
+from metrics.types import LONG, SHORT
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from clusters.models import Cluster
     from metrics.types import Measurement, Name
 
-SHORT, LONG = 15, 60
 HELD: Final = {SHORT: 2 * 3600, LONG: 24 * 3600}
 """How long points of a raster are kept, in seconds."""
 VALUES: Final = ("rate", "success", "p50_ms", "p95_ms", "p99_ms", "share")

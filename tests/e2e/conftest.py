@@ -24,7 +24,7 @@ from tests.ui.streams import session_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request
+    from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, ViewportSize
 
     from accounts.models import User
 
@@ -34,7 +34,8 @@ VIOLATIONS = """options => axe.run(options).then(found => found.violations.map(
 """Of all that axe finds only what is wrong is carried over: the rest is megabytes a page."""
 CRASHES = {-signal.SIGSEGV, -signal.SIGBUS, -signal.SIGABRT}
 """Nobody sends these: the process broke."""
-WIDE, NARROW = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
+WIDE: ViewportSize = {"width": 1440, "height": 900}
+NARROW: ViewportSize = {"width": 390, "height": 844}
 # A refused form answers 403, 409, 412, 422 or 428: the browser logs it as an error, and it is none.
 ANSWERED = re.compile(r"Failed to load resource: the server responded with a status of (?:403|409|412|422|428)\b")
 
@@ -198,7 +199,7 @@ def axe_in_every_look(axe: Callable[..., None]) -> Callable[[Page], None]:
 
     def judge(page: Page) -> None:
         for size in (WIDE, NARROW):
-            page.set_viewport_size(size)  # type: ignore[arg-type]  # a dict is what it takes
+            page.set_viewport_size(size)
             for scheme, rules in (("light", ()), ("dark", ("color-contrast",))):
                 page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]  # as above
                 axe(page, *rules)

@@ -94,7 +94,7 @@ def test_roll_back__asks_first__by_keys_it_opens_gives_the_focus_back_and_sends(
     for words in ("VirtualService shop/checkout · eu-west", "Roll back restores v1 90", "left alone and named"):
         expect(asks).to_contain_text(words)
     axe_in_every_look(page)
-    page.set_viewport_size(WIDE)  # type: ignore[arg-type]  # a dict is what it takes
+    page.set_viewport_size(WIDE)
     page.keyboard.press("Escape")
     expect(asks).to_have_count(0)
     expect(opener).to_be_focused()

@@ -218,7 +218,7 @@ def test_goal_08_dialogs__opened_by_key__no_violation_and_the_focus_comes_back(
     fill(author)
 
     for path, opener, dialog in DIALOGS:
-        hers.set_viewport_size(WIDE)  # type: ignore[arg-type]  # a dict is what it takes
+        hers.set_viewport_size(WIDE)
         hers.goto(path)
         expect(hers.locator("html[data-frame=ready]")).to_have_count(1)
         if hers.locator("input[name=item]").count():
@@ -229,7 +229,7 @@ def test_goal_08_dialogs__opened_by_key__no_violation_and_the_focus_comes_back(
         expect(hers.locator(dialog).first).to_be_visible()
         expect(hers.locator("dialog :focus, dialog:focus")).to_have_count(1)
         axe_in_every_look(hers)
-        hers.set_viewport_size(WIDE)  # type: ignore[arg-type]  # as above
+        hers.set_viewport_size(WIDE)
         hers.keyboard.press("Escape")
 
         expect(hers.locator("dialog[open]")).to_have_count(0)

@@ -21,6 +21,12 @@ FORBIDDEN = json.dumps({"kind": "Status", "message": "pods/proxy is forbidden", 
 Answer = tuple[int, bytes]
 
 
+def vector(*rows: tuple[dict[str, str], str], **more: Any) -> bytes:
+    """An answer of Prometheus."""
+    result = [{"metric": metric, "value": [1_790_000_000.1, value]} for metric, value in rows]
+    return json.dumps({"status": "success", "data": {"resultType": "vector", "result": result}, **more}).encode()
+
+
 @dataclass
 class Front:
     """What it serves, and every path that was asked. `texts`: by pod; a text, or an answer of its own."""

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import time
 from typing import TYPE_CHECKING
 
 import pytest
 
-from clusters.clients import BadAnswerError, ClusterError
+from clusters.clients import ClusterError
 from meshes.types import Grain
 from meshui.lib.errors import UnavailableError
 from metrics.models import Collector
-from metrics.providers.prometheus import MOST_SERIES, parse_vector
 from metrics.selectors import get_signals, source_face
 from metrics.services import SourceSettings, set_source, watch_service
 from metrics.services.asking import ask, candidates
@@ -20,6 +18,7 @@ from metrics.services.places import places_of
 from metrics.types import Name
 from tests.clusters.makers import registrar
 from tests.metrics.conftest import add_mesh, add_service, is_rate, istio_text, later, round_of
+from tests.metrics.front import vector
 from tests.people import as_actor
 
 if TYPE_CHECKING:
@@ -29,12 +28,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.django_db
 SERVICE = Name("shop", "checkout", Grain.SERVICE)
 NAMES = [("shop", "checkout")]
-
-
-def vector(*rows: tuple[dict[str, str], str]) -> bytes:
-    """An answer of Prometheus."""
-    result = [{"metric": metric, "value": [1_790_000_000.1, value]} for metric, value in rows]
-    return json.dumps({"status": "success", "data": {"resultType": "vector", "result": result}}).encode()
 
 
 def knows_checkout(path: str, query: dict[str, str]) -> Answer:
@@ -197,28 +190,3 @@ def test_round__both_meshes__each_by_its_own_words(shop: Cluster, front: Front) 
     own = 'response_total{direction="inbound",route_name!="probe",target_port!="4191",namespace="shop",deployment=~'
     assert any(own in query for query in seen)
     assert Collector.objects.get(pk=shop.pk).source == "Prometheus istio-system/prometheus:9090"
-
-
-@pytest.mark.parametrize(
-    ("data", "why"),
-    [
-        (b"{", "not one that Prometheus"),
-        (b"[]", "not one that Prometheus"),
-        (b'{"status":"error","error":"query timed out"}', "query timed out"),
-        (b'{"status":"success","data":{"resultType":"matrix","result":[]}}', "refused"),
-        (vector(({"a": "b"}, "x")), "no number"),
-        (b'{"status":"success","data":{"resultType":"vector","result":[{"metric":{},"value":["1",2]}]}}', "not one"),
-        (vector(*(({"a": str(number)}, "1") for number in range(MOST_SERIES + 1))), "10,000"),
-        (b"[" * 100_000, "not one"),
-    ],
-    ids=["cut", "list", "error", "matrix", "text", "types", "too many", "deep"],
-)
-def test_parse__answer_that_is_none__refused(data: bytes, why: str) -> None:
-    with pytest.raises(BadAnswerError, match=why):
-        parse_vector(data, ("a",))
-
-
-def test_parse__nan_and_infinity__no_data() -> None:
-    rows = vector(({"a": "1"}, "NaN"), ({"a": "2"}, "+Inf"), ({"a": "3"}, "0.5"), ({}, "7"))
-
-    assert parse_vector(rows, ("a",)) == {("3",): 0.5, ("",): 7.0}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -15,18 +14,13 @@ from meshes.adapters.istio import IstioAdapter
 from meshes.types import Grain
 from metrics.providers.prometheus import AT_ONCE, MOST_SERIES, PrometheusProvider, parse_vector
 from metrics.types import Name, Place
+from tests.metrics.front import vector
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 PLACES = [Place("shop", f"s{number:03}") for number in range(2 * AT_ONCE)]
 Labels = dict[str, str]
-
-
-def answer(rows: list[tuple[Labels, str]], **more: Any) -> bytes:
-    """An answer of Prometheus."""
-    result = [{"metric": metric, "value": [1_790_000_000.1, value]} for metric, value in rows]
-    return json.dumps({"status": "success", "data": {"resultType": "vector", "result": result}, **more}).encode()
 
 
 @dataclass
@@ -46,10 +40,10 @@ class Server:
         if failed is not None:
             return failed
         if 'reporter="destination"' not in query or "destination_version" in query:
-            return answer([])
+            return vector()
         places = [place.service for place in PLACES if place.service in query]
         rows = [self._labels(name, n) for name in places for n in range(self.callers if "source_" in query else 1)]
-        return answer([(row, "10") for row in rows], **self.more)
+        return vector(*((row, "10") for row in rows), **self.more)
 
     def _labels(self, name: str, caller: int) -> Labels:
         of = {"destination_service_namespace": "shop", "destination_service_name": name}
@@ -132,6 +126,28 @@ def test_measure__warned_of_a_partial_answer__said_once() -> None:
     assert found.found
 
 
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        (b"{", "not one that Prometheus"),
+        (b"[]", "not one that Prometheus"),
+        (b'{"status":"error","error":"query timed out"}', "query timed out"),
+        (b'{"status":"success","data":{"resultType":"matrix","result":[]}}', "refused"),
+        (vector(({"a": "b"}, "x")), "no number"),
+        (b'{"status":"success","data":{"resultType":"vector","result":[{"metric":{},"value":["1",2]}]}}', "not one"),
+        (vector(*(({"a": str(number)}, "1") for number in range(MOST_SERIES + 1))), "10,000"),
+        (b"[" * 100_000, "not one"),
+    ],
+    ids=["cut", "list", "error", "matrix", "text", "types", "too many", "deep"],
+)
+def test_parse__answer_that_is_none__refused(data: bytes, why: str) -> None:
+    with pytest.raises(BadAnswerError, match=why):
+        parse_vector(data, ("a",))
+
+
 @pytest.mark.parametrize("value", ["NaN", "+Inf", "-Inf", "1e300", "-1e16"])
 def test_parse__not_finite_or_absurd__no_data(value: str) -> None:
-    assert parse_vector(answer([({"a": "1"}, value), ({"a": "2"}, "0.5")]), ("a",)) == {("2",): 0.5}
+    assert parse_vector(vector(({"a": "1"}, value), ({"a": "2"}, "0.5"), ({}, "7")), ("a",)) == {
+        ("2",): 0.5,
+        ("",): 7.0,
+    }

@@ -287,7 +287,7 @@ def test_quantile__of_any_histogram__rises_with_q_and_stays_within_bounds(counts
     [("", True), ("0", True), ("5", True), ("7", True), ("1", True), ("2", False), ("4", False), ("13", False),
      ("14", False), ("15", False)],
 )  # fmt: skip
-def test_measure__istio_grpc__its_status_under_a_200_decides(status: str, is_good: bool) -> None:  # noqa: FBT001 - a table's column
+def test_measure__istio_grpc__its_status_under_a_200_decides(status: str, *, is_good: bool) -> None:
     labels = {
         "reporter": "destination",
         "destination_service_namespace": "shop",
@@ -306,7 +306,7 @@ def test_measure__istio_grpc__its_status_under_a_200_decides(status: str, is_goo
     [({}, True), ({"route_name": "probe", "route_kind": "default"}, False), ({"target_port": "4191"}, False)],
     ids=["request", "probe", "scrape"],
 )
-def test_measure__linkerd_inbound__probes_and_scrapes_are_no_requests(labels: dict[str, str], counts: bool) -> None:  # noqa: FBT001 - a table's column
+def test_measure__linkerd_inbound__probes_and_scrapes_are_no_requests(labels: dict[str, str], *, counts: bool) -> None:
     told = {"direction": "inbound", "classification": "success", **labels}
     history = History([(at, {series("response_total", **told): 10.0 * at}) for at in (0.0, 15.0, 30.0, 45.0, 60.0)])
     target = Target({"namespace": "shop", "deployment": "checkout-v1"}, history)

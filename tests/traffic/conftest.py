@@ -16,6 +16,7 @@ from meshes.services import sync_cluster
 from meshui.lib.queue import drain
 from tests.people import as_actor
 from tests.servers import Process
+from tests.traffic.factories import make_cluster, make_route
 from traffic.models import Change
 from traffic.services.apply import start_change
 from traffic.services.approve import approve_change, submit_change
@@ -191,6 +192,14 @@ def way(transactional_db: None, author: User, approver: User, admin: User) -> It
 
     with zeal_ignore():
         yield make
+
+
+@pytest.fixture
+def eu() -> Cluster:
+    """A stored cluster with shop/checkout, 90/10."""
+    cluster = make_cluster()
+    make_route(cluster)
+    return cluster
 
 
 def weights(cluster: EmulatedCluster, name: str = "checkout", namespace: str = "shop") -> list[int]:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import time_machine
-from zeal import zeal_ignore
 
 from meshui.lib.clock import now
 from metrics.models import Collector, Point, Watched
@@ -17,8 +16,6 @@ from tests.traffic.factories import (
     in_review,
     in_state,
     make_change,
-    make_cluster,
-    make_route,
 )
 from tests.traffic.measuring import V1, V2, draw, measure
 from tests.traffic.written import MINUTES, begin, effect, shift, step, written
@@ -27,29 +24,12 @@ from traffic.selectors import list_steps
 from traffic.types import StepState
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from django.test import Client
 
     from accounts.models import User
     from clusters.models import Cluster
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("mid_minute")]
-
-
-@pytest.fixture(autouse=True)
-def several_requests() -> Iterator[None]:
-    """A test makes rows and asks several times: not the N+1 that zeal looks for."""
-    with zeal_ignore():
-        yield
-
-
-@pytest.fixture
-def eu() -> Cluster:
-    """shop/checkout, 90/10."""
-    cluster = make_cluster()
-    make_route(cluster)
-    return cluster
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("one_by_one", "mid_minute")]
 
 
 def test_effect__shared_as_approved__verified_with_shares_before_and_after(eu: Cluster, author: User) -> None:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
-from zeal import zeal_ignore
 
 from meshui.lib.clock import now
 from tests.people import make_person
@@ -21,29 +20,12 @@ from traffic.selectors import list_steps
 from traffic.types import StepState
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from django.test import Client
 
     from accounts.models import User
     from clusters.models import Cluster
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("mid_minute")]
-
-
-@pytest.fixture(autouse=True)
-def several_requests() -> Iterator[None]:
-    """A test makes rows and asks several times: not the N+1 that zeal looks for."""
-    with zeal_ignore():
-        yield
-
-
-@pytest.fixture
-def eu() -> Cluster:
-    """shop/checkout, 90/10."""
-    cluster = make_cluster()
-    make_route(cluster)
-    return cluster
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("one_by_one", "mid_minute")]
 
 
 def until_the_next(cluster: Cluster) -> None:

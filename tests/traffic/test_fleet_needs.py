@@ -6,7 +6,6 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from zeal import zeal_ignore
 
 from accounts.rights import Held
 from clusters.models import Cluster, Credential
@@ -33,21 +32,12 @@ from traffic.sight import Sight
 from traffic.types import State
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from django.test import Client
 
     from accounts.models import User
     from traffic.overview import FirstSteps
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("mid_minute")]
-
-
-@pytest.fixture(autouse=True)
-def several_requests() -> Iterator[None]:
-    """A test makes rows and asks several times: not the N+1 that zeal looks for."""
-    with zeal_ignore():
-        yield
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("one_by_one", "mid_minute")]
 
 
 def causes(user: User, environment: str = "") -> list[tuple[str, str]]:

@@ -10,7 +10,6 @@ import pytest
 import time_machine
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
-from zeal import zeal_ignore
 
 from meshes.models import Service, ServiceLink
 from meshui.lib.clock import now
@@ -21,7 +20,6 @@ from tests.people import make_person
 from tests.traffic.measuring import draw, measure
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from uuid import UUID
 
     from django.test import Client
@@ -29,16 +27,9 @@ if TYPE_CHECKING:
     from accounts.models import User
     from clusters.models import Cluster
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("mid_minute")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("one_by_one", "mid_minute")]
 URL = "/services/signals/"
 HTMX = {"HX-Request": "true", "HX-Request-Type": "partial"}
-
-
-@pytest.fixture(autouse=True)
-def several_requests() -> Iterator[None]:
-    """A test makes rows and asks several times: not the N+1 that zeal looks for. Queries are counted below."""
-    with zeal_ignore():
-        yield
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import datetime as dt
 from typing import TYPE_CHECKING
 
 import pytest
-from zeal import zeal_ignore
 
 from accounts.rights import Held
 from meshes.models import MtlsMode, Service, Workload
@@ -20,21 +19,12 @@ from traffic.calls import all_calls, measured_calls
 from traffic.sight import Sight
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from django.test import Client
 
     from accounts.models import User
     from clusters.models import Cluster
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("mid_minute")]
-
-
-@pytest.fixture(autouse=True)
-def several_requests() -> Iterator[None]:
-    """A test makes rows and asks several times: not the N+1 that zeal looks for."""
-    with zeal_ignore():
-        yield
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("one_by_one", "mid_minute")]
 
 
 @pytest.fixture

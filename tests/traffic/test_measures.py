@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
-from zeal import zeal_ignore
 
 from accounts.rights import Held
 from meshui.lib.clock import now
@@ -21,30 +20,13 @@ from traffic.measures import USUAL, Measures, measures_of
 from traffic.sight import Sight
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from django.test import Client
 
     from accounts.models import User
     from clusters.models import Cluster
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("mid_minute")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("one_by_one", "mid_minute")]
 PAGE = "/services/all/shop/checkout/signals/"
-
-
-@pytest.fixture(autouse=True)
-def several_requests() -> Iterator[None]:
-    """A test makes rows and asks several times: not the N+1 that zeal looks for. Queries are counted below."""
-    with zeal_ignore():
-        yield
-
-
-@pytest.fixture
-def eu() -> Cluster:
-    """shop/checkout, 90/10."""
-    cluster = make_cluster()
-    make_route(cluster)
-    return cluster
 
 
 def found(user: User, at: str = "", minutes: int = 60) -> Measures:

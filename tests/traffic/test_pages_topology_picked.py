@@ -6,7 +6,6 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from zeal import zeal_ignore
 
 from meshes.models import Mesh
 from meshes.types import Grain
@@ -18,22 +17,13 @@ from tests.traffic.graph_pages import FOCUS, PAGE, in_a_row, make_shop, text_of
 from tests.traffic.measuring import draw, make_series
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from django.test import Client
 
     from accounts.models import User
     from clusters.models import Cluster
     from metrics.models import Series
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("mid_minute")]
-
-
-@pytest.fixture(autouse=True)
-def several_requests() -> Iterator[None]:
-    """A test makes rows and asks several times: not the N+1 that zeal looks for."""
-    with zeal_ignore():
-        yield
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("one_by_one", "mid_minute")]
 
 
 @pytest.fixture(autouse=True)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 import pytest
-from zeal import zeal_ignore
 
 from meshui.lib.errors import MissingError
 from tests.people import make_person
@@ -17,32 +16,15 @@ from tests.traffic.measuring import V1, V2, draw, measure
 from traffic.measures import SplitNow, split_now
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from django.test import Client
 
     from accounts.models import User
     from clusters.models import Cluster
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("mid_minute")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("one_by_one", "mid_minute")]
 FORM = "/services/eu-west/shop/checkout/split/"
 URL = f"{FORM}signals/?{urlencode({'at': 'eu-west', 'rows': 'r0-', 'key': [V1, V2]}, doseq=True)}"
 HTMX = {"HX-Request": "true", "HX-Request-Type": "partial"}
-
-
-@pytest.fixture(autouse=True)
-def several_requests() -> Iterator[None]:
-    """A test makes rows and asks several times: not the N+1 that zeal looks for."""
-    with zeal_ignore():
-        yield
-
-
-@pytest.fixture
-def eu() -> Cluster:
-    """shop/checkout, 90/10."""
-    cluster = make_cluster()
-    make_route(cluster)
-    return cluster
 
 
 def found(user: User, *keys: str) -> SplitNow:
