@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 import pytest
 from django.db import connection
@@ -24,7 +25,7 @@ from metrics.selectors import (
     observe_service,
 )
 from metrics.services import prune, watch_service
-from metrics.services.keeping import keep, on_raster, phase_of
+from metrics.services.keeping import keep, on_raster, phase_of, turn_of
 from metrics.types import Golden, Measurement, Name, Span
 from tests.meshes.rows import cluster as make_cluster
 from tests.metrics.conftest import later
@@ -238,6 +239,25 @@ def test_keep__twice_in_one_moment_of_the_raster__one_point(eu: Cluster) -> None
     assert Series.objects.count() == 4
     assert Point.objects.count() == 4
     assert Series.objects.get(grain=Grain.SERVICE).rate == 20.0
+
+
+@pytest.mark.parametrize(("second", "turn"), [(13, -15), (14, 0), (28, 0), (29, 15)])
+def test_turn_of__cluster_whose_second_is_14__until_the_next_14(second: int, turn: int) -> None:
+    minute = on_raster(now(), 60)
+
+    found = turn_of(minute + dt.timedelta(seconds=second), 15, UUID(int=14))
+
+    assert found == minute + dt.timedelta(seconds=turn)
+
+
+def test_keep__round_that_took_long__point_of_the_turn_in_which_it_began(eu: Cluster) -> None:
+    begun = on_raster(now(), 60) + phase_of(15, eu.pk)
+    found = Measurement(measured(10.0), "x")
+
+    keep(eu, found, begun=begun, at=begun + dt.timedelta(seconds=20), step=15, rasters=(15,))
+
+    assert set(Point.objects.values_list("at", flat=True)) == {on_raster(now(), 60)}
+    assert Series.objects.get(grain=Grain.SERVICE).at == begun + dt.timedelta(seconds=20)
 
 
 def test_keep__a_thousand_series__few_queries(eu: Cluster) -> None:

@@ -314,3 +314,22 @@ def test_measure__linkerd_inbound__probes_and_scrapes_are_no_requests(labels: di
     found = measure(LinkerdAdapter.signals, SampledRates([target], 60.0, 60.0), [CHECKOUT])
 
     assert (name(CHECKOUT, Grain.SERVICE) in found) == counts
+
+
+@pytest.mark.parametrize(
+    ("status", "is_good"),
+    [("OK", True), ("NOT_FOUND", True), ("CANCELLED", True), ("UNKNOWN", False), ("DEADLINE_EXCEEDED", False),
+     ("INTERNAL", False), ("UNAVAILABLE", False), ("DATA_LOSS", False)],
+)  # fmt: skip
+def test_measure__linkerd_grpc_route__faults_of_the_server_alone_are_failures(status: str, *, is_good: bool) -> None:
+    of = {"parent_kind": "Service", "parent_namespace": "shop", "parent_name": "checkout"}
+    to = {**of, "backend_namespace": "shop", "backend_name": "checkout-v1"}
+    names = (
+        series("outbound_grpc_route_backend_requests_total", **to),
+        series("outbound_grpc_route_backend_response_statuses_total", **to, grpc_status=status, error=""),
+    )
+    history = History([(at, dict.fromkeys(names, 10.0 * at)) for at in (0.0, 15.0, 30.0, 45.0, 60.0)])
+
+    found = measure(LinkerdAdapter.signals, SampledRates([Target({}, history)], 60.0, 60.0), [LINKERD_PLACE])
+
+    assert found[name(LINKERD_PLACE, Grain.BACKEND, "shop/checkout-v1")].success == float(is_good)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from accounts.models import User
     from clusters.models import Cluster
+    from traffic.models import TargetStep
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("one_by_one", "mid_minute")]
 
@@ -33,6 +34,14 @@ def until_the_next(cluster: Cluster) -> None:
     for part, became, at_last in ((V1, 75.0, 50.0), (V2, 25.0, 50.0)):
         draw(measure(cluster, at_last, part), [became] * (MINUTES - 2) + [at_last] * 2)
     draw(measure(cluster, 100.0), [100.0] * MINUTES)
+
+
+def taken(sent: TargetStep, minutes: float) -> dt.datetime:
+    """When the cluster took what was sent: so many minutes ago."""
+    attempt = Attempt.objects.create(step=sent, number=1, fence=1, patch=[], created_at=now())
+    moment = now() - dt.timedelta(minutes=minutes)
+    AttemptOutcome.objects.create(attempt=attempt, outcome="written", created_at=moment)
+    return moment
 
 
 def test_effect__another_change_wrote_since__judged_until_then_alone(eu: Cluster, author: User) -> None:
@@ -87,11 +96,21 @@ def test_effect__another_change_wrote_nothing_or_elsewhere__goes_on(eu: Cluster,
 def test_effect__write_was_taken_and_not_checked_yet__ends_at_the_send(eu: Cluster, author: User) -> None:
     change = written(author, eu)
     later = over(author, eu, 1, StepState.WRITTEN)
-    attempt = Attempt.objects.create(step=later.steps.get(), number=1, fence=1, patch=[], created_at=now())
-    taken = now() - dt.timedelta(minutes=2)
-    AttemptOutcome.objects.create(attempt=attempt, outcome="written", created_at=taken)
+    moment = taken(later.steps.get(), 2)
 
-    assert effect(change).until == taken
+    assert effect(change).until == moment
+
+
+def test_effect__own_restore_was_taken_before_it_was_checked__no_other_change_ended_it(
+    eu: Cluster, author: User
+) -> None:
+    change = written(author, eu)
+    step(change, change.rollout, "restore", StepState.REVERTED, 4)
+    taken(change.steps.get(direction="restore"), 5)
+
+    found = effect(change)
+
+    assert (found.is_restored, found.end) == (True, None)
 
 
 def test_effect__somebody_else_changed_it__judged_until_that_was_seen(eu: Cluster, author: User) -> None:

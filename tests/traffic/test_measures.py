@@ -69,6 +69,12 @@ def test_measures__shares__measured_beside_configured(eu: Cluster, viewer: User)
     ]
 
 
+def test_measures__backend_that_gets_requests_not_measured__no_share_of_the_others(eu: Cluster, viewer: User) -> None:
+    measure(eu, 90.0, V1)
+
+    assert [share.measured for share in found(viewer).shares] == [None, None]
+
+
 def test_measures__requests_go_elsewhere__row_says_so(eu: Cluster, viewer: User) -> None:
     measure(eu, 100.0)
     measure(eu, 60.0, V1)
